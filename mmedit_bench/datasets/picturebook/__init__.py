@@ -1,0 +1,17 @@
+"""Picturebook, the embedded data set: drawings of things and flags, facts about them, edits of the facts."""
+
+from mmedit_bench.datasets.picturebook.dataset import DATASET
+from mmedit_bench.datasets.picturebook.suite import PicturebookSuite
+
+
+def vqa() -> PicturebookSuite:
+    """`picturebook-vqa`, the counterpart of MMEdit's E-VQA."""
+    return PicturebookSuite("vqa")
+
+
+def caption() -> PicturebookSuite:
+    """`picturebook-caption`, the counterpart of MMEdit's E-IC."""
+    return PicturebookSuite("caption")
+
+
+__all__ = ["DATASET", "PicturebookSuite", "caption", "vqa"]

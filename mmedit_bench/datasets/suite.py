@@ -1,0 +1,33 @@
+"""What the harness and the scorer need from a data set."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mmedit_bench.cases import EditCase
+
+TRAIN = "train"
+"""The split whose cases an editor may be handed in full, to prepare itself."""
+
+
+class Suite(Protocol):
+    """Cases of one task, by split. What is registered under `mmedit_bench.suites` returns one."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+
+    @property
+    def task(self) -> str:
+        """What is edited, such as "vqa" or "caption"."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of all its cases and pictures: equal digests, equal suites."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of its splits; `TRAIN` is among them if editors can be trained on it."""
+
+    def cases(self, split: str) -> tuple[EditCase, ...]:
+        """The cases of a split, always in the same order. Raises `BadData` for an unknown split."""
