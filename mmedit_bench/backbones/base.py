@@ -1,0 +1,255 @@
+"""A backbone: a function of (queries, edits), differentiable in the edits' tensors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from mmedit_bench.backbones.anatomy import anatomy_of
+from mmedit_bench.backbones.decoding import greedy
+from mmedit_bench.backbones.forcing import Forced, answer_logits, forced, forced_text
+from mmedit_bench.backbones.identity import tensor_versions, weights_digest
+from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
+from mmedit_bench.backbones.pictures import Pictures
+from mmedit_bench.cases import Query
+from mmedit_bench.errors import BenchError
+from mmedit_bench.interventions import Answerer, Edit, attached
+
+
+class Backbone:
+    """A frozen vision-language model with an ordered tuple of edits.
+
+    `edited` gives a view with more edits; views share model and caches. Not for use from several
+    threads at once: edits act through hooks on the shared model.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        image_processor: Any,
+        *,
+        template: str = "{prompt}",
+        batch_size: int = 16,
+    ) -> None:
+        if batch_size < 1:
+            raise BenchError(f"batch_size is {batch_size}; it must be at least 1")
+        model.eval()
+        model.requires_grad_(False)
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.anatomy = anatomy_of(model)
+        self.template = template
+        self.batch_size = batch_size
+        self.edits: tuple[Edit, ...] = ()
+        config = model.config
+        self._encoder = Encoder(
+            tokenizer, template, config.num_query_tokens, config.text_config.max_position_embeddings
+        )
+        self._pictures = Pictures(model, image_processor)
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", batch_size: int = 16
+    ) -> Self:
+        """Read a checkpoint folder. Raises `BenchError` naming what is missing or unreadable."""
+        from mmedit_bench.backbones.checkpoint import read_checkpoint
+
+        parts = read_checkpoint(folder, device=device, dtype=dtype)
+        own: dict[str, Any] = {"template": parts.template, "batch_size": batch_size}
+        return cls(name, parts.model, parts.tokenizer, parts.image_processor, **own)
+
+    # ---- what it is
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._embed.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the weights."""
+        return self._embed.weight.dtype
+
+    @property
+    def layer_count(self) -> int:
+        """Number of decoder layers."""
+        return self.anatomy.layer_count
+
+    @property
+    def max_positions(self) -> int:
+        """Most tokens an input may have, visual tokens, context and answer included."""
+        return self._encoder.max_positions
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of everything that decides an unedited answer; computed anew at each call.
+
+        Covers the weights as they are now, the tokenizer, the template and the picture processor.
+        """
+        words, pixels = self.tokenizer.backend_tokenizer.to_str(), self.image_processor.to_json_string()
+        return weights_digest(self.model, extra="\0".join((words, self.template, pixels)))
+
+    def versions(self) -> tuple[int, ...]:
+        """Version counters of all parameters and buffers: cheap evidence that none was written to."""
+        return tensor_versions(self.model)
+
+    def weight(self, module: str) -> Tensor:
+        """A copy of the weight of the module at a dotted path. Raises `BenchError` if there is none."""
+        try:
+            weight = self.model.get_submodule(module).weight
+        except AttributeError as error:
+            raise BenchError(f"backbone {self.name} has no weight at {module!r}: {error}") from None
+        copied: Tensor = weight.detach().clone()
+        return copied
+
+    # ---- edits
+
+    def edited(self, *edits: Edit) -> Self:
+        """A view that carries these edits after the ones it has."""
+        for edit in edits:
+            if not isinstance(edit, Edit):
+                raise BenchError(f"an editor must return an Edit, not a {type(edit).__name__}")
+        view = copy.copy(self)
+        view.edits = (*self.edits, *edits)
+        return view
+
+    def unedited(self) -> Self:
+        """A view without edits."""
+        view = copy.copy(self)
+        view.edits = ()
+        return view
+
+    # ---- what it does
+
+    def answer(self, queries: Sequence[Query], max_new_tokens: int = 48) -> list[str]:
+        """Greedy answers, stripped of outer white space.
+
+        An answer ends at </s>, after `max_new_tokens`, or when the positions are used up. Raises
+        `BenchError` if an input exceeds `max_positions`.
+        """
+        routed = self._routed(queries)
+        answers = dict(routed)
+        left = [i for i in range(len(queries)) if i not in routed]
+        prefix = self._prefix()
+        rows = [self._encoder.fitting_row(queries[i], prefix) for i in left]
+        with torch.no_grad(), self._acting():
+            for chosen in by_length(rows, self.batch_size):
+                batch = self._batch([rows[i] for i in chosen])
+                # the last token written is never read, so it needs no position
+                room = [min(max_new_tokens, self.max_positions - rows[i].length + 1) for i in chosen]
+                written = greedy(self.model.language_model, batch, room, self.tokenizer.eos_token_id)
+                for i, ids in zip(chosen, written, strict=True):
+                    answers[left[i]] = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return [answers[i] for i in range(len(queries))]
+
+    def score(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Forced]:
+        """What is predicted at each position of each target. Raises `BenchError` for over-long inputs."""
+        routed = self._routed(queries)
+        results: dict[int, Forced] = {}
+        for i, text in routed.items():
+            spoken, target = self._encoder.answer_ids(text), self._encoder.answer_ids(targets[i])
+            results[i] = forced_text(spoken, target, self.tokenizer.pad_token_id)
+        left = [i for i in range(len(queries)) if i not in routed]
+        rows = self._rows([queries[i] for i in left], [targets[i] for i in left])
+        with torch.no_grad(), self._acting():
+            for chosen in by_length(rows, self.batch_size):
+                part = [rows[i] for i in chosen]
+                logits = answer_logits(self.model.language_model, self._batch(part), part)
+                for i, row, own in zip(chosen, part, logits, strict=True):
+                    results[left[i]] = forced(own, row.answer)
+        return [results[i] for i in range(len(queries))]
+
+    def loss(self, queries: Sequence[Query], targets: Sequence[str], edit: Edit | None = None) -> Tensor:
+        """Mean negative log-likelihood (nats) over all answer tokens, </s> included.
+
+        Differentiable in the tensors of `edit` and of the edits carried. Raises `BenchError` if a
+        route answers one of the queries: a text has no gradient.
+        """
+        acting = self if edit is None else self.edited(edit)
+        if acting._routed(queries):
+            raise BenchError("a Route answers one of the queries: a text has no loss")
+        rows = acting._rows(queries, targets)
+        total = torch.zeros((), device=self.device)
+        with torch.enable_grad(), acting._acting():
+            for chosen in by_length(rows, self.batch_size):
+                part = [rows[i] for i in chosen]
+                logits = answer_logits(self.model.language_model, acting._batch(part), part)
+                wanted = torch.tensor([token for row in part for token in row.answer], device=self.device)
+                wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
+                total = total + cross_entropy(wide, wanted, reduction="sum")
+            return total / sum(len(row.answer) for row in rows)
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Mean input embedding of each text's tokens, at length 1: [texts, width], for retrieval.
+
+        A text without tokens gets zeros.
+        """
+        with torch.no_grad():
+            means = self._embed.weight.new_zeros(len(texts), self._embed.weight.shape[1])
+            for i, text in enumerate(texts):
+                if ids := self._encoder.text_ids(text):
+                    means[i] = self._embed(torch.tensor(ids, device=self.device)).mean(0)
+            return normalize(means.float(), dim=-1)
+
+    def input_lengths(self, queries: Sequence[Query], targets: Sequence[str] | None = None) -> list[int]:
+        """Tokens of each input as `answer` (or, with targets, `score`) would feed it, edits included."""
+        prefix = self._prefix()
+        wanted = targets if targets is not None else [None] * len(queries)
+        return [self._encoder.row(q, prefix, t).length for q, t in zip(queries, wanted, strict=True)]
+
+    # ---- inner parts
+
+    @property
+    def _embed(self) -> nn.Embedding:
+        found = self.model.language_model.get_input_embeddings()
+        assert isinstance(found, nn.Embedding)
+        return found
+
+    def _prefix(self) -> str:
+        return "".join(item.prefix() for edit in self.edits for item in edit.interventions)
+
+    def _rows(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Row]:
+        prefix = self._prefix()
+        return [self._encoder.fitting_row(q, prefix, t) for q, t in zip(queries, targets, strict=True)]
+
+    def _routed(self, queries: Sequence[Query]) -> dict[int, str]:
+        """Answers of routes, by index of the query; the latest route in scope answers."""
+        latest_first = [item for edit in reversed(self.edits) for item in reversed(edit.interventions)]
+        taken: list[tuple[int, Answerer]] = []
+        for i, query in enumerate(queries):
+            by = next((by for item in latest_first if (by := item.answerer_for(query)) is not None), None)
+            if by is not None:
+                taken.append((i, by))
+        answers: dict[int, str] = {}
+        for by in {id(by): by for _, by in taken}.values():
+            own = [i for i, other in taken if other is by]
+            answers.update(zip(own, by.answer([queries[i] for i in own]), strict=True))
+        return answers
+
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        with attached(self.model, self.anatomy, self.edits):
+            yield
+
+    def _batch(self, rows: Sequence[Row]) -> Batch:
+        """Pack rows; call it while the edits act, so that an edited vision part is seen."""
+        images = {row.image.digest: row.image for row in rows if row.image}
+        return pack(rows, self._embed, self._visual(images.values()))
+
+    def _visual(self, images: Iterable[Any]) -> Mapping[str, Tensor]:
+        items = (item for edit in self.edits for item in edit.interventions)
+        touched = (path for item in items for path in item.modules(self.anatomy))
+        if all(self.anatomy.in_language_model(path) for path in touched):
+            return self._pictures.tokens(images)
+        return {image.digest: self._pictures.compute(image) for image in images}

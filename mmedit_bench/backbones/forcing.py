@@ -1,0 +1,57 @@
+"""Teacher forcing: what the model predicts at each answer position when it is shown the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from mmedit_bench.backbones.inputs import Batch, Row
+
+
+@dataclass(frozen=True)
+class Forced:
+    """One answer, position by position; the last position is </s>.
+
+    `target_ids` are the answer's tokens, `argmax_ids` the most likely token at each position, and
+    `logprobs` (nats) the log-probability of each target token.
+    """
+
+    target_ids: tuple[int, ...]
+    argmax_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+def answer_logits(language_model: Any, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
+    """Logits [answer tokens, vocabulary] that predict each row's answer."""
+    longest = max(len(row.answer) for row in rows)
+    logits: Tensor = language_model(
+        inputs_embeds=batch.embeddings,
+        attention_mask=batch.mask,
+        position_ids=batch.positions,
+        use_cache=False,
+        logits_to_keep=longest + 1,
+    ).logits
+    # rows end together; the token at a position is predicted one position earlier
+    return [logits[i, -len(row.answer) - 1 : -1] for i, row in enumerate(rows)]
+
+
+def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
+    """Compare logits [answer tokens, vocabulary] with the answer."""
+    logprobs = logits.float().log_softmax(-1)
+    picked = logprobs[range(len(target)), list(target)]
+    return Forced(target, tuple(logits.argmax(-1).tolist()), tuple(picked.tolist()))
+
+
+def forced_text(spoken: tuple[int, ...], target: tuple[int, ...], pad: int) -> Forced:
+    """Compare a finished text with the answer, both as token ids that end in </s>.
+
+    The text predicts its own token at each position, and `pad`, which no answer holds, once it has
+    ended. A text has no probabilities: log-probabilities are 0 where it agrees and -inf elsewhere.
+    """
+    argmax = (spoken + (pad,) * len(target))[: len(target)]
+    logprobs = tuple(0.0 if a == t else -math.inf for a, t in zip(argmax, target, strict=True))
+    return Forced(target, argmax, logprobs)

@@ -1,0 +1,44 @@
+"""Pictures to visual tokens, once per picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmedit_bench.cases import ImageRef
+
+
+class Pictures:
+    """Visual tokens of a model by picture digest; the oldest go when `limit` pictures are held."""
+
+    def __init__(self, model: Any, processor: Any, limit: int = 16384) -> None:
+        self._model = model
+        self._processor = processor
+        self._limit = limit
+        self._held: dict[str, Tensor] = {}
+
+    def tokens(self, images: Iterable[ImageRef]) -> dict[str, Tensor]:
+        """Cached visual tokens [tokens, width] by digest; they carry no gradient."""
+        found = {}
+        for image in images:
+            if image.digest not in self._held:
+                if len(self._held) >= self._limit:
+                    self._held.pop(next(iter(self._held)))
+                with torch.no_grad():
+                    self._held[image.digest] = self.compute(image)
+            found[image.digest] = self._held[image.digest]
+        return found
+
+    def compute(self, image: ImageRef) -> Tensor:
+        """Visual tokens [tokens, width] as the model, hooks included, gives them now.
+
+        One picture at a time: a value computed in a batch would depend, in its last bits, on the
+        pictures beside it, and so on what was asked first.
+        """
+        pixels = self._processor(images=[image.open()], return_tensors="pt")["pixel_values"]
+        weight = self._model.language_projection.weight
+        tokens: Tensor = self._model.get_image_features(pixels.to(weight.device, weight.dtype)).pooler_output
+        return tokens[0]

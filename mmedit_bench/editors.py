@@ -1,0 +1,87 @@
+"""All that a method needs to import.
+
+An editor inherits nothing. It is a class whose `__init__` takes keyword options (with defaults, and
+a `BenchError` for unknown ones; `checked` and `settings_for` do that), registered under the entry
+point group `mmedit_bench.editors`. It is handed edit requests, never a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from mmedit_bench.backbones.anatomy import Anatomy
+from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.backbones.forcing import Forced
+from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
+from mmedit_bench.errors import BenchError
+from mmedit_bench.interventions import (
+    Answerer,
+    ConstantAnswer,
+    Context,
+    Edit,
+    Everything,
+    ExtraNeurons,
+    Intervention,
+    Layout,
+    LowRankDelta,
+    NotSavable,
+    Route,
+    Scope,
+    WeightDelta,
+    register_intervention,
+)
+from mmedit_bench.settings import checked, settings_for
+
+__all__ = [
+    "Anatomy",
+    "Answerer",
+    "Backbone",
+    "BenchError",
+    "ConstantAnswer",
+    "Context",
+    "Edit",
+    "EditCase",
+    "EditRequest",
+    "Editor",
+    "Everything",
+    "ExtraNeurons",
+    "Forced",
+    "ImageRef",
+    "Intervention",
+    "Layout",
+    "LowRankDelta",
+    "NotSavable",
+    "Preparing",
+    "Probe",
+    "Query",
+    "Route",
+    "Scope",
+    "WeightDelta",
+    "checked",
+    "register_intervention",
+    "settings_for",
+]
+
+
+@runtime_checkable
+class Editor(Protocol):
+    """Turns a request into an edit.
+
+    `version` changes whenever the editor's answers may. An editor may also have `cost_class`, one
+    word on what an edit costs: "free", "forward", "gradient" or "trained".
+    """
+
+    name: str
+    version: str
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        """The edit for one request. `backbone` carries the earlier edits of a sequence."""
+
+
+@runtime_checkable
+class Preparing(Editor, Protocol):
+    """An editor that learns or indexes something first."""
+
+    def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
+        """Called once, before the first edit, with the unedited backbone and cases of the TRAIN split."""

@@ -1,0 +1,146 @@
+"""What all interventions share: how they are described, where they act, how they are restored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from mmedit_bench.errors import BenchError, Collision, UnknownName
+
+if TYPE_CHECKING:
+    from mmedit_bench.cases import Query
+    from mmedit_bench.interventions.routes import Answerer
+
+
+class NotSavable(BenchError):
+    """An intervention that holds code, which no data file can carry."""
+
+
+class Layout(Protocol):
+    """What an intervention asks of an architecture; `backbones.anatomy.Anatomy` answers it."""
+
+    @property
+    def layer_count(self) -> int:
+        """Number of decoder layers of the language model."""
+
+    @property
+    def gated(self) -> bool:
+        """True if the feed-forward layers have a gate and an up projection (SwiGLU family)."""
+
+    def ffn(self, layer: int) -> tuple[str, ...]:
+        """Module paths of a layer's feed-forward linears, the reading ones first, the writing one last."""
+
+    def activation(self, layer: int) -> str:
+        """Module path of the layer's feed-forward activation."""
+
+    def layer_of(self, module: str) -> int:
+        """First decoder layer whose input or weights depend on the module; `layer_count` for the head."""
+
+    def in_language_model(self, module: str) -> bool:
+        """True if visual tokens cannot depend on the module."""
+
+
+class Intervention:
+    """Base of all intervention types; subclasses are frozen dataclasses.
+
+    A type overrides what it needs: the defaults describe an intervention that does nothing. Third
+    parties add types with `register_intervention`.
+    """
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The tensors, by field name."""
+        return {}
+
+    def plain(self) -> Mapping[str, Any]:
+        """The other fields as JSON values. Raises `NotSavable` if one of them is code."""
+        return {}
+
+    @classmethod
+    def restore(cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
+        """The intervention that `plain` and `tensors` describe."""
+        return cls(**plain, **tensors)
+
+    def modules(self, layout: Layout) -> tuple[str, ...]:
+        """Paths of the modules whose computation changes."""
+        return ()
+
+    def first_layer(self, layout: Layout) -> int | None:
+        """First decoder layer that is touched (`layer_count`: only the head); None if none is."""
+        return min((layout.layer_of(path) for path in self.modules(layout)), default=None)
+
+    def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
+        """Install forward hooks and yield their handles, one by one as they are installed."""
+        return iter(())
+
+    def prefix(self) -> str:
+        """Text put in front of every prompt."""
+        return ""
+
+    def answerer_for(self, query: Query) -> Answerer | None:
+        """Who answers the query in the model's place; None leaves it to the model."""
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Intervention):
+            return NotImplemented
+        mine, theirs = self.tensors(), other.tensors()
+        return (
+            self.plain() == other.plain()
+            and mine.keys() == theirs.keys()
+            and all(_same(mine[name], theirs[name]) for name in mine)
+        )
+
+    def __hash__(self) -> int:
+        shapes = sorted((name, tuple(tensor.shape)) for name, tensor in self.tensors().items())
+        return hash((type(self).__name__, json.dumps(self.plain(), sort_keys=True), str(shapes)))
+
+
+T = TypeVar("T", bound=Intervention)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.dtype == b.dtype and torch.equal(a, b)
+
+
+_TYPES: dict[str, type[Intervention]] = {}
+
+
+def register_intervention(kind: str, cls: type[T]) -> type[T]:
+    """Let edits with interventions of this type be saved and loaded under the name `kind`.
+
+    Raises `Collision` if another type carries the name.
+    """
+    if _TYPES.setdefault(kind, cls) is not cls:
+        raise Collision(f"intervention type {kind!r} is already {_TYPES[kind].__qualname__}; rename yours")
+    return cls
+
+
+def kind_of(intervention: Intervention) -> str:
+    """The registered name of an intervention's type. Raises `NotSavable` for an unregistered type."""
+    for kind, cls in _TYPES.items():
+        if type(intervention) is cls:
+            return kind
+    raise NotSavable(f"{type(intervention).__qualname__} is not registered; call register_intervention first")
+
+
+def type_named(kind: str) -> type[Intervention]:
+    """The type registered under a name. Raises `UnknownName` with the known names."""
+    if kind not in _TYPES:
+        raise UnknownName(
+            f"unknown intervention type {kind!r} (known: {', '.join(sorted(_TYPES))}); "
+            "import the package that registers it"
+        )
+    return _TYPES[kind]
+
+
+def submodule(model: nn.Module, path: str) -> nn.Module:
+    """The module at a dotted path. Raises `BenchError` if the model has none there."""
+    try:
+        return model.get_submodule(path)
+    except AttributeError as error:
+        raise BenchError(f"the backbone has no module {path!r}: {error}") from None

@@ -1,0 +1,25 @@
+"""Hooks live for one call: installed on entry, gone on exit, whatever happens in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from torch import nn
+
+from mmedit_bench.interventions.base import Layout
+from mmedit_bench.interventions.edit import Edit
+
+
+@contextmanager
+def attached(model: nn.Module, layout: Layout, edits: Iterable[Edit]) -> Iterator[None]:
+    """Let the edits act on the model inside the `with` block, in their order.
+
+    Hooks sit on the shared module objects, so two threads must not use one model at a time.
+    """
+    with ExitStack() as stack:
+        for edit in edits:
+            for intervention in edit.interventions:
+                for handle in intervention.attach(model, layout):
+                    stack.callback(handle.remove)
+        yield

@@ -1,0 +1,70 @@
+"""Checkpoint folders and the shipped backbones."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmedit_bench.backbones import zoo
+from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.cases import Query
+from mmedit_bench.errors import BenchError
+from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
+
+TEMPLATE = "Question: {prompt} Answer:"
+
+
+def write(backbone: Backbone, folder: Path) -> None:
+    copy.deepcopy(backbone.model).half().save_pretrained(folder)
+    backbone.tokenizer.save_pretrained(folder)
+    backbone.image_processor.save_pretrained(folder)
+    described = {"name": backbone.name, "template": backbone.template}
+    (folder / "backbone.json").write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_written_backbone_answers_the_same_when_read(family: str, tmp_path: Path) -> None:
+    backbone = tiny_backbone(family, template=TEMPLATE)
+    write(backbone, tmp_path)
+    for parameter in backbone.model.parameters():
+        parameter.data = parameter.data.half().float()
+    read = Backbone.load(tmp_path, name=backbone.name, batch_size=3)
+    assert (read.name, read.template, read.batch_size) == (f"tiny-{family}", TEMPLATE, 3)
+    assert (read.dtype, read.device) == (torch.float32, torch.device("cpu"))
+    assert not any(p.requires_grad for p in read.model.parameters())
+    assert not read.model.training
+    queries = [Query("what is this?", tiny_picture(i) if i else None) for i in range(4)]
+    assert read.answer(queries, 9) == backbone.answer(queries, 9)
+    assert read.digest == Backbone.load(tmp_path, name="other").digest
+    assert Backbone.load(tmp_path, name="x", dtype="bfloat16").answer(queries, 2)
+
+
+def test_loading_names_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"missing config\.json, model\.safetensors, .*backbone\.json"):
+        Backbone.load(tmp_path, name="x")
+    write(tiny_backbone("opt"), tmp_path)
+    with pytest.raises(BenchError, match="dtype 'int8' is not one of float32"):
+        Backbone.load(tmp_path, name="x", dtype="int8")
+    with pytest.raises(BenchError, match="device 'nonsense' cannot be used"):
+        Backbone.load(tmp_path, name="x", device="nonsense")
+    with pytest.raises(BenchError, match="batch_size is 0"):
+        Backbone.load(tmp_path, name="x", batch_size=0)
+    for text in ("", "[]", "{}", '{"template": 3}', '{"template": "no field"}'):
+        (tmp_path / "backbone.json").write_text(text)
+        with pytest.raises(BenchError, match=r"backbone\.json"):
+            Backbone.load(tmp_path, name="x")
+
+
+def test_a_shipped_backbone_without_checkpoint_says_how_to_make_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "CHECKPOINTS", tmp_path)
+    for loader, name in ((zoo.blip2_opt_mini, "blip2-opt-mini"), (zoo.minigpt4_mini, "minigpt4-mini")):
+        with pytest.raises(BenchError, match=f"mmedit-bench train-backbone {name}"):
+            loader()
+        write(tiny_backbone("opt"), tmp_path / name)
+        assert loader(batch_size=2).name == name
