@@ -1,0 +1,1 @@
+"""The methods that ship with the benchmark, one folder each; they use its public interface only."""

@@ -1,0 +1,1 @@
+"""Copy the target: the control that shows what a score without locality is worth."""

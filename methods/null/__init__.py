@@ -1,0 +1,1 @@
+"""No edit: the control that every change must beat."""
