@@ -1,0 +1,189 @@
+"""Runs side by side: what may stand in one table, in which order, and with which rank."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.scoring.columns import HEADLINE, Column, column, in_order
+from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.scores import Cell, Cells, RunScores
+
+ALL = "all"
+"""Pseudo-sort: corrections and counterfactuals together."""
+
+
+class BlockKey(NamedTuple):
+    """What the runs of one table have in common. Whatever differs here is not comparable."""
+
+    suite: str
+    backbone: str
+    protocol: str
+    split: str
+    limit: int | None
+    suite_digest: str
+    backbone_digest: str
+    protocol_version: str
+
+
+class Rank(NamedTuple):
+    """The best and the worst place that the intervals allow."""
+
+    best: int
+    worst: int
+
+    def __str__(self) -> str:
+        return f"{self.best}" if self.best == self.worst else f"{self.best}-{self.worst}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run in a table."""
+
+    name: str
+    scores: RunScores
+    cells: Cells
+    rank: Rank | None
+    """None for controls, for runs that are not complete, and where there is no mean."""
+
+    @property
+    def status(self) -> str:
+        """What a reader must know beside the numbers; empty for a complete run without failures."""
+        counts = self.scores.counts
+        words = [] if self.scores.complete else [f"{counts.done} of {counts.planned}"]
+        words += [f"{counts.failed} failed"] if counts.failed else []
+        return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One table: runs on the same suite, backbone, protocol and split, by one scorer family."""
+
+    key: BlockKey
+    family: Family
+    sort: str
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        for item in self.columns:
+            labels = sorted({row.cells[item.key].label for row in self.rows if item.key in row.cells})
+            if len(labels) > 1:
+                raise BenchError(f"column {item.key} would mix {' and '.join(labels)}; use one scorer family")
+
+    @property
+    def title(self) -> str:
+        """Suite, backbone, protocol and split in words."""
+        key = self.key
+        parts = [f"{key.suite} on {key.backbone}", key.protocol, f"split {key.split}"]
+        parts += [] if key.limit is None else [f"first {key.limit} needed edits"]
+        parts += [] if self.sort == ALL else [f"{self.sort}s only"]
+        return ", ".join(parts)
+
+    @property
+    def label(self) -> str:
+        """The measurement behind every number."""
+        return f"{self.family.change} where the edit should reach, {self.family.keep} where it should not"
+
+    @property
+    def headline(self) -> tuple[Column, ...]:
+        """The columns of the main table."""
+        return tuple(item for item in self.columns if item.key in HEADLINE)
+
+    @property
+    def strata(self) -> tuple[Column, ...]:
+        """Further probe kinds and strata that were asked; group means are left out."""
+        return tuple(item for item in self.columns if item.key not in HEADLINE and "/" in item.key)
+
+
+def blocks(runs: Iterable[RunScores], family: str, *, sort: str = ALL) -> list[Block]:
+    """One table for each suite, backbone, protocol and split among `runs`, in their order of names.
+
+    `sort` restricts the numbers to corrections or counterfactuals. Raises `BenchError` for an
+    unknown family or sort, and for runs that were scored by different rules.
+    """
+    chosen = family_named(family)
+    distinct = list({run.spec.fingerprint: run for run in runs}.values())
+    rules = {(run.normalizer, json.dumps(dict(run.bootstrap), sort_keys=True)) for run in distinct}
+    if len(rules) > 1:
+        raise BenchError("these runs were scored by different rules; score all of them with this version")
+    grouped: dict[BlockKey, list[RunScores]] = defaultdict(list)
+    for run in distinct:
+        grouped[_key(run)].append(run)
+    order = sorted(grouped, key=lambda key: (*key[:4], key.limit is not None, key.limit or 0, *key[5:]))
+    return [_block(key, grouped[key], chosen, sort) for key in order]
+
+
+def ranks(cells: Sequence[Cell]) -> list[Rank]:
+    """Rank intervals: a row may have any place that no clearly better or worse row takes from it.
+
+    One row is clearly better than another if its interval lies wholly above the other's.
+    """
+    bounds = [(cell.low or 0.0, cell.high or 0.0) for cell in cells]
+    return [
+        Rank(
+            1 + sum(other_low > high for other_low, _ in bounds),
+            len(bounds) - sum(other_high < low for _, other_high in bounds),
+        )
+        for low, high in bounds
+    ]
+
+
+def _key(run: RunScores) -> BlockKey:
+    spec = run.spec
+    return BlockKey(
+        spec.suite, spec.backbone, spec.protocol, spec.split, spec.limit,
+        spec.suite_digest, spec.backbone_digest, spec.protocol_version,
+    )  # fmt: skip
+
+
+def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) -> Block:
+    cells = {run.spec.fingerprint: _cells(run, family, sort) for run in runs}
+    ranked = [
+        run
+        for run in runs
+        if run.complete and not run.control and _mean(cells[run.spec.fingerprint]) is not None
+    ]
+    places = ranks([cells[run.spec.fingerprint]["mean"] for run in ranked])
+    rank_of = {run.spec.fingerprint: place for run, place in zip(ranked, places, strict=True)}
+    names = _names(runs)
+
+    def order(run: RunScores) -> tuple[bool, bool, float, str]:
+        mean = _mean(cells[run.spec.fingerprint])
+        return run.control, not run.complete, -1.0 if mean is None else -mean, names[run.spec.fingerprint]
+
+    rows = tuple(
+        Row(names[mark], run, cells[mark], rank_of.get(mark))
+        for run in sorted(runs, key=order)
+        for mark in [run.spec.fingerprint]
+    )
+    keys = in_order(key for row in rows for key in row.cells)
+    return Block(key, family, sort, rows, tuple(column(key) for key in keys))
+
+
+def _cells(run: RunScores, family: Family, sort: str) -> Cells:
+    scores = run.family(family.name)
+    if sort == ALL:
+        return scores.overall
+    if sort not in scores.by_sort:
+        raise BenchError(f"there is no sort {sort!r}; choose {ALL} or one of {', '.join(scores.by_sort)}")
+    return scores.by_sort[sort]
+
+
+def _mean(cells: Cells) -> float | None:
+    return cells["mean"].value if "mean" in cells else None
+
+
+def _names(runs: Sequence[RunScores]) -> Mapping[str, str]:
+    """By fingerprint: the editor's name, with its options where they were set, unique in the table."""
+    names = {run.spec.fingerprint: " ".join([run.spec.editor, *_options(run)]) for run in runs}
+    shared = Counter(names.values())
+    return {mark: name if shared[name] == 1 else f"{name} #{mark[:8]}" for mark, name in names.items()}
+
+
+def _options(run: RunScores) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(run.spec.editor_options.items())]

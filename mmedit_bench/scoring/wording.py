@@ -1,0 +1,45 @@
+"""How numbers are spelled in tables."""
+
+from __future__ import annotations
+
+from mmedit_bench.scoring.scores import Cell
+
+MISSING = "–"
+"""Stands where nothing was measured: not the same as 0."""
+
+
+def number(cell: Cell | None) -> str:
+    """The value with one decimal."""
+    return MISSING if cell is None or cell.value is None else f"{cell.value:.1f}"
+
+
+def margin(cell: Cell | None) -> str:
+    """Half the interval's length, with one decimal; empty where there is no value."""
+    return "" if cell is None or cell.half_width is None else f"{cell.half_width:.1f}"
+
+
+def with_margin(cell: Cell | None) -> str:
+    """Value ± half the interval."""
+    return f"{number(cell)} ±{margin(cell)}" if margin(cell) else number(cell)
+
+
+def seconds(value: float | None) -> str:
+    """Two significant digits, no exponent: 0.0042, 0.37, 12."""
+    if value is None:
+        return MISSING
+    if value >= 9.95:
+        return f"{value:.0f}"
+    digits = next((places for places in range(1, 5) if value >= 0.995 * 10.0 ** (1 - places)), 4)
+    return f"{value:.{digits}f}"
+
+
+def size(value: float | None) -> str:
+    """Bytes in decimal units with at most three digits: 0 B, 96 B, 3.1 kB, 52 MB."""
+    if value is None:
+        return MISSING
+    units = iter(("B", "kB", "MB", "GB"))
+    unit = next(units)
+    while value >= 999.5 and (larger := next(units, None)):
+        value, unit = value / 1000, larger
+    plain = unit == "B" or value >= 9.95
+    return f"{value:.0f} {unit}" if plain else f"{value:.1f} {unit}"

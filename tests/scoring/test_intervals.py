@@ -1,0 +1,147 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmedit_bench.scoring.intervals import LEVEL, SEED, estimates, resample_counts
+
+FEW = 300
+"""Resamples: enough to compare two ways of computing, not enough for a paper."""
+GROUPS = {"pair": ("a", "b"), "all": ("pair", "c")}
+COLUMNS = ("a", "b", "c")
+VALUES = st.lists(
+    st.tuples(*[st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.just(float("nan")))] * 3),
+    min_size=1,
+    max_size=12,
+)
+
+
+def units(count: int) -> list[str]:
+    return [f"u{number:03d}" for number in range(count)]
+
+
+def slow(values, clusters, parts):
+    """The same interval by drawing clusters one after the other; `parts` is a nested mean of columns."""
+
+    def mean(rows, part):
+        if isinstance(part, int):
+            column = [row[part] for row in rows if not np.isnan(row[part])]
+            return sum(column) / len(column) if column else float("nan")
+        return sum(mean(rows, inner) for inner in part) / len(part)
+
+    names = sorted(set(clusters))
+    members = {
+        name: [row for row, cluster in zip(values, clusters, strict=True) if cluster == name]
+        for name in names
+    }
+    draws = np.random.default_rng(SEED).multinomial(len(names), [1 / len(names)] * len(names), size=FEW)
+    means = []
+    for draw in draws:
+        drawn = [
+            row
+            for name, times in zip(names, draw, strict=True)
+            for _ in range(times)
+            for row in members[name]
+        ]
+        value = mean(drawn, parts)
+        if not np.isnan(value):
+            means.append(value)
+    means.sort()
+
+    def percentile(share):
+        place = share * (len(means) - 1)
+        below = int(place)
+        above = min(below + 1, len(means) - 1)
+        return means[below] + (place - below) * (means[above] - means[below])
+
+    return mean(values, parts), percentile((1 - LEVEL / 100) / 2), percentile((1 + LEVEL / 100) / 2)
+
+
+@pytest.mark.parametrize("clusters", [units(30), [f"u{i // 5}" for i in range(30)]])
+def test_equals_a_slow_loop(clusters: list[str]) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 3, size=(30, 3)) / 2.0
+    values[rng.random(values.shape) < 0.2] = np.nan
+    found = estimates(values, clusters, COLUMNS, GROUPS, resamples=FEW)
+    for name, parts in {"a": 0, "c": 2, "pair": (0, 1), "all": ((0, 1), 2)}.items():
+        one = found[name]
+        assert one is not None
+        assert (one.value, one.low, one.high) == pytest.approx(slow(values.tolist(), clusters, parts))
+
+
+def test_coverage() -> None:
+    """About 95 of 100 intervals for a share of 0.7 contain it."""
+    rng = np.random.default_rng(7)
+    hits = 0
+    for _ in range(200):
+        one = estimates((rng.random((80, 1)) < 0.7).astype(float), units(80), ["a"], {})["a"]
+        assert one is not None
+        hits += one.low <= 0.7 <= one.high
+    assert 180 <= hits <= 199
+
+
+def test_clusters_widen_the_interval() -> None:
+    values = np.repeat(np.random.default_rng(0).integers(0, 2, size=12), 5).astype(float)[:, None]
+    alone = estimates(values, units(60), ["a"], {})["a"]
+    together = estimates(values, [f"u{i // 5:02d}" for i in range(60)], ["a"], {})["a"]
+    assert alone and together
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+
+
+@settings(max_examples=30, deadline=None)
+@given(VALUES)
+def test_bounds_contain_the_value(rows) -> None:
+    for one in estimates(np.array(rows), units(len(rows)), COLUMNS, GROUPS, resamples=50).values():
+        assert one is None or 0 <= one.low <= one.value <= one.high <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(VALUES, st.randoms())
+def test_order_of_edits_does_not_matter(rows, random) -> None:
+    names = units(len(rows))
+    pairs = list(zip(rows, names, strict=True))
+    random.shuffle(pairs)
+    shuffled = estimates(
+        np.array([r for r, _ in pairs]), [n for _, n in pairs], COLUMNS, GROUPS, resamples=50
+    )
+    assert shuffled == estimates(np.array(rows), names, COLUMNS, GROUPS, resamples=50)
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0])
+def test_constant_data_has_no_width(constant: float) -> None:
+    for one in estimates(np.full((17, 3), constant), units(17), COLUMNS, GROUPS).values():
+        assert one and (one.value, one.low, one.high) == (constant, constant, constant)
+
+
+def test_what_was_not_asked_is_none_and_spoils_its_groups_only() -> None:
+    values = np.array([[1.0, np.nan, 0.0], [0.0, np.nan, 1.0]])
+    found = estimates(values, units(2), COLUMNS, GROUPS)
+    assert found["a"] and found["c"]
+    assert found["b"] is found["pair"] is found["all"] is None
+
+
+def test_no_edits() -> None:
+    assert set(estimates(np.empty((0, 3)), [], COLUMNS, GROUPS).values()) == {None}
+
+
+def test_a_group_lacking_a_column_is_none() -> None:
+    assert estimates(np.ones((3, 1)), units(3), ["a"], GROUPS)["all"] is None
+
+
+def test_resamples_are_shared_and_sealed() -> None:
+    counts = resample_counts(9)
+    assert counts is resample_counts(9)
+    assert (counts.sum(axis=1) == 9).all()
+    with pytest.raises(ValueError, match="read-only"):
+        counts[0, 0] = 5
+
+
+def test_fast_enough_for_a_whole_suite() -> None:
+    values = np.random.default_rng(0).random((400, 30))
+    names = [f"c{i}" for i in range(30)]
+    resample_counts.cache_clear()
+    started = time.process_time()
+    estimates(values, units(400), names, {"g": ("c1", "c2")})
+    assert time.process_time() - started < 0.5
