@@ -1,0 +1,55 @@
+"""Builds the page: one index.html that opens from a file, with no server and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from leaderboard.board import Board, board_of
+from leaderboard.runs import load_runs
+from mmedit_bench import __version__
+from mmedit_bench.registry import SUITES
+
+if TYPE_CHECKING:
+    from mmedit_bench.datasets.suite import Suite
+
+_HERE = Path(__file__).parent
+
+
+def write_site(
+    run_folders: Sequence[Path], out: Path, *, suites: Callable[[str], Suite] | None = None
+) -> Path:
+    """Write `out`/index.html from run folders and return its path.
+
+    `suites` gives a suite by its name; by default the registered one. A folder without scores.json
+    is scored on the way, without writing to it. The same runs give the same bytes. Raises
+    `BenchError` for runs that cannot be read, do not fit their suite, or have changed since they
+    were scored.
+    """
+    runs = load_runs(run_folders, suites or (lambda name: SUITES.load(name)()))
+    html = _render(board_of(runs))
+    out.mkdir(parents=True, exist_ok=True)
+    beside = out / ".index.html.new"
+    beside.write_text(html, encoding="utf-8")
+    return beside.replace(out / "index.html")
+
+
+def _render(board: Board) -> str:
+    """Everything that comes from runs and suites is escaped; only our own style and script are not."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("index.html.j2").render(
+        board=board,
+        version=__version__,
+        style=Markup((_HERE / "static" / "page.css").read_text(encoding="utf-8")),
+        script=Markup((_HERE / "static" / "page.js").read_text(encoding="utf-8")),
+    )
