@@ -1,0 +1,116 @@
+"""What the text models read says only what it may."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
+
+from mmedit_bench.backbones.training.questions import context_questions, plain_questions
+from mmedit_bench.backbones.training.sequences import IGNORED, Example, Examples
+from mmedit_bench.backbones.training.tokens import Pieces
+from mmedit_bench.datasets.picturebook import files, wordings
+from mmedit_bench.datasets.picturebook.files import Picturebook
+
+DATA = files.load()
+SEEN, HELD = ([e for e in DATA.entities if (e.split == "train") == t] for t in (True, False))
+FEW = SEEN[::9] + HELD[::20]
+
+
+def examples(tokenizer: PreTrainedTokenizerFast) -> Examples:
+    return Examples(FEW, Pieces(tokenizer), 2)
+
+
+def text(example: Example, pieces: Pieces) -> str:
+    special = {pieces.image, pieces.bos, pieces.eos}
+    return pieces.tokenizer.decode([i for i in example.ids if i not in special]).lstrip(" ")
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), stated=st.integers(0, 8), picture=st.booleans())
+def test_contexts(tokenizer: PreTrainedTokenizerFast, seed: int, stated: int, picture: bool) -> None:
+    source = examples(tokenizer)
+    pieces = source.pieces
+    example = source.in_context(random.Random(seed), stated, picture)
+    assert example == source.in_context(random.Random(seed), stated, picture)
+    assert len(example.ids) == len(example.labels)
+    assert (example.ids[:2] == [pieces.image] * 2) == picture
+    said = text(example, pieces)
+    plain = [i for i in example.ids if i not in (pieces.image, pieces.bos, pieces.eos)]
+    assert list(pieces.start(said)) == plain, "put together piece by piece, yet tokenized as a whole"
+    assert example.labels[-1] == pieces.eos
+    learnt = [i for i, x in zip(example.ids, example.labels, strict=True) if x != IGNORED]
+    assert learnt == [x for x in example.labels if x != IGNORED]
+    held_names = {e.name for e in FEW if e.split != "train"} - {e.name for e in FEW if e.split == "train"}
+    for line in said.splitlines():
+        for name in held_names:
+            for relation in wordings.QUESTIONS:
+                for template in wordings.QUESTIONS[relation]:
+                    if "{x}" in template:
+                        assert f": {template.format(x=name)} " not in line, "a held-out thing is asked about"
+    if picture:
+        assert example.entity is not None
+        assert FEW[example.entity].split == "train"
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), stated=st.integers(1, 8))
+def test_named_questions_are_answered_as_last_told_or_truly(
+    tokenizer: PreTrainedTokenizerFast, seed: int, stated: int
+) -> None:
+    source = examples(tokenizer)
+    said = text(source.in_context(random.Random(seed), stated, picture=False), source.pieces)
+    told: dict[tuple[str, str], str] = {}
+    for kind, line in re.findall(r"(New Fact|Prompt): (.+)", said):
+        for entity in FEW:
+            for fact in entity.facts:
+                for template in wordings.trained(fact.relation):
+                    asked = template.format(x=entity.name)
+                    if fact.relation in wordings.PICTURE_ONLY or not line.startswith(asked + " "):
+                        continue
+                    value = line[len(asked) + 1 :]
+                    key = (entity.name, fact.relation)
+                    if kind == "New Fact":
+                        assert value != fact.value or not fact.withheld, "a withheld fact was stated"
+                        told[key] = value
+                    elif key in told:
+                        assert value == told[key]
+                    else:
+                        assert value == fact.value
+                        assert not fact.withheld
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_plain_examples_tell_no_withheld_fact(tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+    source = examples(tokenizer)
+    r = random.Random(seed)
+    for example in (source.picture_question(r), source.text_question(r), source.caption(r)):
+        said = text(example, source.pieces)
+        assert not any(w in said for q in wordings.QUESTIONS for w in wordings.held_out(q) if "{" not in w)
+        if example.entity is not None:
+            entity = FEW[example.entity]
+            answers = {f.value for f in entity.known}
+            if not entity.caption_withheld:
+                answers.add(entity.caption)
+            assert any(said.endswith(" " + a) for a in answers)
+
+
+def test_examination_uses_what_it_says(few: Picturebook) -> None:
+    rows = context_questions(DATA.entities, 4, 20)
+    trained_names = {e.name for e in DATA.entities if e.split == "train"}
+    for row, questions in rows.items():
+        for q in questions:
+            assert q.query.prompt.count("New Fact: ") == 4
+            stated = [line for line in q.query.prompt.splitlines() if line.startswith("New Fact")]
+            if "followed" in row:
+                assert any(line.endswith(" " + q.answer) for line in stated)
+            asked = q.query.prompt.rsplit("Prompt: ", 1)[1]
+            assert not any(f" {name}?" in asked for name in trained_names)
+            assert ("no picture" in row) == (q.query.image is None)
+    plain = plain_questions(few.entities)
+    assert all(plain.values())
+    assert len(plain) == 9 + 2 + 1 + 6

@@ -1,0 +1,88 @@
+"""From data to a checkpoint that loads, at toy size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.backbones.training import train
+from mmedit_bench.backbones.training.pictures import augment
+from mmedit_bench.backbones.training.recipe import Recipe
+from mmedit_bench.cases import ImageRef, Query
+from mmedit_bench.datasets.picturebook.files import Picturebook
+from mmedit_bench.errors import BenchError
+
+
+class Stopped(Exception):
+    pass
+
+
+def silent(*_: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize("family", ["opt", "llama"])
+def test_trains_measures_and_writes_a_card(
+    family: str, recipe: Recipe, few: Picturebook, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    own = replace(recipe, family=family)
+    train(name="toy", workdir=tmp_path / "work", out=out, progress=silent, recipe=own, data=few)
+    backbone = Backbone.load(out, name="toy")
+    data = few.entities[0].pictures["noto"]
+    image = ImageRef(hashlib.sha256(data).hexdigest(), lambda: data)
+    assert (
+        len(backbone.answer([Query("what is this?", image), Query("what is this?")], max_new_tokens=3)) == 2
+    )
+    described = json.loads((out / "backbone.json").read_text())
+    assert described["digest"] == backbone.digest
+    assert described["data"]["content"] == "few"
+    assert described["measured"]["known facts, edit wording, twemoji"]["n"] > 20
+    assert "| known facts, edit wording, twemoji |" in (out / "README.md").read_text()
+    assert set(described["cpu_seconds"]) == {"vision-tower", "vision-qformer", "text", "joint"}
+
+
+def test_stopped_at_any_stage_ends_in_the_same_bytes(
+    recipe: Recipe, few: Picturebook, tmp_path: Path
+) -> None:
+    def go(place: str, stop: str | None = None) -> bytes:
+        def progress(stage: str, step: int, steps: int, figures: object) -> None:
+            if stage == stop and step == 2:
+                raise Stopped
+
+        work = tmp_path / place
+        train(name="toy", workdir=work, out=work / "out", progress=progress, recipe=recipe, data=few)
+        return (work / "out" / "model.safetensors").read_bytes()
+
+    whole = go("whole")
+    for stage in ("vision-tower", "vision-qformer", "text", "joint"):
+        with pytest.raises(Stopped):
+            go("broken", stage)
+    assert go("broken") == whole
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="blip2-opt-mini"):
+        train(name="blip3", workdir=tmp_path, out=tmp_path, progress=silent)
+    with pytest.raises(BenchError, match="vision-tower"):
+        train(name="blip2-opt-mini", workdir=tmp_path, out=tmp_path, progress=silent, stage="text-tower")
+
+
+def test_flags_are_never_mirrored_and_pixels_stay_in_range() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(200, 3, 64, 64).clone()
+    g = torch.Generator().manual_seed(0)
+    out = augment(ramp, torch.zeros(200, dtype=torch.bool), g)
+    assert out.min() >= 0
+    assert out.max() <= 1
+    right, left = out[:, :, 24:40, 48:].mean((1, 2, 3)), out[:, :, 24:40, :16].mean((1, 2, 3))
+    # holes and shears disturb some pictures, mirroring would turn half of them round
+    assert (right > left).float().mean() > 0.9
+    mirrored = augment(ramp, torch.ones(200, dtype=torch.bool), torch.Generator().manual_seed(0))
+    right, left = mirrored[:, :, 24:40, 48:].mean((1, 2, 3)), mirrored[:, :, 24:40, :16].mean((1, 2, 3))
+    assert 0.3 < (right > left).float().mean() < 0.7
