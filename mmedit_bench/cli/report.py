@@ -1,0 +1,66 @@
+"""`mmedit-bench report`: scored runs as tables."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+from mmedit_bench.cli.score import FOLDERS, as_dict, folders
+
+FORMATS = ("terminal", "markdown", "latex", "csv")
+FAMILIES = ("generation", "teacher_forced_token", "teacher_forced_exact")
+SORTS = ("all", "correction", "counterfactual")
+
+
+@click.command()
+@FOLDERS
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
+@click.option(
+    "--family", type=click.Choice(FAMILIES), default="generation", show_default=True, help="What is measured."
+)
+@click.option("--sort", type=click.Choice(SORTS), default="all", show_default=True, help="Which edits count.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
+@speaks
+def report(
+    runs: tuple[Path, ...], form: str, family: str, sort: str, out: Path | None, output: Output
+) -> None:
+    """Print tables of scored runs: one for each suite, backbone, protocol and split.
+
+    RUN is a run's folder or a folder of runs, scored before. A table shows one family of
+    measurements; numbers of different measurements never share a column.
+
+    \b
+    Examples:
+      mmedit-bench report runs
+      mmedit-bench report runs --family teacher_forced_token --format latex --out table.tex
+      mmedit-bench report runs --sort correction --format markdown
+    """
+    from mmedit_bench.scoring.report import render
+    from mmedit_bench.scoring.score import load_scores
+
+    scored = [(folder, load_scores(folder)) for folder in folders(runs)]
+    on_screen = form == "terminal" and out is None and not output.json
+    text = render(
+        [scores for _, scores in scored],
+        family=family,
+        form=form,
+        sort=sort,
+        width=terminal_width() if on_screen else 100,
+        color=on_screen and sys.stdout.isatty(),
+    )
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+        output.result({"written": str(out)}, prose=str(out))
+    else:
+        rows = [as_dict(folder, scores) for folder, scores in scored]
+        output.result({"family": family, "sort": sort, "runs": rows, "text": text}, prose=text.rstrip("\n"))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, within what a table can be read at; 100 where there is none."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns, 80), 160)

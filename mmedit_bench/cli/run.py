@@ -1,0 +1,119 @@
+"""`mmedit-bench run`: one editor on one backbone and one suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+
+if TYPE_CHECKING:
+    from mmedit_bench.harness import RunResult
+
+SOME_FAILED = 3
+"""Exit status of a run that was carried out but in which an editor raised for some cases."""
+
+
+@click.command()
+@click.option("--suite", required=True, help="What is edited and asked; see `list suites`.")
+@click.option("--backbone", required=True, help="Which model is edited; see `list backbones`.")
+@click.option("--editor", required=True, help="Who edits; see `list editors`.")
+@click.option(
+    "--protocol", default="one-step", show_default=True, help="In which order; see `list protocols`."
+)
+@click.option("--split", default="evaluation", show_default=True, help="Split of the suite.")
+@click.option("--limit", type=click.IntRange(min=1), help="Most edits made; default: all that are needed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
+@click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Queries at once."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder that the run's own folder is made in.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the editor; repeatable."
+)
+@speaks
+def run(output: Output, out: Path, settings: tuple[str, ...], **order: Any) -> None:
+    """Run an editor and record every answer.
+
+    The run's folder is named by a fingerprint of all that changes its outcome. The same command
+    again goes on where it was stopped, or says that there is nothing left to do. `score` turns the
+    records into numbers.
+
+    Exit status: 0 done; 2 something to mend, see the message; 3 done, but the editor failed on
+    some cases.
+
+    \b
+    Examples:
+      mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor ft --limit 50
+      mmedit-bench run --suite picturebook-caption --backbone minigpt4-mini --editor ike \\
+          --set demonstrations=8 --out runs
+    """
+    from mmedit_bench.execution.local import Order, Workshop
+
+    order["options"] = parsed(settings)
+    with output.progress(order["editor"]) as advance:
+        result = Workshop().run(Order(**order), out, progress=advance)
+    output.result(as_dict(result), prose=describe(result))
+    output.say(f"next: mmedit-bench score {result.folder}")
+    if result.failed:
+        raise SystemExit(SOME_FAILED)
+
+
+def parsed(settings: Sequence[str]) -> dict[str, Any]:
+    """`key=value` pairs, the values read as YAML scalars."""
+    import yaml
+
+    options: dict[str, Any] = {}
+    for item in settings:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{item!r} is not of the form key=value", param_hint="--set")
+        if key in options:
+            raise click.BadParameter(f"{key} is given twice", param_hint="--set")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            options[key] = value
+    return options
+
+
+def as_dict(result: RunResult) -> dict[str, Any]:
+    """A run's outcome for scripts."""
+    return {
+        "folder": str(result.folder),
+        "status": result.status,
+        "units": result.units,
+        "new": result.new,
+        "failed": result.failed,
+        "considered": result.selection.considered,
+        "already_right": result.selection.already_right,
+        "edits": result.selection.kept,
+    }
+
+
+def describe(result: RunResult) -> str:
+    """A run's outcome for people."""
+    kept, right = result.selection.kept, result.selection.already_right
+    lines = [
+        str(result.folder),
+        f"{kept} edits; {right} of {result.selection.considered} cases considered needed none, "
+        "the backbone answers them as wanted",
+    ]
+    if result.status == "already complete":
+        lines.append("already complete: nothing was left to do")
+    else:
+        lines.append(f"complete: {result.new} of {result.units} units run now")
+    if result.failed:
+        lines.append(f"{result.failed} edits failed; predictions.jsonl says why")
+    return "\n".join(lines)

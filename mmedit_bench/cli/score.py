@@ -1,0 +1,115 @@
+"""`mmedit-bench score`: from recorded answers to numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+
+if TYPE_CHECKING:
+    from mmedit_bench.scoring.scores import RunScores
+
+FOLDERS = click.argument(
+    "runs",
+    nargs=-1,
+    required=True,
+    metavar="RUN...",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+)
+
+
+@click.command()
+@FOLDERS
+@speaks
+def score(runs: tuple[Path, ...], output: Output) -> None:
+    """Score runs and write scores.json into each.
+
+    RUN is a run's folder or a folder of runs. Needs neither backbone nor editor, only the suite's
+    data. A run that is not finished is scored as far as it goes and marked partial.
+
+    \b
+    Examples:
+      mmedit-bench score runs/picturebook-vqa--blip2-opt-mini--ft--one-step--*
+      mmedit-bench score runs --json
+    """
+    scored = score_all(folders(runs))
+    prose = "\n".join(describe(folder, scores) for folder, scores in scored)
+    output.result([as_dict(folder, scores) for folder, scores in scored], prose=prose)
+    output.say(f"next: mmedit-bench report {' '.join(str(run) for run in runs)}")
+
+
+def folders(runs: Iterable[Path]) -> list[Path]:
+    """Run folders, also those inside a folder of runs, each once. Raises `BadRecord` if a folder has none."""
+    return list(dict.fromkeys(folder for run in runs for folder in _expanded(run)))
+
+
+def _expanded(path: Path) -> Iterator[Path]:
+    from mmedit_bench.errors import BadRecord
+
+    if (path / "manifest.json").exists():
+        yield path
+        return
+    inner = sorted(found.parent for found in path.glob("*/manifest.json"))
+    if not inner:
+        raise BadRecord(
+            f"{path} is no run and holds none: there is no manifest.json; make one with `mmedit-bench run`"
+        )
+    yield from inner
+
+
+def score_all(runs: Iterable[Path]) -> list[tuple[Path, RunScores]]:
+    """Score run folders, loading each suite once."""
+    from mmedit_bench.registry import SUITES
+    from mmedit_bench.runfolder import read_run
+    from mmedit_bench.scoring.score import score_run
+
+    suites: dict[str, Any] = {}
+    scored = []
+    for run in runs:
+        name = read_run(run).manifest.spec.suite
+        if name not in suites:
+            suites[name] = SUITES.load(name)()
+        scored.append((run, score_run(run, suites[name])))
+    return scored
+
+
+def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
+    """The overall numbers for scripts; scores.json holds all."""
+    return {
+        "folder": str(folder),
+        "complete": scores.complete,
+        "edits": scores.counts.done,
+        "planned": scores.counts.planned,
+        "failed": scores.counts.failed,
+        "scores": {
+            name: {
+                key: {"value": c.value, "low": c.low, "high": c.high, "n": c.n}
+                for key, c in family.overall.items()
+            }
+            for name, family in scores.families.items()
+        },
+    }
+
+
+def describe(folder: Path, scores: RunScores) -> str:
+    """Two lines for people: which run, and the main numbers by generation."""
+    cells = scores.family("generation").overall
+    numbers = ", ".join(
+        f"{title} {'n/a' if cells[key].value is None else format(cells[key].value, '.1f')}"
+        for key, title in (
+            ("reliability/main", "reliability"),
+            ("generality", "generality"),
+            ("locality", "locality"),
+            ("mean", "mean"),
+        )
+    )
+    done = (
+        f"{scores.counts.done} edits"
+        if scores.complete
+        else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
+    )
+    return f"{folder}\n  generation, in percent ({done}): {numbers}"

@@ -1,0 +1,166 @@
+"""Checks of an installation. Each returns what it found; none raises, so that one call tells all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+
+if TYPE_CHECKING:
+    from mmedit_bench.cases import Probe
+
+PACKAGES = ("mmedit-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "pillow")
+OPTIONAL_PROGRAMS = {"chromium": "the browser tests of the page", "bwrap": "sandboxed runs (bubblewrap)"}
+LEAST_FREE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found.
+
+    "fail": numbers made here could be wrong, or a command cannot run. "warn": something that only
+    some need is missing.
+    """
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+
+
+def diagnose(*, probes: int, device: str, dtype: str) -> Iterator[Finding]:
+    """All findings, as they come; the slow ones last. `probes`: number asked in the stability check."""
+    yield from versions()
+    yield from machine(device)
+    yield from programs()
+    yield from plugins()
+    yield from data_sets()
+    yield from _each("checkpoint", BACKBONES, lambda name: checkpoint(name, device))
+    yield from _each("stability", BACKBONES, lambda name: stability(name, probes, device, dtype))
+
+
+def versions() -> Iterator[Finding]:
+    """Python and the packages whose versions can change an answer."""
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        try:
+            yield Finding(package, "ok", version(package))
+        except PackageNotFoundError:
+            yield Finding(package, "fail", f"not installed; pip install {package}")
+
+
+def machine(device: str) -> Iterator[Finding]:
+    """Processor threads, accelerator, disk."""
+    import torch
+
+    waiting = os.environ.get("OMP_WAIT_POLICY", "unset")
+    yield Finding(
+        "threads", "ok", f"{torch.get_num_threads()} of {os.cpu_count()} cores, OMP_WAIT_POLICY {waiting}"
+    )
+    if torch.cuda.is_available():
+        yield Finding("cuda", "ok", f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}")
+    else:
+        wanted = device.startswith("cuda")
+        yield Finding("cuda", "fail" if wanted else "ok", "not available; torch runs on the processor")
+    free = shutil.disk_usage(Path.cwd()).free
+    yield Finding("disk", "ok" if free > LEAST_FREE else "warn", f"{free / 1e9:.1f} GB free here")
+
+
+def programs() -> Iterator[Finding]:
+    """Programs that only some commands need."""
+    for program, purpose in OPTIONAL_PROGRAMS.items():
+        found = shutil.which(program)
+        yield Finding(program, "ok" if found else "warn", found or f"not found; only needed for {purpose}")
+
+
+def plugins() -> Iterator[Finding]:
+    """Whether everything that is registered can be imported."""
+    for registry in (EDITORS, BACKBONES, SUITES, PROTOCOLS):
+        broken = []
+        for name in registry.names():
+            try:
+                registry.load(name)
+            except BenchError as error:
+                broken.append(str(error))
+        detail = "; ".join(broken) or ", ".join(registry.names()) or "none"
+        yield Finding(f"{registry.noun}s", "fail" if broken or not registry.names() else "ok", detail)
+
+
+def data_sets() -> Iterator[Finding]:
+    """Data files against their pinned digests."""
+    sets = Registry("mmedit_bench.data", "data set")
+
+    def check(name: str) -> Finding:
+        problems = list(sets.load(name).check())
+        return Finding(
+            f"data {name}", "fail" if problems else "ok", "; ".join(problems) or "as its digest says"
+        )
+
+    yield from _each("data", sets, check)
+
+
+def checkpoint(name: str, device: str) -> Finding:
+    """Whether the backbone loads, and for one that ships, whether it is what its card was measured on."""
+    from mmedit_bench.backbones.zoo import CHECKPOINTS
+
+    found = BACKBONES.load(name)(device=device, dtype="float32", batch_size=16).digest
+    card = CHECKPOINTS / name / "backbone.json"
+    told = json.loads(card.read_text(encoding="utf-8")).get("digest") if card.is_file() else None
+    if told in (None, found):
+        beside = "no card to compare with" if told is None else "as its card says"
+        return Finding(f"checkpoint {name}", "ok", f"digest {found[:16]}, {beside}")
+    detail = (
+        f"digest {found[:16]}, but its card says {told[:16]}: the files were changed, or another version of "
+    )
+    return Finding(f"checkpoint {name}", "fail", f"{detail}transformers reads them otherwise; reinstall")
+
+
+def stability(name: str, count: int, device: str, dtype: str) -> Finding:
+    """Share of probes answered otherwise in batches of sixteen than alone.
+
+    A difference means that padding or the shape of a batch reaches the answer, so that two runs of
+    the same editor could be scored differently.
+    """
+    asked = list(islice(_some_probes(), count))
+    queries, references = [probe.query for probe in asked], [probe.reference for probe in asked]
+    seen = []
+    for batch_size in (1, 16):
+        backbone = BACKBONES.load(name)(device=device, dtype=dtype, batch_size=batch_size)
+        forced = [tuple(one.argmax_ids) for one in backbone.score(queries, references)]
+        seen.append(list(zip(backbone.answer(queries), forced, strict=True)))
+    flips = sum(alone != together for alone, together in zip(*seen, strict=True))
+    detail = f"{flips} of {len(asked)} probes flip between batches of 1 and 16 ({dtype}, {device})"
+    if not flips:
+        return Finding(f"stability {name}", "ok", detail)
+    status: Literal["warn", "fail"] = "fail" if dtype == "float32" else "warn"
+    return Finding(
+        f"stability {name}", status, f"{detail}; compare runs of one batch size only, or use float32"
+    )
+
+
+def _some_probes() -> Iterator[Probe]:
+    """Probes of all suites in turn, so that captions and short answers share batches."""
+    suites = [SUITES.load(name)() for name in SUITES.names()]
+    cases = [iter(suite.cases(suite.splits[-1])) for suite in suites]
+    for together in zip(*cases, strict=False):
+        for case in together:
+            yield from case.probes
+
+
+def _each(what: str, registry: Registry, check: Callable[[str], Finding]) -> Iterator[Finding]:
+    """One finding per registered name; whatever a check raises is a finding too."""
+    for name in registry.names():
+        try:
+            yield check(name)
+        except Exception as error:
+            text = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+            yield Finding(f"{what} {name}", "fail", text)

@@ -1,0 +1,116 @@
+"""Runs in this process: from names to parts to a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.errors import BadData, BenchError, WeightsChanged
+from mmedit_bench.harness import Experiment, Progress, RunResult
+from mmedit_bench.harness import run as run_harness
+from mmedit_bench.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+
+if TYPE_CHECKING:
+    from mmedit_bench.backbones.base import Backbone
+
+EVALUATION = "evaluation"
+"""The split that published numbers are measured on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A run by the names of its parts, as a user orders it."""
+
+    suite: str
+    backbone: str
+    editor: str
+    protocol: str = "one-step"
+    split: str = EVALUATION
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the editor."""
+    limit: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 16
+
+
+class Workshop:
+    """Keeps suites and the latest backbone loaded from one order to the next."""
+
+    def __init__(self) -> None:
+        self._suites: dict[str, Suite] = {}
+        self._backbone: Backbone | None = None
+        self._loaded: tuple[str, str, str, int] | None = None
+
+    def experiment(self, order: Order) -> Experiment:
+        """The parts, loaded. Raises `BenchError` naming what cannot be had."""
+        entry = EDITORS.entry(order.editor)
+        editor = _made(EDITORS, order.editor, order.options)
+        protocol = _made(PROTOCOLS, order.protocol, {})
+        suite = self.suite(order.suite)
+        if order.split not in suite.splits:
+            raise BadData(
+                f"suite {suite.name} has no split {order.split!r}; it has {', '.join(suite.splits)}"
+            )
+        return Experiment(
+            suite=suite,
+            split=order.split,
+            backbone=self.backbone(order),
+            editor=editor,
+            protocol=protocol,
+            editor_options=order.options,
+            editor_source=entry.source,
+            limit=order.limit,
+            seed=order.seed,
+        )
+
+    def run(self, order: Order, out: Path, progress: Progress | None = None) -> RunResult:
+        """Carry out an order; what is recorded already is not done again. Raises as `harness.run`."""
+        try:
+            return run_harness(self.experiment(order), out, progress=progress)
+        except WeightsChanged:
+            self._backbone = self._loaded = None  # the next order must not meet an altered model
+            raise
+
+    def suite(self, name: str) -> Suite:
+        """A suite, loaded once."""
+        if name not in self._suites:
+            suite: Suite = _made(SUITES, name, {})
+            self._suites[name] = suite
+        return self._suites[name]
+
+    def backbone(self, order: Order) -> Backbone:
+        """The unedited backbone; another one takes the place of the one kept."""
+        wanted = (order.backbone, order.device, order.dtype, order.batch_size)
+        if self._backbone is None or self._loaded != wanted:
+            self._backbone = None  # the old one's memory is free before the new one is read
+            settings = {"device": order.device, "dtype": order.dtype, "batch_size": order.batch_size}
+            self._backbone = _made(BACKBONES, order.backbone, settings)
+            self._loaded = wanted
+        return self._backbone.unedited()
+
+
+def _made(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:
+    """Load what is registered and call it. Its own name must be the registered one.
+
+    A run is recorded under the names its parts give themselves and scored by looking these up.
+    """
+    factory = registry.load(name)
+    try:
+        made = factory(**options)
+    except TypeError as error:
+        raise BenchError(f"{registry.noun} {name!r} does not accept {_shown(options)}: {error}") from error
+    if getattr(made, "name", None) != name:
+        raise BenchError(
+            f"{registry.noun} {name!r} calls itself {getattr(made, 'name', None)!r}; "
+            f"{registry.entry(name).distribution} must register it under the name it bears"
+        )
+    return made
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in options.items()) or "a call without options"

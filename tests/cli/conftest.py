@@ -1,0 +1,41 @@
+"""The plugins of `lab` as an installed distribution, and a way to call the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mmedit_bench.cli import app
+
+ENTRY_POINTS = """
+[mmedit_bench.editors]
+echo = tests.cli.lab:Echo
+fragile = tests.cli.lab:Fragile
+defective = tests.cli.lab:Defective
+misnamed = tests.cli.lab:Misnamed
+broken = tests.cli.lab:NotThere
+[mmedit_bench.backbones]
+lab-backbone = tests.cli.lab:backbone
+[mmedit_bench.suites]
+lab-suite = tests.cli.lab:Suite
+"""
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """Call the program in an empty folder with the lab's plugins installed."""
+    info = tmp_path / "installed" / "lab-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    monkeypatch.syspath_prepend(info.parent)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    runner = CliRunner()
+    yield lambda *words: runner.invoke(app, [str(word) for word in words])

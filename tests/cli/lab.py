@@ -1,0 +1,67 @@
+"""Plugins for trying the commands: a tiny backbone, a suite of six cases, editors good and bad."""
+
+from __future__ import annotations
+
+from mmedit_bench.cases import EditCase, EditRequest
+from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Everything, Route
+from tests.tiny import tiny_backbone, tiny_cases
+
+
+class Suite:
+    """`tiny_cases` of two splits."""
+
+    name = "lab-suite"
+    task = "vqa"
+    digest = "1ab" * 21 + "1"
+    splits = ("train", "evaluation")
+
+    def cases(self, split: str) -> tuple[EditCase, ...]:
+        return tiny_cases(6, split)
+
+
+def backbone(*, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> Backbone:
+    """A random backbone; device and dtype are taken and not used."""
+    made = tiny_backbone("opt")
+    made.name, made.batch_size = "lab-backbone", batch_size
+    return made
+
+
+class Echo:
+    """Answers everything with the target, in upper case if so set."""
+
+    name = "echo"
+    version = "1"
+    cost_class = "free"
+
+    def __init__(self, shout: bool = False) -> None:
+        self.shout = shout
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        target = request.target.upper() if self.shout else request.target
+        return Edit((Route(Everything(), ConstantAnswer(target)),))
+
+
+class Fragile(Echo):
+    """Fails on every other case."""
+
+    name = "fragile"
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        if int(request.id[-1]) % 2:
+            raise RuntimeError("odd cases are beyond me")
+        return super().edit(backbone, request)
+
+
+class Defective(Echo):
+    """Has a defect that no user can mend."""
+
+    name = "defective"
+
+    def prepare(self, backbone: Backbone, cases: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+
+class Misnamed(Echo):
+    """Bears another name than it is registered under; see conftest."""
+
+    name = "somebody-else"

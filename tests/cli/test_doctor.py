@@ -1,0 +1,78 @@
+"""`doctor` tells everything at once and never stops at the first fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmedit_bench.backbones import zoo
+from mmedit_bench.execution import diagnosis
+from mmedit_bench.execution.diagnosis import Finding
+from tests.cli.conftest import Call
+
+
+def test_stability_of_a_sound_backbone(call: Call) -> None:
+    found = diagnosis.stability("lab-backbone", 12, "cpu", "float32")
+    assert found.status == "ok"
+    assert found.detail.startswith("0 of 12 probes flip")
+
+
+def test_stability_of_a_backbone_whose_batches_matter(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmedit_bench.editors import Backbone
+
+    honest = Backbone.answer
+    monkeypatch.setattr(
+        Backbone,
+        "answer",
+        lambda self, queries, **more: [f"{a} {self.batch_size}" for a in honest(self, queries, **more)],
+    )
+    assert diagnosis.stability("lab-backbone", 6, "cpu", "float32").status == "fail"
+    assert diagnosis.stability("lab-backbone", 6, "cpu", "bfloat16").status == "warn"
+
+
+@pytest.mark.parametrize(("told", "status"), [(None, "ok"), ("own", "ok"), ("0" * 64, "fail")])
+def test_a_checkpoint_is_compared_with_its_card(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, status: str
+) -> None:
+    monkeypatch.setattr(zoo, "CHECKPOINTS", tmp_path)
+    if told:
+        digest = diagnosis.BACKBONES.load("lab-backbone")().digest if told == "own" else told
+        card = tmp_path / "lab-backbone" / "backbone.json"
+        card.parent.mkdir()
+        card.write_text(json.dumps({"digest": digest}))
+    assert diagnosis.checkpoint("lab-backbone", "cpu").status == status
+
+
+def test_a_broken_plugin_is_a_finding(call: Call) -> None:
+    found = {finding.name: finding for finding in diagnosis.plugins()}
+    assert found["editors"].status == "fail"
+    assert "NotThere" in found["editors"].detail
+    assert found["suites"].status == "ok"
+
+
+def test_checks_that_raise_are_findings(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.cli.lab.backbone", lambda **_: 1 / 0)
+    found = {finding.name: finding for finding in diagnosis._each("x", diagnosis.BACKBONES, _broken)}
+    assert found["x lab-backbone"].status == "fail"
+    assert "ZeroDivisionError" in found["x lab-backbone"].detail
+
+
+def _broken(name: str) -> Finding:
+    diagnosis.BACKBONES.load("lab-backbone")()
+    return Finding(name, "ok", "")
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warn", 0), ("fail", 2)])
+def test_exit_status(call: Call, monkeypatch: pytest.MonkeyPatch, status: str, code: int) -> None:
+    finding = Finding("thing", status, "as it is")  # type: ignore[arg-type]
+    monkeypatch.setattr(diagnosis, "diagnose", lambda **_: iter([finding]))
+    done = call("doctor", "--json")
+    assert done.exit_code == code
+    assert json.loads(done.stdout)["findings"] == [{"name": "thing", "status": status, "detail": "as it is"}]
+
+
+def test_versions_and_machine() -> None:
+    names = {finding.name for finding in [*diagnosis.versions(), *diagnosis.machine("cpu")]}
+    assert {"python", "torch", "threads", "disk", "cuda"} <= names

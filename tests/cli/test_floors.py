@@ -1,0 +1,112 @@
+"""The house has floors: a room imports only from rooms below it, so there is no circle."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("mmedit_bench", "methods", "leaderboard")
+
+FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"version", "errors"}),
+    frozenset({"cases", "specs", "registry", "provenance", "settings"}),
+    frozenset({"interventions"}),
+    frozenset({"protocols", "datasets", "records"}),
+    frozenset({"scoring"}),
+    frozenset({"backbones"}),
+    frozenset({"editors", "retention", "leaderboard"}),
+    frozenset({"harness", "methods"}),
+    frozenset({"execution"}),
+    frozenset({"cli"}),
+)
+"""Lowest first. Rooms on one floor do not import each other."""
+
+ROOM_OF = {"runfolder": "records"} | dict.fromkeys(
+    ("asking", "before", "guard", "selection", "walk"), "harness"
+)
+"""Modules that share a room with another."""
+
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room(module: str) -> str:
+    """The room of a dotted module name."""
+    top, _, rest = module.partition(".")
+    if top != "mmedit_bench":
+        return top
+    name = rest.partition(".")[0] or "version"
+    return ROOM_OF.get(name, name)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Modules of this repository that a file imports, anywhere in it and also for types only."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module or ""]
+            if node.module in PACKAGES:  # from mmedit_bench import registry
+                names = [
+                    f"{node.module}.{alias.name}"
+                    for alias in node.names
+                    if (ROOT / node.module / f"{alias.name}.py").exists()
+                    or (ROOT / node.module / alias.name).is_dir()
+                ]
+        yield from (name for name in names if name.partition(".")[0] in PACKAGES)
+
+
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(module_of(path)) for path in FILES} <= FLOOR_OF.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_come_from_below(path: Path) -> None:
+    mine = room(module_of(path))
+    wrong = [name for name in imports(path) if room(name) != mine and FLOOR_OF[room(name)] >= FLOOR_OF[mine]]
+    assert not wrong, f"{path} is on floor {FLOOR_OF[mine]} ({mine}) and imports {', '.join(wrong)}"
+
+
+def test_the_benchmark_knows_no_method_and_no_leaderboard() -> None:
+    inside = [path for path in FILES if module_of(path).startswith("mmedit_bench")]
+    wrong = [(path, name) for path in inside for name in imports(path) if not name.startswith("mmedit_bench")]
+    assert not wrong
+
+
+def test_methods_use_the_public_interface_only() -> None:
+    for path in FILES:
+        own = module_of(path)
+        if own.startswith("methods."):
+            folder = ".".join(own.split(".")[:2])
+            foreign = [name for name in imports(path) if not f"{name}.".startswith(f"{folder}.")]
+            assert set(foreign) <= {"mmedit_bench.editors"}, path
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "mmedit_bench.scoring.score, mmedit_bench.scoring.report, leaderboard.build",
+        "mmedit_bench.scoring, leaderboard",
+        "mmedit_bench.datasets.picturebook",
+        "mmedit_bench.registry, mmedit_bench.records, mmedit_bench.runfolder, mmedit_bench.specs",
+    ],
+)
+def test_no_torch_where_none_is_needed(modules: str) -> None:
+    code = f"import sys, {modules}; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
