@@ -1,0 +1,46 @@
+"""What the documents show works, and what they name exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mmedit_bench.editors import Editor
+from tests.tiny import tiny_backbone, tiny_cases
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "docs/writing-an-editor.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("family", ["opt", "llama"])
+def test_the_editor_in_the_document_edits(page: str, family: str) -> None:
+    code = re.search(
+        r"^```python\n(import torch.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert code is not None
+    names: dict[str, type] = {}
+    exec(code[1], names)
+    editor = names["RankOne"](steps=20)
+    assert isinstance(editor, Editor)
+    backbone, (case,) = tiny_backbone(family), tiny_cases(1)
+    ask = [case.request.query], [case.request.target]
+    edit = editor.edit(backbone, case.request)
+    assert backbone.edited(edit).loss(*ask) < backbone.loss(*ask)
+
+
+def test_the_readme_holds_the_one_test_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    marked = re.search(r"<!-- test-command -->\n```\n(.+)\n```\n<!-- /test-command -->", text)
+    assert marked is not None
+    assert marked[1].endswith("/tox")
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    notes = sorted(path.name for path in folder.glob("0*.md"))
+    assert notes
+    for listing in (folder / "index.md", ROOT / "mkdocs.yml"):
+        assert [name for name in notes if name not in listing.read_text()] == []
