@@ -38,7 +38,7 @@ class ImageRef:
         """The encoded picture. Raises `BadData` if it is not the picture its digest promises."""
         data = self.opener()
         if hashlib.sha256(data).hexdigest() != self.digest:
-            raise BadData(f"picture {self.digest[:12]}: its bytes have another digest; rebuild or reinstall the data")
+            raise BadData(f"picture {self.digest[:12]}: its bytes have another digest; reinstall the data")
         return data
 
     def open(self) -> Image.Image:

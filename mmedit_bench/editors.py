@@ -69,7 +69,8 @@ class Editor(Protocol):
     """Turns a request into an edit.
 
     `version` changes whenever the editor's answers may. An editor may also have `cost_class`, one
-    word on what an edit costs: "free", "forward", "gradient" or "trained".
+    word on what an edit costs: "free", "forward", "gradient" or "trained", and `control`, true for
+    one that is a mark on the scale and not a method: tables show it, but do not rank it.
     """
 
     name: str

@@ -19,6 +19,7 @@ class CopyTargetEditor:
     name = "copy-target"
     version = "1"
     cost_class = "free"
+    control = True
 
     def __init__(self, **options: Any) -> None:
         checked(CopyTargetSettings, options, self.name)

@@ -19,6 +19,7 @@ class NullEditor:
     name = "null"
     version = "1"
     cost_class = "free"
+    control = True
 
     def __init__(self, **options: Any) -> None:
         checked(NullSettings, options, self.name)

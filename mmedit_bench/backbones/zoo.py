@@ -23,5 +23,7 @@ def minigpt4_mini(*, device: str = "cpu", dtype: str = "float32", batch_size: in
 def _shipped(name: str, device: str, dtype: str, batch_size: int) -> Backbone:
     folder = CHECKPOINTS / name
     if not (folder / "model.safetensors").is_file():
-        raise BenchError(f"no checkpoint in {folder}; `mmedit-bench train-backbone {name}` makes it")
+        raise BenchError(
+            f"no checkpoint in {folder}; `mmedit-bench train-backbone {name} --out {folder}` makes it"
+        )
     return Backbone.load(folder, name=name, device=device, dtype=dtype, batch_size=batch_size)

@@ -57,9 +57,7 @@ def test_far_locality_asks_facts_that_no_edit_touches() -> None:
     for split in SPLITS:
         pool = SplitPool(data.entities, split)
         reserved = {(e.id, f.relation) for e, f in pool.reserved}
-        edited = {
-            (e.picture.split("/")[0], e.relation) for e in data.edits if e.id.split("-")[1] == split
-        }
+        edited = {(e.picture.split("/")[0], e.relation) for e in data.edits if e.id.split("-")[1] == split}
         assert reserved
         assert not reserved & edited
         assert not any(f.withheld for _, f in pool.reserved)
@@ -160,7 +158,8 @@ def test_write_and_read_round_trip_with_equal_bytes(tmp_path: Path) -> None:
 def test_other_content_than_pinned_is_refused(tmp_path: Path) -> None:
     data = files.load()
     path = tmp_path / "picturebook.parquet"
-    schema.write(path, data.entities[:-1], [e for e in data.edits if not e.picture.startswith(data.entities[-1].id + "/")])
+    last = data.entities[-1].id + "/"
+    schema.write(path, data.entities[:-1], [e for e in data.edits if not e.picture.startswith(last)])
     shutil.copy(files.PARQUET.with_suffix(".digest.json"), path.with_suffix(".digest.json"))
     with pytest.raises(BadData, match="is not the pinned"):
         files.load(path)
