@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 3
 """Exit status of a run that was carried out but in which an editor raised for some cases."""
+
+
+_SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
+"""Numbers such as 3e-4, which YAML takes for a text."""
 
 
 @click.command()
@@ -82,7 +87,7 @@ def parsed(settings: Sequence[str]) -> dict[str, Any]:
         if key in options:
             raise click.BadParameter(f"{key} is given twice", param_hint="--set")
         try:
-            options[key] = yaml.safe_load(value)
+            options[key] = float(value) if _SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
         except yaml.YAMLError:
             options[key] = value
     return options

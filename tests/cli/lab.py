@@ -13,7 +13,7 @@ class Suite:
     name = "lab-suite"
     task = "vqa"
     digest = "1ab" * 21 + "1"
-    splits = ("train", "evaluation")
+    splits = ("train", "validation", "evaluation")
 
     def cases(self, split: str) -> tuple[EditCase, ...]:
         return tiny_cases(6, split)

@@ -68,7 +68,7 @@ def test_options_reach_the_editor_and_the_fingerprint(call: Call) -> None:
         (("--set", "shout"), "key=value"),
         (("--set", "shout=true", "--set", "shout=false"), "given twice"),
         (("--limit", "0"), "--limit"),
-        (("--split", "evaluatoin"), "train, evaluation"),
+        (("--split", "evaluatoin"), "train, validation, evaluation"),
     ],
 )
 def test_what_a_user_can_mend_exits_with_2(call: Call, words: tuple[str, ...], fault: str) -> None:

@@ -1,0 +1,55 @@
+"""`search` from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from mmedit_bench.cli.search import combinations
+from tests.cli.conftest import Call
+
+LAB = ("--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "echo")
+
+
+def test_the_best_combination_is_named_and_all_are_recorded(call: Call) -> None:
+    done = call(
+        "search", *LAB, "--grid", "shout=true,false", "--limit", "3", "--record", "found.json", "--json"
+    )
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert json.loads(Path("found.json").read_text()) == found
+    assert [row["options"] for row in found["tried"]] == [{"shout": True}, {"shout": False}]
+    assert found["best"] == max(found["tried"], key=lambda row: row["average"])["options"]
+    assert found["split"] == "validation"
+    for row in found["tried"]:
+        assert row["average"] == pytest.approx(row["suites"]["lab-suite"]["mean"])
+
+
+def test_only_the_validation_split_is_touched(call: Call) -> None:
+    call("search", *LAB, "--grid", "shout=true,false", "--limit", "2")
+    splits = {json.loads(p.read_text())["spec"]["split"] for p in Path("runs/search").glob("*/manifest.json")}
+    assert splits == {"validation"}
+
+
+def test_an_unknown_option_is_refused(call: Call) -> None:
+    done = call("search", *LAB, "--grid", "whisper=true", "--limit", "2")
+    assert done.exit_code == 2
+    assert "whisper" in done.stderr
+
+
+def test_combinations_turn_the_first_key_slowest_and_read_numbers() -> None:
+    assert combinations(["lr=3e-4,0.01", "steps=1,2"]) == [
+        {"lr": 3e-4, "steps": 1},
+        {"lr": 3e-4, "steps": 2},
+        {"lr": 0.01, "steps": 1},
+        {"lr": 0.01, "steps": 2},
+    ]
+
+
+@pytest.mark.parametrize("grids", [["lr"], ["lr="], ["lr=1", "lr=2"]])
+def test_a_grid_that_is_none_is_refused(grids: list[str]) -> None:
+    with pytest.raises(click.BadParameter, match="key=v1,v2"):
+        combinations(grids)
