@@ -29,7 +29,7 @@ def text(example: Example, pieces: Pieces) -> str:
     return pieces.tokenizer.decode([i for i in example.ids if i not in special]).lstrip(" ")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), stated=st.integers(0, 8), picture=st.booleans())
 def test_contexts(tokenizer: PreTrainedTokenizerFast, seed: int, stated: int, picture: bool) -> None:
     source = examples(tokenizer)
@@ -44,19 +44,21 @@ def test_contexts(tokenizer: PreTrainedTokenizerFast, seed: int, stated: int, pi
     assert example.labels[-1] == pieces.eos
     learnt = [i for i, x in zip(example.ids, example.labels, strict=True) if x != IGNORED]
     assert learnt == [x for x in example.labels if x != IGNORED]
-    held_names = {e.name for e in FEW if e.split != "train"} - {e.name for e in FEW if e.split == "train"}
-    for line in said.splitlines():
-        for name in held_names:
-            for relation in wordings.QUESTIONS:
-                for template in wordings.QUESTIONS[relation]:
-                    if "{x}" in template:
-                        assert f": {template.format(x=name)} " not in line, "a held-out thing is asked about"
+    starts = tuple(
+        f"{kind}: {template.format(x=name)} "
+        for name in {e.name for e in FEW if e.split != "train"} - {e.name for e in FEW if e.split == "train"}
+        for templates in wordings.QUESTIONS.values()
+        for template in templates
+        if "{x}" in template
+        for kind in ("New Fact", "Prompt")
+    )
+    assert not any(line.startswith(starts) for line in said.splitlines()), "a held-out thing is asked about"
     if picture:
         assert example.entity is not None
         assert FEW[example.entity].split == "train"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), stated=st.integers(1, 8))
 def test_named_questions_are_answered_as_last_told_or_truly(
     tokenizer: PreTrainedTokenizerFast, seed: int, stated: int
@@ -83,7 +85,7 @@ def test_named_questions_are_answered_as_last_told_or_truly(
                         assert not fact.withheld
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_plain_examples_tell_no_withheld_fact(tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
     source = examples(tokenizer)

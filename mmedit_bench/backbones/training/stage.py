@@ -70,11 +70,15 @@ def run_stage(
     matrices = [p for k, p in parameters.items() if p.ndim == 2 and not any(word in k for word in adam_only)]
     chosen = {id(p) for p in matrices}
     others = [p for p in parameters.values() if id(p) not in chosen]
-    adam = torch.optim.AdamW(others, lr=schedule.adam_lr, betas=(0.9, 0.98), weight_decay=0.01)
-    optimisers: list[torch.optim.Optimizer] = [adam, Muon(matrices, lr=schedule.muon_lr)]
+    rates: list[tuple[float, torch.optim.Optimizer]] = []
+    if others:
+        adam = torch.optim.AdamW(others, lr=schedule.adam_lr, betas=(0.9, 0.98), weight_decay=0.01)
+        rates.append((schedule.adam_lr, adam))
+    if matrices:
+        rates.append((schedule.muon_lr, Muon(matrices, lr=schedule.muon_lr)))
+    optimisers = [optimiser for _, optimiser in rates]
     mark = json.dumps({**identity, "schedule": vars(schedule)}, sort_keys=True, default=str)
     start, spent = _load(path, parameters, optimisers, mark)
-    rates = [(schedule.adam_lr, adam), (schedule.muon_lr, optimisers[1])]
     smooth: float | None = None
     clock = time.process_time()
     for step in range(start, schedule.steps):
