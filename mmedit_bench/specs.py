@@ -1,0 +1,97 @@
+"""What fully determines the predictions of a run, and the name that follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from mmedit_bench.errors import BadData
+
+RECIPE = 1
+"""Version of the way a fingerprint is computed; raised when fields are added or change meaning."""
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+]|-(?!-))*")
+"""Names become parts of a folder's name, joined by "--"."""
+
+
+def canonical(value: Any) -> str:
+    """`value` as JSON with one spelling: sorted keys, no spaces, no NaN. Raises `BadData`."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"{value!r} cannot be written as JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Everything that changes what a run predicts, and nothing else (no paths, no dates)."""
+
+    suite: str
+    suite_digest: str
+    split: str
+    backbone: str
+    backbone_digest: str
+    editor: str
+    editor_version: str
+    editor_source: str
+    """Distribution and version the editor comes from."""
+    editor_options: Mapping[str, Any] = field(hash=False)
+    """As given by the user; the defaults are in the editor's code."""
+    editor_code: str
+    """Digest of the editor's source."""
+    protocol: str
+    protocol_version: str
+    limit: int | None
+    """Most cases kept, counted after selection; None keeps all."""
+    seed: int
+    dtype: str
+    device: str
+    """Device type, without an index."""
+    batch_size: int
+    core_code: str
+    """Digest of the source of harness, backbone and protocol."""
+    torch: str
+    transformers: str
+
+    def __post_init__(self) -> None:
+        for part in ("suite", "backbone", "editor", "protocol"):
+            name = getattr(self, part)
+            if not _NAME.fullmatch(name):
+                raise BadData(
+                    f"{part} is called {name!r}; a name consists of letters, digits and single . _ + - "
+                    "and starts with a letter or digit"
+                )
+        if self.limit is not None and self.limit < 1:
+            raise BadData(f"limit is {self.limit}; it must be at least 1, or left out")
+        # One spelling (a tuple is a list in JSON), and a copy that no caller can change later.
+        object.__setattr__(self, "editor_options", json.loads(canonical(dict(self.editor_options))))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of the canonical spec and the recipe's version."""
+        return hashlib.sha256(canonical({"recipe": RECIPE, "spec": self.as_dict()}).encode()).hexdigest()
+
+    @property
+    def folder_name(self) -> str:
+        """Readable parts first; the fingerprint's first 12 digits tell apart runs that share them."""
+        names = (self.suite, self.backbone, self.editor, self.protocol, self.fingerprint[:12])
+        return "--".join(names)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `as_dict`. Raises `BadData` naming missing and unknown fields."""
+        known = {item.name for item in dataclasses.fields(cls)}
+        if missing := sorted(known - values.keys()):
+            raise BadData(f"run spec lacks {', '.join(missing)}")
+        if unknown := sorted(values.keys() - known):
+            raise BadData(f"run spec has unknown fields {', '.join(unknown)}")
+        return cls(**values)
