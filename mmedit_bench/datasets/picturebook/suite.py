@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+CASES = 1
+"""Version of the way cases are made of stored edits; raise it when that changes."""
+
+
 class PicturebookSuite:
     """One task of Picturebook; `task` is "vqa" or "caption"."""
 
@@ -27,8 +31,8 @@ class PicturebookSuite:
 
     @property
     def digest(self) -> str:
-        """sha256 (hex) of the data's content and the task."""
-        return hashlib.sha256(f"{files.load().content}/{self.task}".encode()).hexdigest()
+        """sha256 (hex) of the data's content, the task, and how cases are made of it."""
+        return hashlib.sha256(f"{files.load().content}/{self.task}/{CASES}".encode()).hexdigest()
 
     def cases(self, split: str) -> tuple[EditCase, ...]:
         """Cases of "train", "validation" or "evaluation"; any first N are a fair sample of the split."""

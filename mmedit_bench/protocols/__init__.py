@@ -1,0 +1,1 @@
+"""Editing protocols: in which order edits are applied, asked about and dropped."""
