@@ -39,11 +39,17 @@ def measure(
 
 
 def write_card(
-    folder: Path, name: str, recipe: Recipe, data: Picturebook, spent: Mapping[str, float], report: Report
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    data: Picturebook,
+    spent: Mapping[str, float],
+    report: Report,
+    sample: int = SAMPLE,
 ) -> None:
     """Add measured accuracies to `backbone.json` and write `README.md` beside it."""
     backbone = Backbone.load(folder, name=name, batch_size=32)
-    measured = measure(backbone, data, report)
+    measured = measure(backbone, data, report, sample)
     described = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
     described |= {
         "digest": backbone.digest,
@@ -67,7 +73,7 @@ def write_card(
         "",
         "The recipe in full, with learning rates and steps, is in `backbone.json`. Weights are float16.",
         "",
-        f"Accuracy: share of greedy answers equal to the reference after normalisation; at most {SAMPLE} "
+        f"Accuracy: share of greedy answers equal to the reference after normalisation; at most {sample} "
         "questions a row, drawn with a fixed seed. Of the artists, `twemoji` and `noto` are trained on, "
         "`unseen` never. Context rows ask about things of the validation and evaluation splits, none of "
         "which was in any context of the training.",

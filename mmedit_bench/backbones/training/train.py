@@ -44,12 +44,14 @@ def train(
     stage: str | None = None,
     recipe: Recipe | None = None,
     data: Picturebook | None = None,
+    examined: int = card.SAMPLE,
 ) -> Path:
     """Train backbone `name`, write its checkpoint to `out`, measure it and write its card.
 
     `stage` stops after that stage and returns `workdir`. Without `resume` the text stages' states are
     thrown away first (the eyes', which backbones share, are not). `recipe` and `data` replace the
-    shipped ones, for trials. Raises `BenchError` for unknown names.
+    shipped ones, and `examined` the questions per row of the card, for trials. Raises `BenchError`
+    for unknown names.
     """
     if recipe is None and name not in RECIPES:
         raise BenchError(f"no recipe for backbone {name!r}; there are {', '.join(sorted(RECIPES))}")
@@ -71,7 +73,7 @@ def train(
         return workdir
     _write(model, tokenizer, out, name, recipe, data)
     spent = {s: cpu_seconds(workdir / "vision" if s in STAGES[:2] else own, s) for s in STAGES}
-    card.write_card(out, name, recipe, data, spent, progress)
+    card.write_card(out, name, recipe, data, spent, progress, examined)
     return out
 
 
