@@ -1,5 +1,5 @@
 """Training the mini backbones from nothing: `mmedit-bench train-backbone`."""
 
-from mmedit_bench.backbones.training.train import train
+from mmedit_bench.backbones.training.pipeline import train
 
 __all__ = ["train"]
