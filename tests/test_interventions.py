@@ -102,6 +102,11 @@ def test_size_counts_all_tensors() -> None:
     assert Edit().nbytes == 0
 
 
+def test_size_counts_texts() -> None:
+    route = Route(Everything(), ConstantAnswer("été"))
+    assert Edit((Context("New Fact: x\n"), route)).nbytes == 12 + 5
+
+
 @pytest.mark.parametrize(
     ("build", "word"),
     [

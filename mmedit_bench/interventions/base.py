@@ -56,6 +56,11 @@ class Intervention:
         """The tensors, by field name."""
         return {}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it adds to the model: of its tensors, unless a type says otherwise."""
+        return sum(tensor.nbytes for tensor in self.tensors().values())
+
     def plain(self) -> Mapping[str, Any]:
         """The other fields as JSON values. Raises `NotSavable` if one of them is code."""
         return {}

@@ -18,6 +18,10 @@ class Context(Intervention):
 
     text: str
 
+    @property
+    def nbytes(self) -> int:
+        return len(self.text.encode())
+
     def plain(self) -> Mapping[str, Any]:
         return {"text": self.text}
 

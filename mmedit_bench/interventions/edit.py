@@ -37,8 +37,8 @@ class Edit:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all tensors."""
-        return sum(tensor.nbytes for item in self.interventions for tensor in item.tensors().values())
+        """Bytes of all interventions: tensors, and texts that are part of an answer or a prompt."""
+        return sum(item.nbytes for item in self.interventions)
 
     @property
     def parameter_count(self) -> int:

@@ -66,6 +66,11 @@ class Route(Intervention):
     def answerer_for(self, query: Query) -> Answerer | None:
         return self.answerer if self.scope(query) else None
 
+    @property
+    def nbytes(self) -> int:
+        """The text of a constant answer; what an answerer that is code holds is not known."""
+        return len(self.answerer.text.encode()) if isinstance(self.answerer, ConstantAnswer) else 0
+
     def plain(self) -> Mapping[str, Any]:
         return {"scope": _describe(self.scope), "answerer": _describe(self.answerer)}
 

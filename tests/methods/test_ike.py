@@ -154,5 +154,7 @@ def test_it_must_be_prepared_with_cases_that_can_be_shown() -> None:
 def test_no_number_is_trained() -> None:
     backbone = tiny_backbone("opt")
     edit = prepared(backbone).edit(backbone, REQUEST)
-    assert (edit.nbytes, edit.parameter_count, edit.first_layer(backbone.anatomy)) == (0, 0, 0)
+    (context,) = edit.interventions
+    assert edit.nbytes == len(context.text.encode())
+    assert (edit.parameter_count, edit.first_layer(backbone.anatomy)) == (0, 0)
     assert torch.is_grad_enabled()

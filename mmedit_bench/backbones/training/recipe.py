@@ -26,7 +26,7 @@ class Recipe:
     joint: Schedule = field(default_factory=lambda: Schedule(900, 96, adam_lr=1.5e-3, muon_lr=0.015))
     context_mixture: Mixture = field(default_factory=lambda: Mixture(32, 4, 4, 8, 22, 4, 8, 0.2, 0.6))
     context: Schedule = field(
-        default_factory=lambda: Schedule(260, 70, 1e-3, 0.01, warmup=20, flat=0.3, save_every=65)
+        default_factory=lambda: Schedule(200, 70, 1e-3, 0.01, warmup=20, flat=0.3, save_every=50)
     )
     views: int = 10
     """Distorted views of each drawing that the text model gets to see."""
