@@ -20,7 +20,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 def orthogonalise(stack: Tensor, steps: int = 5) -> Tensor:
     """Approximate U V^T of each [rows <= columns] matrix U S V^T in `stack` [n, rows, columns]."""
     a, b, c = COEFFICIENTS
-    x = stack / (stack.flatten(1).norm(dim=1).view(-1, 1, 1) + 1e-7)
+    x: Tensor = stack / (stack.flatten(1).norm(dim=1).view(-1, 1, 1) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = torch.add(a * x, (b * gram + c * gram @ gram) @ x)
