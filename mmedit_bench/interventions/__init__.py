@@ -5,12 +5,18 @@ hooks, a text in front of the prompt, or an answer given elsewhere, and stays di
 tensors. `Edit.save` writes safetensors that replay without the editor's code.
 """
 
-from mmedit_bench.interventions.base import Intervention, Layout, NotSavable, register_intervention
+from mmedit_bench.interventions.base import (
+    Answerer,
+    Intervention,
+    Layout,
+    NotSavable,
+    register_intervention,
+)
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
 from mmedit_bench.interventions.hooks import attached
 from mmedit_bench.interventions.neurons import ExtraNeurons
-from mmedit_bench.interventions.routes import Answerer, ConstantAnswer, Everything, Route, Scope
+from mmedit_bench.interventions.routes import ConstantAnswer, Everything, Route, Scope
 from mmedit_bench.interventions.weights import LowRankDelta, WeightDelta
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import torch
@@ -14,7 +14,13 @@ from mmedit_bench.errors import BenchError, Collision, UnknownName
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import Query
-    from mmedit_bench.interventions.routes import Answerer
+
+
+class Answerer(Protocol):
+    """Who answers queries in the model's place."""
+
+    def answer(self, queries: Sequence[Query]) -> list[str]:
+        """One answer per query."""
 
 
 class NotSavable(BenchError):

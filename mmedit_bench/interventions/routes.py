@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import UnknownName
-from mmedit_bench.interventions.base import Intervention, NotSavable, register_intervention
+from mmedit_bench.interventions.base import Answerer, Intervention, NotSavable, register_intervention
 
 
 class Scope(Protocol):
@@ -18,13 +18,6 @@ class Scope(Protocol):
 
     def __call__(self, query: Query) -> bool:
         """True if the query is in scope."""
-
-
-class Answerer(Protocol):
-    """Who answers the queries in scope."""
-
-    def answer(self, queries: Sequence[Query]) -> list[str]:
-        """One answer per query."""
 
 
 @dataclass(frozen=True)
