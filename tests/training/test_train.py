@@ -45,7 +45,7 @@ def test_trains_measures_and_writes_a_card(
     assert described["data"]["content"] == "few"
     assert described["measured"]["known facts, edit wording, twemoji"]["n"] == 6
     assert "| known facts, edit wording, twemoji |" in (out / "README.md").read_text()
-    assert set(described["cpu_seconds"]) == {"vision-tower", "vision-qformer", "text", "joint", "context"}
+    assert set(described["cpu_seconds"]) == {"vision-tower", "vision-qformer", "text", "joint"}
 
 
 def test_stopped_at_any_stage_ends_in_the_same_bytes(
@@ -63,7 +63,7 @@ def test_stopped_at_any_stage_ends_in_the_same_bytes(
         return (work / "out" / "model.safetensors").read_bytes()
 
     whole = go("whole")
-    for stage in ("vision-tower", "vision-qformer", "text", "joint", "context"):
+    for stage in ("vision-tower", "vision-qformer", "text", "joint"):
         with pytest.raises(Stopped):
             go("broken", stage)
     assert go("broken") == whole

@@ -33,8 +33,6 @@ class Mixture:
     stated_at_last: int = 10
     grown_at: float = 0.5
     """Share of the steps after which `stated_at_last` is reached."""
-    pointing: float = 0.0
-    """Share of the contexts whose facts are all stated of "this"."""
 
     def draw(self, examples: Examples, step: int, steps: int, salt: int) -> list[Example]:
         """The examples of one step, a function of (step, salt)."""
@@ -44,10 +42,11 @@ class Mixture:
         out = [examples.picture_question(r) for _ in range(self.picture_questions)]
         out += [examples.caption(r) for _ in range(self.captions)]
         out += [examples.text_question(r) for _ in range(self.text_questions)]
-        for picture, count in ((False, self.contexts), (True, self.contexts_with_picture)):
-            for _ in range(count):
-                pointing = self.pointing > 0 and r.random() < self.pointing
-                out.append(examples.in_context(r, r.randint(0, most), picture, pointing))
+        out += [examples.in_context(r, r.randint(0, most), picture=False) for _ in range(self.contexts)]
+        out += [
+            examples.in_context(r, r.randint(0, most), picture=True)
+            for _ in range(self.contexts_with_picture)
+        ]
         return out
 
 
@@ -187,9 +186,6 @@ def _evaluation(
         draws[f"context_{n}"] = partial(examples.in_context, stated=n, picture=False)
         if glimpses is not None:
             draws[f"context_picture_{n}"] = partial(examples.in_context, stated=n, picture=True)
-            draws[f"context_pointing_{n}"] = partial(
-                examples.in_context, stated=n, picture=True, pointing=True
-            )
 
     def evaluate() -> Mapping[str, float]:
         model.eval()

@@ -3,8 +3,7 @@
 1. `vision-tower`: the vision tower learns to name the drawings of the trained artists;
 2. `vision-qformer`: tower and Q-Former together do the same (both stages serve all backbones);
 3. `text`: the text model learns facts, and to follow or ignore stated ones, without pictures;
-4. `joint`: projection and text model learn from the frozen eyes' output, everything mixed;
-5. `context`: the same with more stated facts, most of them as in-context editing states them.
+4. `joint`: projection and text model learn from the frozen eyes' output, everything mixed.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def train(
     if stage in STAGES[:2]:
         return workdir
     model = _language(recipe, data, tokenizer, eyes, own, progress, stage)
-    if stage in STAGES[:-1]:
+    if stage == STAGES[2]:
         return workdir
     _write(model, tokenizer, out, name, recipe, data)
     spent = {s: cpu_seconds(workdir / "vision" if s in STAGES[:2] else own, s) for s in STAGES}
@@ -122,17 +121,15 @@ def _language(
     with torch.no_grad():
         model.query_tokens.copy_(eyes.query_tokens)
     glimpses = Glimpses(model, data.entities, recipe.views)
-    # what came before is part of a stage's identity: another text stage, another joint stage
-    history: list[object] = [asdict(recipe.text_mixture), asdict(recipe.text), recipe.views]
-    for name, mixture, schedule, salt in (
-        ("joint", recipe.joint_mixture, recipe.joint, 22),
-        ("context", recipe.context_mixture, recipe.context, 23),
-    ):
-        marks = {**identity, "mixture": asdict(mixture), "history": list(history)}
-        train_language(name, model, examples, glimpses, mixture, schedule, folder, progress, marks, salt)
-        history += [asdict(mixture), asdict(schedule)]
-        if stop == name:
-            break
+    # the text stage's own identity is part of this one: another text stage, another joint stage
+    mixture = {
+        "mixture": asdict(recipe.joint_mixture),
+        "text": [asdict(recipe.text_mixture), asdict(recipe.text)],
+    }
+    train_language(
+        "joint", model, examples, glimpses, recipe.joint_mixture, recipe.joint, folder, progress,
+        {**identity, **mixture, "views": recipe.views}, 22,
+    )  # fmt: skip
     return model
 
 
@@ -174,6 +171,6 @@ def toy(recipe: Recipe, steps: int, sizes: Any) -> Recipe:
     """The same recipe at toy length and size: for tests and for trying a change."""
     short = {
         k: replace(getattr(recipe, k), steps=steps, batch=8, save_every=max(1, steps // 2))
-        for k in ("tower", "qformer", "text", "joint", "context")
+        for k in ("tower", "qformer", "text", "joint")
     }
     return replace(recipe, sizes=sizes, views=1, **short)

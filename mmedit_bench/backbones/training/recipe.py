@@ -8,7 +8,7 @@ from mmedit_bench.backbones.training.language import Mixture
 from mmedit_bench.backbones.training.model import Sizes
 from mmedit_bench.backbones.training.stage import Schedule
 
-STAGES = ("vision-tower", "vision-qformer", "text", "joint", "context")
+STAGES = ("vision-tower", "vision-qformer", "text", "joint")
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,6 @@ class Recipe:
     text: Schedule = field(default_factory=lambda: Schedule(900, 64))
     joint_mixture: Mixture = field(default_factory=lambda: Mixture(64, 8, 8, 4, 12, 4, 8, 0.4))
     joint: Schedule = field(default_factory=lambda: Schedule(900, 96, adam_lr=1.5e-3, muon_lr=0.015))
-    context_mixture: Mixture = field(default_factory=lambda: Mixture(32, 4, 4, 8, 22, 4, 8, 0.2, 0.6))
-    context: Schedule = field(
-        default_factory=lambda: Schedule(200, 70, 1e-3, 0.01, warmup=20, flat=0.3, save_every=50)
-    )
     views: int = 10
     """Distorted views of each drawing that the text model gets to see."""
 

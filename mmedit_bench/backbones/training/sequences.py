@@ -99,19 +99,12 @@ class Examples:
         prompts = wordings.CAPTION_PROMPTS[: -wordings.HELD_OUT_CAPTION]
         return self._plain(i, r.choice(prompts), self.entities[i].caption)
 
-    def in_context(self, r: random.Random, stated: int, picture: bool, pointing: bool = False) -> Example:
-        """`stated` facts, then up to four questions; in many, each fact has its question behind it.
-
-        With `pointing`, all facts are stated of "this country" or the like, as the demonstrations of
-        in-context editing state them.
-        """
+    def in_context(self, r: random.Random, stated: int, picture: bool) -> Example:
+        """`stated` facts, then up to four questions; half the time each fact has its question behind it."""
         pool = r.sample(self.context_pool, min(len(self.context_pool), 2 + stated))
         shown = pool[0] if picture else None
-        as_demonstrations = r.random() < (0.8 if pointing else 0.4)
-        if pointing:
-            statements = self.pointing_statements(r, pool, stated)
-        else:
-            statements = self.statements(r, pool, shown, stated, repeats=as_demonstrations)
+        as_demonstrations = r.random() < 0.4
+        statements = self.statements(r, pool, shown, stated, repeats=as_demonstrations)
         writer = Writer(self.pieces, self.queries)
         writer.open(shown)
         told: dict[tuple[int | None, str], str] = {}
@@ -159,11 +152,6 @@ class Examples:
                 keys.add(key)
                 out.append(statement)
         return out
-
-    def pointing_statements(self, r: random.Random, pool: Sequence[int], count: int) -> list[Statement]:
-        """Facts of any things, each stated of "this country" or "this"; relations repeat."""
-        facts = [r.choice(self.entities[r.choice(pool)].facts) for _ in range(count)]
-        return [Statement(None, fact.relation, self.state(r, fact)) for fact in facts]
 
     def state(self, r: random.Random, fact: Fact) -> str:
         """The value a statement gives: mostly another one, else the true one unless it is withheld."""
