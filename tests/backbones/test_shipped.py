@@ -14,6 +14,7 @@ from mmedit_bench.execution.local import Order, Workshop
 from mmedit_bench.registry import BACKBONES, SUITES
 from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.score import score_run
+from mmedit_bench.selection import select_needed
 
 NAMES = ("blip2-opt-mini", "minigpt4-mini")
 LARGEST = 15_000_000
@@ -70,3 +71,13 @@ def test_controls_mark_the_ends_of_the_scale(name: str, suite: str, tmp_path: Pa
         assert copy[f"{kind}/main"].value == 100
     for kind in ("text_locality", "image_locality"):
         assert copy[f"{kind}/main"].value < 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("suite", ["picturebook-vqa", "picturebook-caption"])
+def test_there_are_enough_needed_edits(name: str, suite: str) -> None:
+    backbone = BACKBONES.load(name)(device="cpu", dtype="float32", batch_size=32)
+    for split, least in {"train": 1000, "validation": 150, "evaluation": 300}.items():
+        selection = select_needed(backbone, SUITES.load(suite)().cases(split), least)
+        assert len(selection.cases) == least
+        assert {case.sort for case in selection.cases} == {"correction", "counterfactual"}

@@ -6,9 +6,9 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from mmedit_bench.backbones.training.model import Sizes
+from mmedit_bench.backbones.training.pipeline import toy
 from mmedit_bench.backbones.training.recipe import Recipe
 from mmedit_bench.backbones.training.tokens import train_tokenizer
-from mmedit_bench.backbones.training.pipeline import toy
 from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.datasets.picturebook.files import Picturebook
 
