@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,15 @@ def test_configurations_hold_known_options(name: str) -> None:
     from mmedit_bench.editors import settings_for
 
     settings: Any = {"ft": FTSettings, "ike": IKESettings}[name]
-    files = sorted(path.stem for path in (FOLDER / name / "config").iterdir())
+    config = FOLDER / name / "config"
+    files = sorted(path.stem for path in config.glob("*.yaml"))
     assert files == ["blip2-opt-mini", "minigpt4-mini"]
     for backbone in files:
-        settings_for(settings, FOLDER / name / "config", backbone, {})
+        shipped = settings_for(settings, config, backbone, {})
+        search = json.loads((config / f"search-{backbone}.json").read_text())
+        assert (search["editor"], search["backbone"], search["split"]) == (name, backbone, "validation")
+        for option, best in search["best"].items():
+            assert getattr(shipped, option) == best, "what ships is not what the search found"
 
 
 def test_editing_needs_no_seed() -> None:
