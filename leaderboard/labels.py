@@ -83,8 +83,9 @@ def _places(point: tuple[float, float], width: float) -> Iterator[tuple[float, B
 
 
 def _covered(box: Box, taken: Sequence[Box], squares: Sequence[Box], frame: Box) -> float:
-    others = sum(box.overlap(other) for other in taken) + sum(box.overlap(square) for square in squares)
-    return others + 2 * (box.area - box.overlap(frame))
+    """What a place covers; text over text and text cut off at the frame weigh more than any distance."""
+    unreadable = sum(box.overlap(other) for other in taken) + box.area - box.overlap(frame)
+    return 100 * unreadable + sum(box.overlap(square) for square in squares)
 
 
 def _nearest(box: Box, point: tuple[float, float]) -> tuple[float, float]:
