@@ -17,8 +17,9 @@ from mmedit_bench.backbones.decoding import greedy
 from mmedit_bench.backbones.forcing import Forced, answer_logits, forced, forced_text
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
+from mmedit_bench.backbones.inside import answer_rows, reading, tracing, unpadded
 from mmedit_bench.backbones.pictures import Pictures
-from mmedit_bench.cases import Query
+from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Answerer, Edit, attached
 
@@ -176,19 +177,105 @@ class Backbone:
         Differentiable in the tensors of `edit` and of the edits carried. Raises `BenchError` if a
         route answers one of the queries: a text has no gradient.
         """
+        with torch.enable_grad():
+            logits = self.logits(queries, targets, edit)
+            wanted = [token for target in targets for token in self._encoder.answer_ids(target)]
+            wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
+            return cross_entropy(wide, torch.tensor(wanted, device=self.device))
+
+    def logits(
+        self, queries: Sequence[Query], targets: Sequence[str], edit: Edit | None = None
+    ) -> list[Tensor]:
+        """Logits [answer tokens, vocabulary] that predict each target, </s> included.
+
+        Differentiable as `loss` is, unless called under `torch.no_grad()`. Raises `BenchError` if a
+        route answers one of the queries: a text has no logits.
+        """
         acting = self if edit is None else self.edited(edit)
-        if acting._routed(queries):
-            raise BenchError("a Route answers one of the queries: a text has no loss")
-        rows = acting._rows(queries, targets)
-        total = torch.zeros((), device=self.device)
-        with torch.enable_grad(), acting._acting():
+        rows = acting._open_rows(queries, targets)
+        found: dict[int, Tensor] = {}
+        with acting._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                logits = answer_logits(self.model.language_model, acting._batch(part), part)
+                own = answer_logits(self.model.language_model, acting._batch(part), part)
+                found.update(zip(chosen, own, strict=True))
+        return [found[i] for i in range(len(rows))]
+
+    # ---- what happens inside
+
+    def states(
+        self, queries: Sequence[Query], targets: Sequence[str], modules: Sequence[str]
+    ) -> list[dict[str, Tensor]]:
+        """What modules (dotted paths) read where an answer is predicted, without gradient.
+
+        Per query and module [answer tokens, width]: row 0 is the last token of the question, row j
+        answer token j - 1, the last row the answer's final token, which predicts </s>. Raises
+        `BenchError` for unknown modules and if a route answers one of the queries.
+        """
+        rows = self._open_rows(queries, targets)
+        found: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(rows))}
+        with torch.no_grad(), self._acting(), reading(self.model, modules) as seen:
+            for chosen in by_length(rows, self.batch_size):
+                part = [rows[i] for i in chosen]
+                answer_logits(self.model.language_model, self._batch(part), part)
+                for path in modules:
+                    # copies: a slice would keep the whole batch in memory
+                    for i, own in zip(chosen, answer_rows(seen[path], part), strict=True):
+                        found[i][path] = own.clone()
+        return [found[i] for i in range(len(rows))]
+
+    def gradients(
+        self, queries: Sequence[Query], targets: Sequence[str], modules: Sequence[str]
+    ) -> tuple[float, dict[str, tuple[Tensor, Tensor]]]:
+        """The value of `loss`, and by linear module of the language model its inputs and output gradients.
+
+        Inputs u are [tokens, in], gradients delta [tokens, out], over all positions but padding, so
+        that `delta.T @ u` is the gradient of the loss with respect to the module's weight. Raises
+        `BenchError` for modules that are not linear, and if a route answers one of the queries.
+        """
+        if outside := [path for path in modules if not self.anatomy.in_language_model(path)]:
+            raise BenchError(f"{outside[0]} is not in the language model; gradients are taken there only")
+        rows = self._open_rows(queries, targets)
+        count = sum(len(row.answer) for row in rows)
+        value = 0.0
+        parts: dict[str, list[tuple[Tensor, Tensor]]] = {path: [] for path in modules}
+        for chosen in by_length(rows, self.batch_size):
+            part = [rows[i] for i in chosen]
+            with torch.enable_grad(), self._acting(), tracing(self.model, modules) as seen:
+                batch = self._batch(part)
+                logits = answer_logits(self.model.language_model, batch, part)
                 wanted = torch.tensor([token for row in part for token in row.answer], device=self.device)
                 wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
-                total = total + cross_entropy(wide, wanted, reduction="sum")
-            return total / sum(len(row.answer) for row in rows)
+                loss = cross_entropy(wide, wanted, reduction="sum") / count
+                deltas = torch.autograd.grad(loss, [seen[path][1] for path in modules])
+            value += loss.item()
+            for path, delta in zip(modules, deltas, strict=True):
+                pair = unpadded(seen[path][0], batch.mask), unpadded(delta, batch.mask)
+                parts[path].append(pair)
+        joined = {
+            path: (torch.cat([u for u, _ in own]), torch.cat([delta for _, delta in own]))
+            for path, own in parts.items()
+        }
+        return value, joined
+
+    def visual(self, images: Sequence[ImageRef]) -> Tensor:
+        """Visual tokens as the unedited language model reads them: [images, tokens, width], no gradient."""
+        tokens = self._pictures.tokens(images)
+        return torch.stack([tokens[image.digest] for image in images])
+
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text, without special tokens."""
+        return self._encoder.text_ids(text)
+
+    def answer_ids(self, target: str) -> tuple[int, ...]:
+        """Token ids of an answer as teacher forcing uses them: a space before it, </s> after it."""
+        return self._encoder.answer_ids(target)
+
+    def embeddings(self, ids: Sequence[int]) -> Tensor:
+        """Input embeddings of token ids: [tokens, width], without gradient."""
+        with torch.no_grad():
+            found: Tensor = self._embed(torch.tensor(list(ids), dtype=torch.long, device=self.device))
+            return found
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Mean input embedding of each text's tokens, at length 1: [texts, width], for retrieval.
@@ -222,6 +309,12 @@ class Backbone:
     def _rows(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Row]:
         prefix = self._prefix()
         return [self._encoder.fitting_row(q, prefix, t) for q, t in zip(queries, targets, strict=True)]
+
+    def _open_rows(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Row]:
+        """Rows for queries that the model itself must answer."""
+        if self._routed(queries):
+            raise BenchError("a Route answers one of the queries: a text has no loss")
+        return self._rows(queries, targets)
 
     def _routed(self, queries: Sequence[Query]) -> dict[int, str]:
         """Answers of routes, by index of the query; the latest route in scope answers."""
