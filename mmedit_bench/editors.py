@@ -7,8 +7,10 @@ point group `mmedit_bench.editors`. It is handed edit requests, never a probe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
 
 from mmedit_bench.backbones.anatomy import Anatomy
 from mmedit_bench.backbones.base import Backbone
@@ -32,6 +34,7 @@ from mmedit_bench.interventions import (
     register_intervention,
 )
 from mmedit_bench.settings import checked, settings_for
+from mmedit_bench.training import Training, deterministic
 
 __all__ = [
     "Anatomy",
@@ -57,8 +60,11 @@ __all__ = [
     "Query",
     "Route",
     "Scope",
+    "Trained",
+    "Training",
     "WeightDelta",
     "checked",
+    "deterministic",
     "register_intervention",
     "settings_for",
 ]
@@ -86,3 +92,23 @@ class Preparing(Editor, Protocol):
 
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Called once, before the first edit, with the unedited backbone and cases of the TRAIN split."""
+
+
+@runtime_checkable
+class Trained(Editor, Protocol):
+    """An editor that is trained before it edits; the result is kept and shared between runs.
+
+    Variants that share a training carry the same class attribute `artefact_name`; without it, the
+    editor's name is taken.
+    """
+
+    def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
+        """What decides the training's result, as JSON values; options of the edits are left out."""
+
+    def train(
+        self, backbone: Backbone, cases: Sequence[EditCase], training: Training
+    ) -> Mapping[str, Tensor]:
+        """Learn from cases of the TRAIN split on the unedited backbone, and return what was learned."""
+
+    def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
+        """Take what `train` returned, now or in another process, before the first edit."""

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from mmedit_bench.artefacts import prepared
 from mmedit_bench.asking import ask
 from mmedit_bench.before import BeforeStore
 from mmedit_bench.cases import EditCase
@@ -30,7 +31,7 @@ from mmedit_bench.walk import Walked, Walker, seed_everything
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
-    from mmedit_bench.editors import Editor
+    from mmedit_bench.editors import Editor, Trained
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +105,16 @@ def run(
     *,
     policy: ProofPolicy | None = None,
     progress: Progress | None = None,
+    artefacts: Path | None = None,
 ) -> RunResult:
     """Run what is not recorded yet, into a folder under `out` named by the run's fingerprint.
 
     Ends with the same bytes in manifest.json and predictions.jsonl however often it was killed on
-    the way. An editor that raises has the case recorded as failed. Raises `WeightsChanged`, and
-    records nothing that is not proven, if the editor alters the backbone; `BenchError` if another
-    process writes to the folder; `BadRecord` if its files are damaged.
+    the way. What a trained editor has learned is kept under `artefacts` (default: the user's cache)
+    and trained first if it is missing. An editor that raises has the case recorded as failed.
+    Raises `WeightsChanged`, and records nothing that is not proven, if the editor alters the
+    backbone; `BenchError` if another process writes to the folder; `BadRecord` if its files are
+    damaged.
     """
     tell = progress or (lambda phase, done, total: None)
     refuse_spoiled(experiment.backbone)
@@ -130,7 +134,8 @@ def run(
                 for _, case in unit.asks:
                     store.replies(case.probes)
                 tell("before", done + 1, len(pending))
-            failed += _edit(experiment, spec, folder, store, pending, policy or ProofPolicy(), tell)
+            proofs = policy or ProofPolicy()
+            failed += _edit(experiment, spec, folder, store, pending, proofs, tell, artefacts)
         status: Literal["complete", "already complete"]
         status = "already complete" if known and not pending else "complete"
         log.info("%s: %s, %d new units of %d", folder.path, status, len(pending), len(schedule))
@@ -226,17 +231,26 @@ def _edit(
     pending: Sequence[Unit],
     policy: ProofPolicy,
     tell: Progress,
+    artefacts: Path | None,
 ) -> int:
     """Prepare the editor and run the pending units. Returns how many asks failed."""
     base, editor = experiment.backbone.unedited(), experiment.editor
     canary = pending[0].asks[0][1].probes
     try:
         guard = WeightGuard(base, spec.backbone_digest, policy, lambda: ask(base, canary))
-        if prepare := getattr(editor, "prepare", None):
+        prepare, train = getattr(editor, "prepare", None), getattr(editor, "train", None)
+        if prepare or train:
             if TRAIN not in experiment.suite.splits:
                 raise BadData(f"suite {spec.suite} has no split {TRAIN!r} to prepare {editor.name} with")
-            seed_everything(spec.seed, "prepare")
-            prepare(base.unedited(), experiment.suite.cases(TRAIN))
+            cases = experiment.suite.cases(TRAIN)
+            if train:
+                seed_everything(spec.seed, "train")
+                trained = cast("Trained", editor)
+                artefact = prepared(trained, base, cases, seed=spec.seed, folder=artefacts, progress=tell)
+                folder.describe_artefact(artefact.summary())
+            if prepare:
+                seed_everything(spec.seed, "prepare")
+                prepare(base.unedited(), cases)
             guard.prove("after it was prepared")
         recorder, walker = _Recorder(folder, guard), Walker(base, editor, store, guard)
         try:

@@ -131,6 +131,7 @@ class RunFolder:
         self.manifest = path / "manifest.json"
         self.predictions = path / "predictions.jsonl"
         self.timings = path / "timings.jsonl"
+        self.artefact = path / "artefact.json"
 
     @contextmanager
     def writing(self) -> Iterator[Self]:
@@ -166,6 +167,11 @@ class RunFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def describe_artefact(self, summary: Mapping[str, Any]) -> None:
+        """Say which training the editor's answers rest on. For people: no number depends on the file."""
+        text = json.dumps(dict(summary), sort_keys=True, indent=1) + "\n"
+        self.artefact.write_text(text, encoding="utf-8")
 
     def resume(self) -> Reader:
         """What is already recorded. Cuts off the tail that a killed writer left."""

@@ -17,6 +17,7 @@ app = LazyGroup(
         "score": "mmedit_bench.cli.score:score",
         "report": "mmedit_bench.cli.report:report",
         "list": "mmedit_bench.cli.listing:listing",
+        "prepare": "mmedit_bench.cli.prepare:prepare",
         "search": "mmedit_bench.cli.search:search",
         "data": "mmedit_bench.cli.data:data",
         "train-backbone": "mmedit_bench.cli.train:train_backbone",

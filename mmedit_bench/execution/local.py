@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.artefacts import Artefact, prepared
+from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, BenchError, WeightsChanged
 from mmedit_bench.harness import Experiment, Progress, RunResult
 from mmedit_bench.harness import run as run_harness
 from mmedit_bench.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+from mmedit_bench.walk import seed_everything
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
+    from mmedit_bench.editors import Trained
 
 EVALUATION = "evaluation"
 """The split that published numbers are measured on."""
@@ -39,9 +42,13 @@ class Order:
 
 
 class Workshop:
-    """Keeps suites and the latest backbone loaded from one order to the next."""
+    """Keeps suites and the latest backbone loaded from one order to the next.
 
-    def __init__(self) -> None:
+    `artefacts` is where trained editors find and leave what they learned; by default in the user's cache.
+    """
+
+    def __init__(self, artefacts: Path | None = None) -> None:
+        self._artefacts = artefacts
         self._suites: dict[str, Suite] = {}
         self._backbone: Backbone | None = None
         self._loaded: tuple[str, str, str, int] | None = None
@@ -71,10 +78,24 @@ class Workshop:
     def run(self, order: Order, out: Path, progress: Progress | None = None) -> RunResult:
         """Carry out an order; what is recorded already is not done again. Raises as `harness.run`."""
         try:
-            return run_harness(self.experiment(order), out, progress=progress)
+            experiment = self.experiment(order)
+            return run_harness(experiment, out, progress=progress, artefacts=self._artefacts)
         except WeightsChanged:
             self._backbone = self._loaded = None  # the next order must not meet an altered model
             raise
+
+    def prepare(self, order: Order, progress: Progress | None = None) -> Artefact | None:
+        """Train what the order's editor needs, or find it trained; None for one that learns nothing."""
+        made = self.experiment(order)
+        if not hasattr(made.editor, "train"):
+            return None
+        if TRAIN not in made.suite.splits:
+            raise BadData(f"suite {made.suite.name} has no split {TRAIN!r} to train {order.editor} on")
+        seed_everything(order.seed, "train")
+        editor, cases = cast("Trained", made.editor), made.suite.cases(TRAIN)
+        return prepared(
+            editor, made.backbone, cases, seed=order.seed, folder=self._artefacts, progress=progress
+        )
 
     def suite(self, name: str) -> Suite:
         """A suite, loaded once."""

@@ -16,7 +16,7 @@ PACKAGES = ("mmedit_bench", "methods", "leaderboard")
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"version", "errors"}),
     frozenset({"cases", "specs", "registry", "provenance", "settings"}),
-    frozenset({"interventions"}),
+    frozenset({"interventions", "training"}),
     frozenset({"protocols", "datasets", "records"}),
     frozenset({"scoring"}),
     frozenset({"backbones"}),
@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 """Lowest first. Rooms on one floor do not import each other."""
 
 ROOM_OF = {"runfolder": "records"} | dict.fromkeys(
-    ("asking", "before", "guard", "selection", "walk"), "harness"
+    ("artefacts", "asking", "before", "guard", "selection", "walk"), "harness"
 )
 """Modules that share a room with another."""
 

@@ -1,0 +1,69 @@
+"""`mmedit-bench prepare`: train what an editor needs before its first edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+from mmedit_bench.cli.run import parsed
+
+
+@click.command()
+@click.option("--editor", required=True, help="Which editor is trained; see `list editors`.")
+@click.option("--backbone", required=True, help="Which model it will edit; see `list backbones`.")
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    help="Suite whose train split is learned from; repeatable; default: all that are installed.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
+@click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the editor; repeatable."
+)
+@click.option(
+    "--artefacts",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the results; default: $MMEDIT_BENCH_HOME/artefacts, else in the user's cache.",
+)
+@speaks
+def prepare(
+    output: Output,
+    suites: tuple[str, ...],
+    settings: tuple[str, ...],
+    artefacts: Path | None,
+    **order: str,
+) -> None:
+    """Train an editor on the train split and keep the result for all later runs.
+
+    The result is a safetensors file in a folder named by a fingerprint of all that decides it. The
+    same command again goes on where it was stopped, or finds the work done. `run` does the same by
+    itself when something is missing.
+
+    \b
+    Examples:
+      mmedit-bench prepare --editor mend --backbone blip2-opt-mini
+      mmedit-bench prepare --editor unike --backbone minigpt4-mini --suite picturebook-vqa
+    """
+    from mmedit_bench.execution.local import Order, Workshop
+    from mmedit_bench.registry import SUITES
+
+    workshop, made = Workshop(artefacts), []
+    for suite in suites or SUITES.names():
+        planned = Order(suite=suite, options=parsed(settings), **order)  # type: ignore[arg-type]
+        with output.progress(f"{planned.editor} {suite}") as advance:
+            artefact = workshop.prepare(planned, progress=advance)
+        if artefact is None:
+            output.result([], prose=f"{planned.editor} learns nothing: there is nothing to prepare")
+            return
+        made.append(
+            {"suite": suite, "folder": str(artefact.folder), "new": artefact.new, **artefact.summary()}
+        )
+        did = "trained" if artefact.new else "already there, trained"
+        size = artefact.nbytes / 1e6
+        output.say(f"{artefact.folder}\n  {did} in {artefact.seconds:.0f} seconds, {size:.1f} MB")
+    output.result(made)
