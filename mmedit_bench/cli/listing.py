@@ -41,25 +41,28 @@ def _row(known: Any, name: str, editors: bool) -> dict[str, Any]:
         where = str(entry.location) if entry.location else None
         row |= {"value": entry.value, "source": entry.source, "location": where}
         if editors:
-            # A cost class is a property of the class, so the plugin has to be imported for it.
-            row["cost"] = getattr(known.load(name), "cost_class", None)
+            # These are properties of the class, so the plugin has to be imported for them.
+            editor = known.load(name)
+            row |= {"version": getattr(editor, "version", None), "cost": getattr(editor, "cost_class", None)}
     except BenchError as error:
         row["problem"] = str(error)
     return row
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    def cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    def cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
         source = (
             f"{row.get('source', '')} ({row['location']})" if row.get("location") else row.get("source", "")
         )
-        return row["name"], row.get("cost") or "", source, f"! {row['problem']}" if "problem" in row else ""
+        version = f"v{row['version']}" if row.get("version") else ""
+        problem = f"! {row['problem']}" if "problem" in row else ""
+        return row["name"], version, row.get("cost") or "", source, problem
 
     table = [cells(row) for row in rows]
-    widths = [max(len(line[column]) for line in table) for column in range(3)]
+    widths = [max(len(line[column]) for line in table) for column in range(4)]
     return "\n".join(
         "  ".join(
-            [*(cell.ljust(width) for cell, width in zip(line, widths, strict=False) if width), line[3]]
+            [*(cell.ljust(width) for cell, width in zip(line, widths, strict=False) if width), line[-1]]
         ).rstrip()
         for line in table
     )

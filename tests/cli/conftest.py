@@ -15,6 +15,7 @@ ENTRY_POINTS = """
 echo = tests.cli.lab:Echo
 fragile = tests.cli.lab:Fragile
 defective = tests.cli.lab:Defective
+pupil = tests.cli.lab:Pupil
 misnamed = tests.cli.lab:Misnamed
 broken = tests.cli.lab:NotThere
 [mmedit_bench.backbones]
@@ -37,5 +38,6 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
     runner = CliRunner()
     yield lambda *words: runner.invoke(app, [str(word) for word in words])

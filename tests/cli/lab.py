@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
 from mmedit_bench.cases import EditCase, EditRequest
-from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Everything, Route
+from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Everything, Route, Training
 from tests.tiny import tiny_backbone, tiny_cases
 
 
@@ -59,6 +65,31 @@ class Defective(Echo):
 
     def prepare(self, backbone: Backbone, cases: object) -> None:
         raise ZeroDivisionError("a defect")
+
+
+class Pupil(Echo):
+    """Learns a number before it echoes."""
+
+    name = "pupil"
+    cost_class = "trained"
+
+    def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
+        return {}
+
+    def train(
+        self, backbone: Backbone, cases: Sequence[EditCase], training: Training
+    ) -> Mapping[str, Tensor]:
+        module = nn.Linear(1, 1)
+
+        def step(index: int, rng: random.Random) -> Mapping[str, float]:
+            module.bias.data.fill_(float(len(cases)))
+            return {"loss": 0.0}
+
+        training.run(5, step, module=module)
+        return {"count": module.bias}
+
+    def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
+        assert tensors["count"].item() == 6
 
 
 class Misnamed(Echo):

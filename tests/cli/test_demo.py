@@ -22,11 +22,18 @@ def test_all_editors_are_run_and_the_page_is_written(call: Call) -> None:
     assert done.exit_code == 3, done.output  # the lab has broken editors
     told = json.loads(done.stdout)
     editors = {Path(run["folder"]).name.split("--")[2] for run in told["runs"]}
-    assert {"null", "copy-target", "ft", "ike", "echo", "fragile"} == editors
+    assert {"null", "copy-target", "ft", "ike", "echo", "fragile", "pupil"} == editors
     assert told["page"] == str(Path("site/index.html").resolve())
     assert Path(told["page"]).exists()
     problems = "\n".join(told["problems"])
     assert all(name in problems for name in ("broken", "misnamed", "defective", "fragile"))
+
+
+def test_editors_can_be_chosen(call: Call) -> None:
+    done = call("demo", "--limit", "1", "--editor", "null", "--editor", "echo", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert [Path(run["folder"]).name.split("--")[2] for run in told["runs"]] == ["null", "echo"]
 
 
 def test_the_table_and_the_places_are_printed(call: Call) -> None:

@@ -14,7 +14,7 @@ def test_editors_with_their_source_and_cost(call: Call) -> None:
     assert done.exit_code == 0
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert rows["echo"]["source"] == "lab 1.0"
-    assert rows["echo"]["cost"] == "free"
+    assert (rows["echo"]["version"], rows["echo"]["cost"]) == ("1", "free")
     assert rows["echo"]["location"].endswith("installed")
     assert rows["ft"]["source"].startswith("mmedit-bench ")
     assert rows["ft"]["cost"] == "gradient"
