@@ -19,6 +19,7 @@ from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import (
     Answerer,
+    AttentionMemory,
     ConstantAnswer,
     Context,
     Edit,
@@ -39,6 +40,7 @@ from mmedit_bench.training import Training, deterministic
 __all__ = [
     "Anatomy",
     "Answerer",
+    "AttentionMemory",
     "Backbone",
     "BenchError",
     "ConstantAnswer",

@@ -15,12 +15,14 @@ from mmedit_bench.interventions.base import (
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
 from mmedit_bench.interventions.hooks import attached
+from mmedit_bench.interventions.memory import AttentionMemory
 from mmedit_bench.interventions.neurons import ExtraNeurons
 from mmedit_bench.interventions.routes import ConstantAnswer, Everything, Route, Scope
 from mmedit_bench.interventions.weights import LowRankDelta, WeightDelta
 
 __all__ = [
     "Answerer",
+    "AttentionMemory",
     "ConstantAnswer",
     "Context",
     "Edit",

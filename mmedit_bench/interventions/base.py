@@ -44,6 +44,13 @@ class Layout(Protocol):
     def activation(self, layer: int) -> str:
         """Module path of the layer's feed-forward activation."""
 
+    @property
+    def attention_linears(self) -> tuple[str, ...]:
+        """Names of a self-attention's query, key, value and output projections, relative to it."""
+
+    def attention(self, layer: int) -> str:
+        """Module path of the layer's self-attention."""
+
     def layer_of(self, module: str) -> int:
         """First decoder layer whose input or weights depend on the module; `layer_count` for the head."""
 
