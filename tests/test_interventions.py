@@ -141,23 +141,24 @@ def test_files_that_are_no_edits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRecord, match="not a safetensors file"):
         Edit.load(path)
     for edit, field in (
-        (None, "'format'"),
+        (None, "'edit'"),
+        ('{"format": "1"}', "'format'"),
         ("[", "'edit'"),
         ("{}", "'edit'"),
         (_described({"kind": "context", "plain": {"words": ""}, "tensors": []}), "'edit'"),
         (_described({"kind": "context", "plain": {}, "tensors": ["x"]}), "'edit'"),
     ):
-        save_file({}, path, {"format": "1", "edit": edit} if edit else {"a": "b"})
+        save_file({}, path, {"edit": edit} if edit else {"a": "b"})
         with pytest.raises(BadRecord, match=field):
             Edit.load(path)
     unknown = _described({"kind": "nonsense", "plain": {}, "tensors": []})
-    save_file({}, path, {"format": "1", "edit": unknown})
+    save_file({}, path, {"edit": unknown})
     with pytest.raises(UnknownName, match=r"'nonsense' \(known: .*weight_delta"):
         Edit.load(path)
 
 
 def _described(item: dict[str, Any]) -> str:
-    return json.dumps({"interventions": [item], "note": {}})
+    return json.dumps({"format": "2", "interventions": [item], "note": {}})
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from mmedit_bench.editors import Backbone, Edit, EditRequest, WeightDelta, checked, settings_for
+from methods.ft.deltas import fine_tune, layer_from_end
+from mmedit_bench.editors import Backbone, Edit, EditRequest, checked, settings_for
 
 CONFIG = Path(__file__).parent / "config"
 
@@ -36,23 +35,7 @@ class FTEditor:
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """Deltas of all feed-forward linears of the layer, trained with AdamW without weight decay."""
         settings = settings_for(FTSettings, CONFIG, backbone.name, self.options)
-        layer = settings.layer + backbone.layer_count if settings.layer < 0 else settings.layer
-        # float32 whatever the backbone's type: small steps vanish in half precision
-        deltas = {
-            module: torch.zeros_like(backbone.weight(module), dtype=torch.float32).requires_grad_()
-            for module in backbone.anatomy.ffn(layer)
-        }
-        trained = Edit(tuple(WeightDelta(module, delta) for module, delta in deltas.items()))
-        optimiser = torch.optim.AdamW(deltas.values(), lr=settings.lr, weight_decay=0.0)
-        taken, loss = 0, float("nan")
-        for _ in range(settings.steps):
-            value = backbone.loss([request.query], [request.target], trained)
-            loss = value.item()
-            if loss < settings.threshold:
-                break
-            optimiser.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            taken += 1
-        note = {"steps": str(taken), "last_loss": f"{loss:.4f}"}
-        return Edit(tuple(WeightDelta(module, delta.detach()) for module, delta in deltas.items()), note)
+        modules = backbone.anatomy.ffn(layer_from_end(backbone, settings.layer))
+        return fine_tune(
+            backbone, request, modules, lr=settings.lr, steps=settings.steps, threshold=settings.threshold
+        )

@@ -114,6 +114,20 @@ class Backbone:
         copied: Tensor = weight.detach().clone()
         return copied
 
+    def linears(self, part: str) -> tuple[str, ...]:
+        """Paths of all linear layers inside a part of the model, such as "qformer", in its order.
+
+        Raises `BenchError` for a part that the model lacks or that has none.
+        """
+        try:
+            root = self.model.get_submodule(part)
+        except AttributeError as error:
+            raise BenchError(f"backbone {self.name} has no part {part!r}: {error}") from None
+        found = [name for name, module in root.named_modules() if isinstance(module, nn.Linear)]
+        if not found:
+            raise BenchError(f"{part!r} of backbone {self.name} has no linear layer")
+        return tuple(f"{part}.{name}".rstrip(".") for name in found)
+
     # ---- edits
 
     def edited(self, *edits: Edit) -> Self:

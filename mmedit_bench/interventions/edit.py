@@ -15,7 +15,7 @@ from torch import Tensor
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.interventions.base import Intervention, Layout, kind_of, type_named
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Edit:
             for name, tensor in item.tensors().items():
                 # a copy of its own: safetensors refuses tensors that share storage
                 tensors[f"{number}.{name}"] = tensor.detach().cpu().clone().contiguous()
-        description = {"interventions": described, "note": dict(self.note)}
-        metadata = {"format": _FORMAT, "edit": json.dumps(description, sort_keys=True)}
-        save_file(tensors, path, metadata)
+        description = {"format": _FORMAT, "interventions": described, "note": dict(self.note)}
+        # one field: safetensors writes several in random order, and equal edits are to be equal files
+        save_file(tensors, path, {"edit": json.dumps(description, sort_keys=True)})
 
     @classmethod
     def load(cls, path: Path) -> Edit:
@@ -75,10 +75,10 @@ class Edit:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except SafetensorError as error:
             raise BadRecord(f"{path}: not a safetensors file ({error})") from None
-        if metadata.get("format") != _FORMAT:
-            raise BadRecord(f"{path}: metadata field 'format' is {metadata.get('format')!r}, not {_FORMAT!r}")
         try:
             description = json.loads(metadata["edit"])
+            if description["format"] != _FORMAT:
+                raise BadRecord(f"{path}: field 'format' is {description['format']!r}, not {_FORMAT!r}")
             items = enumerate(description["interventions"])
             return cls(tuple(_restore(n, item, tensors) for n, item in items), description["note"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,0 +1,1 @@
+"""Constrained fine-tuning of one feed-forward layer."""

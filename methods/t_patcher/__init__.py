@@ -1,0 +1,1 @@
+"""T-Patcher: one neuron per mistaken token."""

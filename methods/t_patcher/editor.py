@@ -1,0 +1,162 @@
+"""Transformer-Patcher: neurons appended to the last feed-forward layer, one per wrong token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.descent import descend
+from methods.ft.deltas import layer_from_end
+from methods.t_patcher.losses import activation_loss, contrast_loss, memory_loss
+from mmedit_bench.editors import (
+    Backbone,
+    BenchError,
+    Edit,
+    EditCase,
+    EditRequest,
+    ExtraNeurons,
+    checked,
+    settings_for,
+)
+
+CONFIG = Path(__file__).parent / "config"
+
+
+@dataclass(frozen=True)
+class TPatcherSettings:
+    """`memory` is the number of train cases whose questions must not wake a patch; 0 turns both
+    memory losses off. `neurons` is the most patches of one edit."""
+
+    layer: int = -1
+    lr: float = 1e-2
+    weight_decay: float = 1e-2
+    steps: int = 50
+    threshold: float = 0.05
+    amplifier: float = 10.0
+    activation_weight: float = 1.0
+    memory_weight: float = 5.0
+    memory: int = 300
+    neurons: int = 20
+
+
+@dataclass
+class Patches:
+    """n patches in training. act(q keys^T + bias) * amplifier * values; gated: times (q up_keys^T)."""
+
+    keys: Tensor
+    bias: Tensor
+    values: Tensor
+    amplifier: Tensor
+    up_keys: Tensor | None
+
+    @classmethod
+    def at(cls, queries: Tensor, amplifier: float, gated: bool) -> Patches:
+        """One patch per query [n, d]: key q / |q|^2, which gives its own query s = 1; bias 0; value 0.
+
+        In a gated layer the up key begins as the key: the patch's output at its query is act(1) * 1.
+        """
+        keys = queries / queries.square().sum(-1, keepdim=True)
+        made = cls(
+            keys,
+            torch.zeros(len(keys)).to(keys),
+            torch.zeros_like(keys),
+            torch.full((len(keys), 1), amplifier).to(keys),
+            keys.clone() if gated else None,
+        )
+        for tensor in made.parameters():
+            tensor.requires_grad_()
+        return made
+
+    def parameters(self) -> list[Tensor]:
+        """All that is trained."""
+        own = [self.keys, self.bias, self.values, self.amplifier]
+        return own if self.up_keys is None else [*own, self.up_keys]
+
+    def signal(self, queries: Tensor) -> Tensor:
+        """Pre-activations s of every patch at queries [m, d]: [m, n]."""
+        return queries @ self.keys.T + self.bias
+
+    def neurons(self, layer: int) -> ExtraNeurons:
+        """The patches as an intervention."""
+        return ExtraNeurons(layer, self.keys, self.bias, self.amplifier * self.values, self.up_keys)
+
+
+class TPatcherEditor:
+    """Adds and trains a patch for each token that the backbone would get wrong."""
+
+    name = "t-patcher"
+    version = "1"
+    cost_class = "gradient"
+
+    def __init__(self, **options: Any) -> None:
+        self.options = checked(TPatcherSettings, options, self.name)
+        self._memory: Tensor | None = None
+
+    def settings(self, backbone: Backbone) -> TPatcherSettings:
+        """The options that hold for a backbone."""
+        return settings_for(TPatcherSettings, CONFIG, backbone.name, self.options)
+
+    def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
+        """Remember what the patched layer reads at questions of the train split, with and without picture."""
+        s = self.settings(backbone)
+        reader = _reader(backbone, s)
+        probes = [
+            probe for case in cases[: s.memory] for probe in case.probes if probe.kind.endswith("_locality")
+        ]
+        if not probes:
+            self._memory = backbone.weight(reader).new_zeros(0, backbone.weight(reader).shape[1])
+            return
+        read = backbone.states([p.query for p in probes], [p.reference for p in probes], [reader])
+        self._memory = torch.cat([own[reader] for own in read]).float()
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        """One set of neurons; earlier patches of a sequence stay as they are.
+
+        Loss: l_e + activation_weight * l_a + memory_weight * (l_m1 + l_m2); stops once l_e, the mean
+        loss of the answer's tokens, is below the threshold. Raises `BenchError` before `prepare`.
+        """
+        if self._memory is None:
+            raise BenchError("t-patcher: prepare(backbone, train_cases) must be called before edit")
+        s, memory = self.settings(backbone), self._memory
+        queries = wrong_queries(backbone, request, _reader(backbone, s))[: s.neurons]
+        if not len(queries):
+            return Edit((), {"patches": "0", "steps": "0"})
+        layer = layer_from_end(backbone, s.layer)
+        patches = Patches.at(queries, s.amplifier, backbone.anatomy.gated)
+        optimiser = torch.optim.Adam(patches.parameters(), lr=s.lr, weight_decay=s.weight_decay)
+        answer_loss = float("inf")
+
+        def loss() -> Tensor:
+            nonlocal answer_loss
+            edit = Edit((patches.neurons(layer),))
+            total = backbone.loss([request.query], [request.target], edit)
+            answer_loss = total.item()
+            own = patches.signal(queries).diagonal()
+            total = total + s.activation_weight * activation_loss(own)
+            if len(memory) and s.memory_weight:
+                quiet = patches.signal(memory)
+                total = total + s.memory_weight * (memory_loss(quiet) + contrast_loss(own, quiet))
+            return total
+
+        result = descend(loss, optimiser, s.steps, done=lambda _: answer_loss < s.threshold)
+        made = patches.neurons(layer)
+        tensors = {name: tensor.detach().clone() for name, tensor in made.tensors().items()}
+        note = result.note() | {"patches": str(len(queries)), "answer_loss": f"{answer_loss:.4f}"}
+        return Edit((ExtraNeurons(layer, **tensors),), note)
+
+
+def wrong_queries(backbone: Backbone, request: EditRequest, reader: str) -> Tensor:
+    """What `reader` reads where the backbone would not write the target's next token: [n, d]."""
+    (read,) = backbone.states([request.query], [request.target], [reader])
+    (forced,) = backbone.score([request.query], [request.target])
+    wrong = [i for i, (a, t) in enumerate(zip(forced.argmax_ids, forced.target_ids, strict=True)) if a != t]
+    return read[reader][wrong].float()
+
+
+def _reader(backbone: Backbone, settings: TPatcherSettings) -> str:
+    return backbone.anatomy.ffn(layer_from_end(backbone, settings.layer))[0]

@@ -1,0 +1,1 @@
+"""UniKE: intrinsic key-value pairs, a memory of hidden states, and their collaboration."""

@@ -1,0 +1,232 @@
+"""UniKE: one edit is key-value pairs in the last layers and a memory of states in their attention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.descent import descend
+from methods.ike.editor import IKEEditor
+from methods.unike.encoders import Learned, encode, train_encoders
+from methods.unike.intrinsic import Pairs, pairs_at_queries, pairs_at_random
+from methods.unike.settings import AsPrintedSettings, UniKESettings
+from methods.unike.store import Store, own_states
+from mmedit_bench.editors import (
+    AttentionMemory,
+    Backbone,
+    BenchError,
+    Edit,
+    EditCase,
+    EditRequest,
+    Intervention,
+    Training,
+    checked,
+    settings_for,
+)
+
+CONFIG = Path(__file__).parent / "config"
+
+
+class UniKEEditor:
+    """Unified multimodal knowledge editing (Pan et al., NeurIPS 2024)."""
+
+    name = "unike"
+    version = "1"
+    cost_class = "trained"
+    artefact_name = "unike"
+    _settings: type[UniKESettings] = UniKESettings
+    _config = CONFIG
+
+    def __init__(self, **options: Any) -> None:
+        self.options = checked(self._settings, options, self.name)
+        self._settings(**self.options)  # wrong words are refused here, not at the first edit
+        self._learned: Learned | None = None
+        self._examples: IKEEditor | None = None
+
+    def settings(self, backbone: Backbone) -> UniKESettings:
+        """The options that hold for a backbone."""
+        return settings_for(self._settings, self._config, backbone.name, self.options)
+
+    # ---- before the first edit
+
+    def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
+        return self.settings(backbone).training()
+
+    def train(
+        self, backbone: Backbone, cases: Sequence[EditCase], training: Training
+    ) -> Mapping[str, Tensor]:
+        """Collect the knowledge store of the backbone's own mistakes and train the encoders on it."""
+        s = self.settings(backbone)
+        store = Store.collect(backbone, cases, _last(backbone, s.layers), s.store, s.quiet)
+        encoders = train_encoders(
+            store, training, width=s.encoder_width, steps=s.encoder_steps, lr=s.encoder_lr,
+            temperature=s.temperature, batch=s.encoder_batch,
+        )  # fmt: skip
+        return Learned(store, encoders).tensors()
+
+    def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
+        self._learned = Learned.restore({name: t.to(backbone.device) for name, t in tensors.items()})
+
+    def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
+        """Index demonstrations, if the external part is to be text (an ablation)."""
+        s = self.settings(backbone)
+        if s.external == "context":
+            self._examples = IKEEditor(demonstrations=s.examples)
+            self._examples.prepare(backbone, cases)
+
+    def codes(self) -> dict[str, Tensor]:
+        """Codes of the store in the last edited layer, [n, d] each, for pictures of the two spaces.
+
+        "truthfulness right", "truthfulness wrong", "semantic right", "semantic wrong". Raises
+        `BenchError` before `load`.
+        """
+        learned = self._ready()
+        layer = max(learned.store.states)
+        states, own = learned.store.states[layer], learned.encoders[layer]
+        with torch.no_grad():
+            return {
+                f"{space} {sort}": encode(weights, x)
+                for space, weights in (("truthfulness", own.truthfulness), ("semantic", own.semantic))
+                for sort, x in (("right", states.right), ("wrong", states.wrong))
+            }
+
+    # ---- edits
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        """The external part first; then the pairs are trained in the model that it shifts.
+
+        Raises `BenchError` before `load`.
+        """
+        s = self.settings(backbone)
+        external = self._external(backbone, request, s)
+        if not s.intrinsic:
+            return Edit(external, {"steps": "0"})
+        pairs = self._fresh_pairs(backbone, request, s)
+        trained = [tensor for own in pairs for tensor in own.parameters()]
+        optimiser: torch.optim.Optimizer
+        if s.optimiser == "adam":
+            optimiser = torch.optim.Adam(trained, lr=s.lr)
+        else:
+            optimiser = torch.optim.SGD(trained, lr=s.lr)
+        result = descend(
+            lambda: backbone.loss(
+                [request.query], [request.target], Edit((*external, *(own.neurons() for own in pairs)))
+            ),
+            optimiser,
+            s.steps,
+            done=lambda value: value < s.threshold,
+        )
+        frozen = tuple(own.frozen() for own in pairs)
+        return Edit((*external, *frozen), result.note() | _norms(pairs))
+
+    def _external(
+        self, backbone: Backbone, request: EditRequest, s: UniKESettings
+    ) -> tuple[Intervention, ...]:
+        if s.external == "none":
+            return ()
+        if s.external == "context":
+            if self._examples is None:
+                raise BenchError(f"{self.name}: prepare(backbone, train_cases) must be called before edit")
+            return self._examples.edit(backbone, request).interventions
+        learned, layers = self._ready(), _last(backbone, s.layers)
+        own = {} if s.own == "none" else own_states(backbone, request, layers, s.own)
+        return tuple(self._memory(backbone, s, learned, layer, own.get(layer)) for layer in layers)
+
+    def _memory(
+        self,
+        backbone: Backbone,
+        s: UniKESettings,
+        learned: Learned,
+        layer: int,
+        own: tuple[Tensor, Tensor] | None,
+    ) -> AttentionMemory:
+        """The request's own states and the store's. In a sequence the store is carried once."""
+        index, states, top_k = (
+            learned.store.states[layer].question,
+            learned.store.states[layer].right,
+            s.top_k,
+        )
+        if own is None:
+            pinned = 0
+        elif top_k == 0 or _carried(backbone, layer):
+            index, states, pinned, top_k = *own, len(own[0]), 0
+        else:
+            index, states = torch.cat([own[0], index]), torch.cat([own[1], states])
+            pinned = len(own[0])
+        gate = "similarity" if s.gate == "dynamic" else s.gate
+        return AttentionMemory(
+            layer, index, states, top_k, gate,
+            weight=s.weight if gate == "fixed" else 0.0,
+            pinned=pinned,
+            on_input=s.on_input and gate == "similarity",
+            space=s.space,
+            floor=s.floor if gate == "similarity" else 0.0,
+            encoder=learned.encoders[layer].semantic if gate == "similarity" else (),
+        )  # fmt: skip
+
+    def _fresh_pairs(self, backbone: Backbone, request: EditRequest, s: UniKESettings) -> list[Pairs]:
+        layers, gated = _last(backbone, s.layers), backbone.anatomy.gated
+        readers = {layer: backbone.anatomy.ffn(layer)[0] for layer in layers}
+        made = []
+        if s.init == "query":
+            (read,) = backbone.states([request.query], [request.target], list(readers.values()))
+            made = [pairs_at_queries(layer, read[path], s.pairs, gated) for layer, path in readers.items()]
+        else:
+            generator = torch.Generator().manual_seed(0)  # the same begin for every edit
+            width = backbone.weight(readers[layers[0]]).shape[1]
+            made = [pairs_at_random(layer, width, s.pairs, gated, generator) for layer in layers]
+        if s.zeta == "none":
+            return made
+        learned = self._ready()
+        with torch.no_grad():
+            zetas = {
+                layer: learned.encoders[layer].zeta(learned.store.states[layer], s.zeta) for layer in layers
+            }
+        return [
+            Pairs(p.layer, p.keys.detach(), p.bias.detach(), p.values.detach(),
+                  None if p.up_keys is None else p.up_keys.detach(), zetas[p.layer], s.beta)
+            for p in made
+        ]  # fmt: skip
+
+    def _ready(self) -> Learned:
+        if self._learned is None:
+            raise BenchError(f"{self.name}: what was learned must be loaded before it can be used")
+        return self._learned
+
+
+class UniKEAsPrintedEditor(UniKEEditor):
+    """UniKE with every open question answered as the formulas are printed."""
+
+    name = "unike-as-printed"
+    _settings = AsPrintedSettings
+    _config = CONFIG / "as-printed"
+
+
+def _last(backbone: Backbone, count: int) -> list[int]:
+    if not 1 <= count <= backbone.layer_count:
+        raise BenchError(
+            f"unike: option 'layers' is {count}; {backbone.name} has {backbone.layer_count} layers"
+        )
+    return list(range(backbone.layer_count - count, backbone.layer_count))
+
+
+def _carried(backbone: Backbone, layer: int) -> bool:
+    """Whether an earlier edit of the sequence already holds the store in this layer."""
+    items = (item for edit in backbone.edits for item in edit.interventions)
+    return any(isinstance(item, AttentionMemory) and item.layer == layer and item.top_k for item in items)
+
+
+def _norms(pairs: Sequence[Pairs]) -> dict[str, str]:
+    """How large the two parts of the values became, as evidence of what carries the edit."""
+    values = torch.stack([own.values.detach().norm(dim=-1).mean() for own in pairs]).mean()
+    shifts = [
+        (own.beta * (own.w_zeta.detach() @ own.zeta)).norm()
+        for own in pairs
+        if own.w_zeta is not None and own.zeta is not None
+    ]
+    zeta = torch.stack(shifts).mean() if shifts else torch.zeros(())
+    return {"values_norm": f"{values:.4f}", "zeta_norm": f"{zeta:.4f}"}

@@ -1,0 +1,83 @@
+"""Intrinsic knowledge: key-value pairs added to feed-forward layers (Eq. 3), steered by zeta (Eq. 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mmedit_bench.editors import ExtraNeurons
+
+
+@dataclass
+class Pairs:
+    """n trainable pairs of one layer, and W_zeta; q is what the layer's feed-forward part reads.
+
+    FFN'(q) = FFN(q) + act(q keys^T + bias) (values + beta * zeta'), zeta' = W_zeta zeta, the same
+    vector for each value. In gated layers act(q keys^T + bias) is multiplied by q up_keys^T.
+    """
+
+    layer: int
+    keys: Tensor
+    bias: Tensor
+    values: Tensor
+    up_keys: Tensor | None
+    zeta: Tensor | None = None
+    """[d]; None leaves the values alone."""
+    beta: float = 1.0
+    w_zeta: Tensor | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.zeta is not None:
+            # from zero: the edit begins as the unedited model
+            self.w_zeta = torch.zeros(len(self.zeta), len(self.zeta)).to(self.zeta)
+        for tensor in self.parameters():
+            tensor.requires_grad_()
+
+    def parameters(self) -> Iterator[Tensor]:
+        """What an edit trains."""
+        yield from (self.keys, self.bias, self.values)
+        yield from (tensor for tensor in (self.up_keys, self.w_zeta) if tensor is not None)
+
+    @property
+    def steered(self) -> Tensor:
+        """values + beta * W_zeta zeta: [n, d]."""
+        if self.zeta is None or self.w_zeta is None:
+            return self.values
+        return self.values + self.beta * (self.w_zeta @ self.zeta)
+
+    def neurons(self) -> ExtraNeurons:
+        """The pairs as an intervention; the zeta term is part of its values."""
+        return ExtraNeurons(self.layer, self.keys, self.bias, self.steered, self.up_keys)
+
+    def frozen(self) -> ExtraNeurons:
+        """The same without gradient and of its own."""
+        up = None if self.up_keys is None else self.up_keys.detach().clone()
+        keys, bias, values = (t.detach().clone() for t in (self.keys, self.bias, self.steered))
+        return ExtraNeurons(self.layer, keys, bias, values, up)
+
+
+def pairs_at_queries(layer: int, queries: Tensor, count: int, gated: bool) -> Pairs:
+    """`count` pairs whose keys are q / |q|^2 of the given queries [t, d], in turn; values zero.
+
+    Such a key gives its own query pre-activation 1 (the initialisation of Huang et al., ICLR 2023).
+    A gated layer's up keys are equal, so that the product begins at act(1) * 1.
+    """
+    queries = queries.float()
+    chosen = queries[torch.arange(count) % len(queries)]
+    keys = chosen / chosen.square().sum(-1, keepdim=True)
+    return Pairs(
+        layer, keys, torch.zeros(count).to(keys), torch.zeros_like(keys), keys.clone() if gated else None
+    )
+
+
+def pairs_at_random(layer: int, width: int, count: int, gated: bool, generator: torch.Generator) -> Pairs:
+    """`count` pairs with keys as a linear layer begins with them, and values zero."""
+
+    def keys() -> Tensor:
+        drawn: Tensor = (torch.rand(count, width, generator=generator) * 2 - 1) / width**0.5
+        return drawn
+
+    return Pairs(layer, keys(), torch.zeros(count), torch.zeros(count, width), keys() if gated else None)

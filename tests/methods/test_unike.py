@@ -1,0 +1,332 @@
+"""UniKE: its equations against plain formulations, and what each option does."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from methods.unike.editor import UniKEAsPrintedEditor, UniKEEditor
+from methods.unike.encoders import Encoders, encode
+from methods.unike.intrinsic import Pairs, pairs_at_queries, pairs_at_random
+from methods.unike.losses import semantic_loss, truthfulness_loss
+from methods.unike.store import States, Store, own_states
+from mmedit_bench.editors import (
+    AttentionMemory,
+    Backbone,
+    BenchError,
+    Context,
+    Edit,
+    ExtraNeurons,
+    Trained,
+    Training,
+)
+from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
+
+CASES = tiny_cases(8)
+REQUEST = tiny_cases(1, "test")[0].request
+FAST: dict[str, Any] = {"layers": 2, "encoder_steps": 3, "encoder_width": 8, "encoder_batch": 4, "steps": 3}
+
+
+@pytest.fixture(params=FAMILIES)
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    return tiny_backbone(request.param)
+
+
+def learned(backbone: Backbone, **options: Any) -> Mapping[str, Tensor]:
+    return UniKEEditor(**FAST | options).train(backbone, CASES, Training(seed=0))
+
+
+def editor(backbone: Backbone, **options: Any) -> UniKEEditor:
+    made = UniKEEditor(**FAST | options)
+    made.load(backbone, learned(backbone))
+    made.prepare(backbone, CASES)
+    return made
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# ---- the losses
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.sampled_from([0.1, 1.0, 3.0]), st.integers(0, 99))
+def test_eq4_truthfulness_loss_is_the_printed_sum(n: int, d: int, temperature: float, seed: int) -> None:
+    right, wrong = normal(n, d, seed=seed), normal(n, d, seed=seed + 100)
+
+    def s(a: Tensor, b: Tensor) -> float:
+        return math.exp(float(cosine_similarity(a, b, dim=0)) / temperature)
+
+    expected = 0.0
+    for i in range(n):
+        every = [*right, *wrong]
+        expected -= math.log(sum(s(right[i], h) for h in right) / sum(s(right[i], h) for h in every))
+        expected -= math.log(sum(s(wrong[i], h) for h in wrong) / sum(s(wrong[i], h) for h in every))
+    assert truthfulness_loss(right, wrong, temperature).item() == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.sampled_from([0.1, 1.0, 3.0]), st.integers(0, 99))
+def test_eq5_semantic_loss_is_the_printed_sum(n: int, d: int, temperature: float, seed: int) -> None:
+    question, right, wrong = (normal(n, d, seed=seed + k) for k in (0, 100, 200))
+
+    def s(a: Tensor, b: Tensor) -> float:
+        return math.exp(float(cosine_similarity(a, b, dim=0)) / temperature)
+
+    expected = 0.0
+    for i in range(n):
+        own = s(question[i], right[i]) + s(question[i], wrong[i])
+        every = sum(s(question[i], h) for h in right) + sum(s(question[i], h) for h in wrong)
+        expected -= math.log(own / every)
+    found = semantic_loss(question, right, wrong, temperature).item()
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_the_losses_have_their_minima_where_the_paper_wants_them() -> None:
+    apart, mixed = torch.eye(4)[:2], torch.eye(4)[2:]
+    assert truthfulness_loss(apart[:1].repeat(3, 1), mixed[:1].repeat(3, 1), 0.1) < 1e-2
+    assert truthfulness_loss(apart[:1].repeat(3, 1), apart[:1].repeat(3, 1), 0.1) > 3 * math.log(2)
+    assert semantic_loss(torch.eye(3), torch.eye(3), torch.eye(3), 0.05) < 1e-2
+
+
+# ---- the intrinsic part
+
+
+def test_eq3_pairs_equal_a_feed_forward_layer_with_a_wider_matrix(backbone: Backbone) -> None:
+    gated = backbone.anatomy.gated
+    pairs = pairs_at_random(1, 32, 5, gated, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        pairs.values.copy_(normal(5, 32))
+        pairs.bias.copy_(normal(5))
+    wider = copy.deepcopy(backbone.model)
+    paths = backbone.anatomy.ffn(1)
+    with torch.no_grad():
+        rows = [pairs.keys, pairs.up_keys] if gated else [pairs.keys]
+        for path, more in zip(paths[:-1], rows, strict=True):
+            linear = wider.get_submodule(path)
+            linear.weight = torch.nn.Parameter(torch.cat([linear.weight, more]))  # type: ignore[list-item]
+            if gated:  # the family's linears have no bias; the new rows do, in the gate
+                linear.bias = torch.nn.Parameter(
+                    torch.cat([torch.zeros(48), pairs.bias if path == paths[0] else torch.zeros(5)])
+                )
+            else:
+                linear.bias = torch.nn.Parameter(torch.cat([linear.bias, pairs.bias]))
+        down = wider.get_submodule(paths[-1])
+        down.weight = torch.nn.Parameter(torch.cat([down.weight, pairs.values.T], dim=1))
+    rebuilt = Backbone("wider", wider, backbone.tokenizer, backbone.image_processor)
+    queries, targets = [case.request.query for case in CASES], [case.request.target for case in CASES]
+    extra = backbone.logits(queries, targets, Edit((pairs.neurons(),)))
+    for a, b in zip(extra, rebuilt.logits(queries, targets), strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_eq3_without_pairs_or_with_zero_values_no_bit_changes(backbone: Backbone) -> None:
+    queries, targets = [REQUEST.query], [REQUEST.target]
+    (base,) = backbone.logits(queries, targets)
+    for count in (0, 4):
+        pairs = pairs_at_queries(1, normal(3, 32), count, backbone.anatomy.gated)
+        assert torch.equal(backbone.logits(queries, targets, Edit((pairs.neurons(),)))[0], base)
+
+
+def test_a_key_at_a_query_gives_that_query_preactivation_one() -> None:
+    queries = normal(3, 8)
+    pairs = pairs_at_queries(0, queries, 7, gated=True)
+    for i in range(7):
+        assert (queries[i % 3] @ pairs.keys[i]).item() == pytest.approx(1, abs=1e-5)
+    assert pairs.up_keys is not None and torch.equal(pairs.up_keys, pairs.keys)
+
+
+def test_eq6_zeta_is_added_to_every_value_and_only_to_values() -> None:
+    zeta = normal(8)
+    pairs = Pairs(0, normal(3, 8), normal(3), normal(3, 8, seed=4), None, zeta, beta=0.7)
+    assert pairs.w_zeta is not None
+    assert torch.equal(pairs.neurons().values, pairs.values), "W_zeta begins at zero"
+    with torch.no_grad():
+        pairs.w_zeta.copy_(normal(8, 8, seed=5))
+    moved = pairs.neurons()
+    for row in range(3):
+        expected = [
+            float(pairs.values[row, i]) + 0.7 * sum(float(pairs.w_zeta[i, j] * zeta[j]) for j in range(8))
+            for i in range(8)
+        ]
+        assert torch.allclose(moved.values[row], torch.tensor(expected), atol=1e-5)
+    assert torch.equal(moved.keys, pairs.keys) and torch.equal(moved.bias, pairs.bias)
+    assert torch.equal(pairs.frozen().values, moved.values)
+    assert not pairs.frozen().values.requires_grad
+
+
+# ---- the knowledge store and the encoders
+
+
+def test_zeta_is_the_difference_of_mean_codes() -> None:
+    weights = [
+        (normal(6, 4, seed=k), normal(6, seed=k + 1), normal(4, 6, seed=k + 2), normal(4, seed=k + 3))
+        for k in (0, 9)
+    ]
+    own = Encoders(*weights)
+    states = States(normal(5, 4), normal(5, 4, seed=20), normal(5, 4, seed=30))
+    for space, weight in (("real", own.truthfulness), ("semantic", own.semantic)):
+        codes = [
+            encode(weight, right) - encode(weight, wrong)
+            for right, wrong in zip(states.right, states.wrong, strict=True)
+        ]
+        assert torch.allclose(own.zeta(states, space), torch.stack(codes).mean(0), atol=1e-5)
+    noise = own.zeta(states, "random")
+    assert noise.norm().item() == pytest.approx(own.zeta(states).norm().item(), rel=1e-4)
+    assert torch.equal(noise, own.zeta(states, "random"))
+    assert cosine_similarity(noise, own.zeta(states), dim=0).abs() < 0.999
+
+
+def test_the_store_holds_states_of_mistakes_only(backbone: Backbone) -> None:
+    known = backbone.answer([CASES[2].request.query])[0]
+    right = copy.copy(CASES[2])
+    object.__setattr__(right, "request", type(REQUEST)("known", CASES[2].request.query, known.upper()))
+    cases = (*CASES[:2], right, *CASES[3:])
+    store = Store.collect(backbone, cases, [0, 1], most=100, quiet=3)
+    missed = [case.request for case in cases if case is not right]
+    assert len(store.states[1].question) == len(missed) == 7
+    path = backbone.anatomy.attention(1)
+    for row, request in enumerate(missed):
+        own = backbone.answer([request.query])[0]
+        for part, answer in (("right", request.target), ("wrong", own)):
+            (read,) = backbone.states([request.query], [answer], [path])
+            assert torch.allclose(getattr(store.states[1], part)[row], read[path][-1], atol=1e-4)
+        assert torch.allclose(store.states[1].question[row], read[path][0], atol=1e-4)
+    assert len(Store.collect(backbone, cases, [1], most=4, quiet=1).states[1].right) == 4
+    again = Store.restore(store.tensors())
+    assert all(torch.equal(again.tensors()[name], tensor) for name, tensor in store.tensors().items())
+
+
+def test_training_lowers_both_losses_and_repeats_its_bytes(backbone: Backbone) -> None:
+    training = Training(seed=0)
+    made = UniKEEditor(**FAST | {"encoder_steps": 150, "encoder_lr": 3e-3})
+    first = made.train(backbone, CASES, training)
+    curve = training.curves["encoders"]
+    for name in ("L1.1", "L2.1"):
+        assert curve[-1][name] < curve[0][name]
+    second = made.train(backbone, CASES, Training(seed=0))
+    other = made.train(backbone, CASES, Training(seed=1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["semantic.1.0"], other["semantic.1.0"])
+
+
+def test_variants_share_what_is_learned_and_nothing_else_decides_it(backbone: Backbone) -> None:
+    plain = UniKEEditor(**FAST).training_settings(backbone)
+    for options in ({"top_k": 8}, {"gate": "fixed"}, {"zeta": "none"}, {"steps": 9}, {"intrinsic": False}):
+        assert UniKEEditor(**FAST | options).training_settings(backbone) == plain
+    assert UniKEAsPrintedEditor(**FAST).training_settings(backbone) == plain
+    assert UniKEEditor(**FAST | {"temperature": 1.0}).training_settings(backbone) != plain
+    assert isinstance(UniKEEditor(), Trained)
+
+
+# ---- edits
+
+
+def test_own_states_are_pairs_of_neighbouring_positions(backbone: Backbone) -> None:
+    path = backbone.anatomy.attention(1)
+    (read,) = backbone.states([REQUEST.query], [REQUEST.target], [path])
+    states = read[path]
+    index, values = own_states(backbone, REQUEST, [1], "final")[1]
+    assert torch.equal(index, states[:1]) and torch.equal(values, states[-1:])
+    index, values = own_states(backbone, REQUEST, [1], "answer")[1]
+    assert torch.equal(index, states[:-1]) and torch.equal(values, states[1:])
+    assert len(index) == len(backbone.answer_ids(REQUEST.target)) - 1
+
+
+@pytest.mark.parametrize("cls", [UniKEEditor, UniKEAsPrintedEditor])
+def test_an_edit_learns_the_request_with_the_memory_at_work(
+    backbone: Backbone, cls: type[UniKEEditor]
+) -> None:
+    made = cls(**FAST | {"steps": 150, "lr": 0.05, "threshold": 0.1})
+    made.load(backbone, learned(backbone))
+    edit = made.edit(backbone, REQUEST)
+    kinds = [type(item) for item in edit.interventions]
+    assert kinds == [AttentionMemory, AttentionMemory, ExtraNeurons, ExtraNeurons]
+    assert backbone.edited(edit).answer([REQUEST.query]) == [REQUEST.target]
+    assert float(edit.note["zeta_norm"]) > 0 and float(edit.note["values_norm"]) > 0
+
+
+def items(edit: Edit, kind: type[Any]) -> list[Any]:
+    return [item for item in edit.interventions if isinstance(item, kind)]
+
+
+def test_ablations_are_options(backbone: Backbone) -> None:
+    only = editor(backbone, external="none", zeta="none").edit(backbone, REQUEST)
+    assert not items(only, AttentionMemory) and len(items(only, ExtraNeurons)) == 2
+    latent = editor(backbone, intrinsic=False).edit(backbone, REQUEST)
+    assert len(items(latent, AttentionMemory)) == 2 and not items(latent, ExtraNeurons)
+    text = editor(backbone, external="context", examples=2).edit(backbone, REQUEST)
+    assert "New Fact" in items(text, Context)[0].text and items(text, ExtraNeurons)
+    (first, _) = items(editor(backbone, top_k=3).edit(backbone, REQUEST), AttentionMemory)
+    own = len(backbone.answer_ids(REQUEST.target)) - 1
+    assert (first.top_k, first.pinned, len(first.index)) == (3, own, own + 8)
+    (alone, _) = items(editor(backbone, top_k=0).edit(backbone, REQUEST), AttentionMemory)
+    assert len(alone.index) == own == alone.pinned
+    (shared, _) = items(editor(backbone, own="none").edit(backbone, REQUEST), AttentionMemory)
+    assert len(shared.index) == 8 and shared.pinned == 0
+    (fixed, _) = items(editor(backbone, gate="fixed", weight=0.3).edit(backbone, REQUEST), AttentionMemory)
+    assert (fixed.gate, fixed.weight, fixed.encoder) == ("fixed", 0.3, ())
+
+
+def test_zeta_variants_differ_and_none_leaves_it_out(backbone: Backbone) -> None:
+    edits = {
+        z: editor(backbone, zeta=z).edit(backbone, REQUEST) for z in ("none", "random", "semantic", "real")
+    }
+    values = [items(edit, ExtraNeurons)[0].values for edit in edits.values()]
+    assert all(not torch.equal(a, b) for i, a in enumerate(values) for b in values[:i])
+    assert edits["none"].note["zeta_norm"] == "0.0000"
+
+
+def test_as_printed_puts_the_similarity_on_the_input(backbone: Backbone) -> None:
+    made = UniKEAsPrintedEditor(**FAST)
+    made.load(backbone, learned(backbone))
+    (memory, _) = items(made.edit(backbone, REQUEST), AttentionMemory)
+    assert memory.on_input and memory.space == "output" and memory.pinned == 1
+    own = editor(backbone).settings(backbone)
+    assert not own.on_input and own.space == "state"
+
+
+def test_a_sequence_carries_the_store_once(backbone: Backbone) -> None:
+    made = editor(backbone)
+    first = made.edit(backbone, REQUEST)
+    second = made.edit(backbone.edited(first), CASES[0].request)
+    assert len(items(first, AttentionMemory)[0].index) > 8
+    for memory in items(second, AttentionMemory):
+        assert memory.top_k == 0 and len(memory.index) == memory.pinned
+
+
+def test_an_edit_survives_a_file_and_repeats_its_bytes(backbone: Backbone, tmp_path: Path) -> None:
+    edit, again = editor(backbone).edit(backbone, REQUEST), editor(backbone).edit(backbone, REQUEST)
+    for number, one in enumerate((edit, again)):
+        one.save(tmp_path / f"{number}.safetensors")
+    assert (tmp_path / "0.safetensors").read_bytes() == (tmp_path / "1.safetensors").read_bytes()
+    asked = [REQUEST.query, CASES[0].request.query]
+    loaded = Edit.load(tmp_path / "0.safetensors")
+    assert backbone.edited(loaded).answer(asked, 5) == backbone.edited(edit).answer(asked, 5)
+
+
+def test_codes_are_those_of_the_last_layer(backbone: Backbone) -> None:
+    made = editor(backbone)
+    codes = made.codes()
+    assert {len(own) for own in codes.values()} == {8}
+    assert sorted(codes) == sorted(
+        f"{a} {b}" for a in ("truthfulness", "semantic") for b in ("right", "wrong")
+    )
+
+
+def test_misuse_is_named(backbone: Backbone) -> None:
+    with pytest.raises(BenchError, match="must be loaded"):
+        UniKEEditor(**FAST).edit(backbone, REQUEST)
+    with pytest.raises(BenchError, match="option 'gate' is 'open'"):
+        UniKEEditor(gate="open")
+    with pytest.raises(BenchError, match="option 'layers' is 9"):
+        UniKEEditor(layers=9, external="none", zeta="none").edit(backbone, REQUEST)
