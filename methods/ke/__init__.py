@@ -1,0 +1,1 @@
+"""KnowledgeEditor: a conditioned network that gates a gradient."""

@@ -1,0 +1,1 @@
+"""MEND: a network that turns a gradient into an edit."""
