@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmedit_bench.editors import EditCase, Probe
+from mmedit_bench.editors import BenchError, EditCase, Probe
 
 COPY, UPDATE, RETAIN = "copy", "update", "retain"
 
@@ -39,6 +39,7 @@ def facts_of(cases: Sequence[EditCase]) -> tuple[Fact, ...]:
     """Facts of the cases that have a reworded and an unrelated question, each fact once.
 
     Demonstrations carry no picture, so cases with equal prompt and target are one fact: the first.
+    Raises `BenchError` if no case can be shown.
     """
     facts: dict[tuple[str, str], Fact] = {}
     for case in cases:
@@ -54,6 +55,8 @@ def facts_of(cases: Sequence[EditCase]) -> tuple[Fact, ...]:
                 unrelated.reference,
             )
             facts.setdefault((fact.prompt, fact.target), fact)
+    if not facts:
+        raise BenchError("ike: no train case has both a text_generality and a text_locality probe to show")
     return tuple(facts.values())
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from methods.ike.corpus import TYPES, Fact, facts_of
+from methods.ike.fitting import fitting, longest_question
+from methods.ike.retriever import embed
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
-    Context,
     Edit,
     EditCase,
     EditRequest,
@@ -29,8 +30,9 @@ CONFIG = Path(__file__).parent / "config"
 class IKESettings:
     """`reserve` tokens stay free beyond the longest question of the train split and its answer."""
 
-    demonstrations: int = 8
+    demonstrations: int = 32
     reserve: int = 32
+    retriever: str = "backbone"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class IKEEditor:
     """Puts retrieved demonstrations and the new fact before every prompt."""
 
     name = "ike"
-    version = "1"
+    version = "2"
     cost_class = "forward"
 
     def __init__(self, **options: Any) -> None:
@@ -56,15 +58,9 @@ class IKEEditor:
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Index the facts of the train split. Raises `BenchError` if no case can be a demonstration."""
         facts = facts_of(cases)
-        if not facts:
-            raise BenchError(
-                "ike: no train case has both a text_generality and a text_locality probe to show"
-            )
-        asked = [(case.request.query, case.request.target) for case in cases]
-        asked += [(probe.query, probe.reference) for case in cases for probe in case.probes]
-        lengths = backbone.input_lengths([query for query, _ in asked], [target for _, target in asked])
-        longest = asked[max(range(len(asked)), key=lengths.__getitem__)]
-        embeddings = backbone.embed([f"{fact.prompt} {fact.target}" for fact in facts])
+        longest = longest_question(backbone, cases)
+        retriever = settings_for(IKESettings, CONFIG, backbone.name, self.options).retriever
+        embeddings = embed(retriever, backbone, [f"{fact.prompt} {fact.target}" for fact in facts])
         self._index = _Index(facts, embeddings, longest)
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
@@ -75,28 +71,15 @@ class IKEEditor:
         if self._index is None:
             raise BenchError("ike: prepare(backbone, train_cases) must be called before edit")
         settings = settings_for(IKESettings, CONFIG, backbone.name, self.options)
-        shown = self._demonstrations(backbone, request, settings.demonstrations)
-        asked = (self._index.longest, (request.query, request.target))
+        shown = self._demonstrations(backbone, request, settings)
         fact = f"New Fact: {request.query.prompt} {request.target}\nPrompt: "
-        for dropped in range(len(shown) + 1):
-            edit = Edit(
-                (Context("".join(shown[dropped:]) + fact),),
-                {"demonstrations": str(len(shown) - dropped), "dropped": str(dropped)},
-            )
-            lengths = backbone.edited(edit).input_lengths(
-                [query for query, _ in asked], [t for _, t in asked]
-            )
-            if max(lengths) + settings.reserve <= backbone.max_positions:
-                return edit
-        raise BenchError(
-            f"ike: the new fact alone does not fit the backbone's {backbone.max_positions} positions; "
-            f"lower the option 'reserve' ({settings.reserve}) or shorten the request"
-        )
+        return fitting(backbone, request, shown, fact, self._index.longest, settings.reserve)
 
-    def _demonstrations(self, backbone: Backbone, request: EditRequest, count: int) -> list[str]:
+    def _demonstrations(self, backbone: Backbone, request: EditRequest, settings: IKESettings) -> list[str]:
         """Texts of the most similar facts of other cases, by rising similarity."""
         assert self._index is not None
-        query = backbone.embed([f"{request.query.prompt} {request.target}"])[0]
+        count = settings.demonstrations
+        query = embed(settings.retriever, backbone, [f"{request.query.prompt} {request.target}"])[0]
         similar = (self._index.embeddings @ query).argsort(descending=True, stable=True).tolist()
         facts = [self._index.facts[i] for i in similar if self._index.facts[i].id != request.id][:count]
         return [fact.shown(TYPES[rank % len(TYPES)]) for rank, fact in enumerate(facts)][::-1]

@@ -61,8 +61,10 @@ class Route(Intervention):
 
     @property
     def nbytes(self) -> int:
-        """The text of a constant answer; what an answerer that is code holds is not known."""
-        return len(self.answerer.text.encode()) if isinstance(self.answerer, ConstantAnswer) else 0
+        """The text of a constant answer, or what another answerer says of itself as `nbytes`, else 0."""
+        if isinstance(self.answerer, ConstantAnswer):
+            return len(self.answerer.text.encode())
+        return int(getattr(self.answerer, "nbytes", 0))
 
     def plain(self) -> Mapping[str, Any]:
         return {"scope": _describe(self.scope), "answerer": _describe(self.answerer)}

@@ -1,0 +1,1 @@
+"""In-context editing as its first multimodal port does it."""

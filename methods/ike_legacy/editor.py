@@ -1,0 +1,83 @@
+"""The MMEdit port of IKE: one unconditional prefix, no ratio, most similar demonstrations first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from methods.ike.corpus import COPY, RETAIN, UPDATE, facts_of
+from methods.ike.fitting import fitting, longest_question
+from methods.ike.retriever import embed
+from mmedit_bench.editors import (
+    Backbone,
+    BenchError,
+    Edit,
+    EditCase,
+    EditRequest,
+    Query,
+    checked,
+    settings_for,
+)
+
+CONFIG = Path(__file__).parent / "config"
+
+
+@dataclass(frozen=True)
+class IKELegacySettings:
+    """`reserve` tokens stay free beyond the longest question of the train split and its answer."""
+
+    demonstrations: int = 32
+    reserve: int = 8
+    retriever: str = "backbone"
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    sentences: tuple[tuple[str, str], ...]
+    """(id of the case, demonstration)."""
+    embeddings: Tensor
+    longest: tuple[Query, str]
+
+
+class IKELegacyEditor:
+    """Puts the same demonstrations and the new fact before every question, whatever it asks."""
+
+    name = "ike-legacy"
+    version = "1"
+    cost_class = "forward"
+
+    def __init__(self, **options: Any) -> None:
+        self.options = checked(IKELegacySettings, options, self.name)
+        self._corpus: _Corpus | None = None
+
+    def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
+        """Three sentences per fact of the train split: copy, rewording and unrelated question."""
+        settings = settings_for(IKELegacySettings, CONFIG, backbone.name, self.options)
+        kinds = (COPY, UPDATE, RETAIN)
+        sentences = tuple((fact.id, fact.shown(kind)) for fact in facts_of(cases) for kind in kinds)
+        embeddings = embed(settings.retriever, backbone, [text for _, text in sentences])
+        self._corpus = _Corpus(sentences, embeddings, longest_question(backbone, cases))
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        """The retrieval query holds the new fact and its answer twice, as in the port.
+
+        Raises `BenchError` before `prepare`.
+        """
+        if self._corpus is None:
+            raise BenchError("ike-legacy: prepare(backbone, train_cases) must be called before edit")
+        settings = settings_for(IKELegacySettings, CONFIG, backbone.name, self.options)
+        fact = f"{request.query.prompt} {request.target}"
+        itself = f"New Fact: {fact}\nPrompt: {fact}\n\n"
+        query = embed(settings.retriever, backbone, [itself])[0]
+        order = (self._corpus.embeddings @ query).argsort(descending=True, stable=True).tolist()
+        others = [text for i in order for id, text in [self._corpus.sentences[i]] if id != request.id]
+        shown = others[: settings.demonstrations]
+        last = f"{itself}New Fact: {fact}\nPrompt: "
+        # the least similar stand at the end, and are the ones to go
+        return fitting(
+            backbone, request, shown, last, self._corpus.longest, settings.reserve, drop_first=False
+        )

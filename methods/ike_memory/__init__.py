@@ -1,0 +1,1 @@
+"""In-context editing behind a gate."""
