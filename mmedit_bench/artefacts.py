@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.provenance import library_version, source_digest
 from mmedit_bench.specs import canonical
-from mmedit_bench.training import Training
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mmedit_bench.backbones.base import Backbone
     from mmedit_bench.editors import Trained
 
@@ -164,6 +163,10 @@ def _train(
     place: Path,
     progress: Progress | None,
 ) -> None:
+    from safetensors.torch import save
+
+    from mmedit_bench.training import Training
+
     tell = progress or (lambda phase, done, total: None)
     state = place / "state"
     training = Training(spec.seed, state, report=lambda label, done, total, values: tell(label, done, total))
@@ -192,6 +195,8 @@ def _train(
 
 
 def _read(spec: ArtefactSpec, place: Path, new: bool) -> Artefact:
+    from safetensors.torch import load
+
     described, tensors = place / "artefact.json", place / "artefact.safetensors"
     try:
         values = json.loads(described.read_bytes())

@@ -104,7 +104,7 @@ def test_variants_share_a_training_by_name(tmp_path: Path, backbone: Backbone) -
 def test_a_stopped_training_goes_on(
     tmp_path: Path, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmedit_bench.artefacts.Training", _Eager)
+    monkeypatch.setattr("mmedit_bench.training.Training", _Eager)
     whole = prepared(Learns(), backbone, CASES, seed=0, folder=tmp_path / "whole")
     stopped, resumed = Learns(stop=2), Learns()
     with pytest.raises(KeyboardInterrupt):

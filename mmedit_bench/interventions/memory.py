@@ -80,7 +80,16 @@ class AttentionMemory(Intervention):
             return (
                 f"gate {self.gate!r} with {len(self.encoder)} encoder tensors; similarity needs (W, b) pairs"
             )
-        return None
+        return self._encoder_problem(shape[1])
+
+    def _encoder_problem(self, d: int) -> str | None:
+        width = d
+        for number, (weight, bias) in enumerate(zip(self.encoder[::2], self.encoder[1::2], strict=True)):
+            if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
+                shapes = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+                return f"W and b {number + 1} of the encoder are {shapes}, not [h, {width}] and [h]"
+            width = weight.shape[0]
+        return None if width == d else f"the encoder writes width {width}, not {d}; make its last W [{d}, h]"
 
     # ---- description
 
@@ -104,8 +113,6 @@ class AttentionMemory(Intervention):
     # ---- action
 
     def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
-        if self.gate == "fixed" and self.weight == 0:
-            return
         attention = submodule(model, layout.attention(self.layer))
         names = layout.attention_linears
         q, k, v, out = (submodule(attention, name) for name in names)
@@ -113,6 +120,8 @@ class AttentionMemory(Intervention):
             raise BenchError(
                 f"AttentionMemory of layer {self.layer}: states have width {self.index.shape[1]}, not {width}"
             )
+        if self.gate == "fixed" and self.weight == 0:
+            return  # no bit of the base may change
         assert isinstance(out, nn.Linear)
         reader = _Reader(self, attention, q, k, v, out)
         yield attention.register_forward_pre_hook(reader.remember, with_kwargs=True)
@@ -120,7 +129,7 @@ class AttentionMemory(Intervention):
 
 
 class _Reader:
-    """One memory at work in one call of its layer. h: [batch, positions, d]; heads: H of size e."""
+    """One memory at work while its edit acts. h: [batch, positions, d]; heads: H of size e."""
 
     def __init__(
         self,
@@ -135,6 +144,7 @@ class _Reader:
         self._attention = attention
         self._q, self._k, self._v, self._out = q, k, v, out
         self._seen: dict[str, Any] = {}
+        self._kept: tuple[Tensor, Tensor] | None = None
 
     def remember(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._seen = kwargs | ({"hidden_states": args[0]} if args else {})
@@ -151,13 +161,10 @@ class _Reader:
 
     def _knowledge(self, h: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """h_know [batch, positions, H * e] and its weight, broadcastable to it."""
-        memory, size = self._memory, int(self._attention.head_dim)
-        states = memory.states.to(h)
+        size = int(self._attention.head_dim)
         query = _heads(self._q(h), size)  # [b, H, n, e]
-        groups = query.shape[1] * size // self._k(states[:1]).shape[-1]
-        keys = _heads(self._k(states)[None], size).repeat_interleave(groups, dim=1)
-        values = _heads(self._v(states)[None], size).repeat_interleave(groups, dim=1)
-        scores = (query @ keys.transpose(-1, -2)).float() * self._attention.scaling
+        keys, values = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in self._read(h, size))
+        scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
         retrieved = self._retrieved(h)
         if retrieved is not None:
             scores = scores.masked_fill(~retrieved[:, None], -math.inf)
@@ -165,14 +172,29 @@ class _Reader:
         know = _flat(shares.to(values) @ values)
         return know, self._weight(h, own, know, query, scores, shares, size).to(know)
 
+    def _read(self, h: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of all entries, [1, key-value heads, m, e].
+
+        Without gradients they are projected once, not at every step of decoding; with gradients each
+        call has its own, so that its graph can be freed.
+        """
+        if self._kept is not None and not torch.is_grad_enabled():
+            return self._kept
+        states = self._memory.states.to(h)[None]
+        read = _heads(self._k(states), size), _heads(self._v(states), size)
+        if not torch.is_grad_enabled():
+            self._kept = read
+        return read
+
     def _retrieved(self, h: Tensor) -> Tensor | None:
         """True for the entries each position reads: [batch, positions, m]; None for all of them."""
         memory = self._memory
         count = memory.pinned + memory.top_k
         if count >= len(memory.index):
             return None
-        near = normalize(h.float(), dim=-1) @ normalize(memory.index.to(h).float(), dim=-1).T
-        near[..., : memory.pinned] = math.inf
+        with torch.no_grad():  # a choice has no gradient
+            near = normalize(_wide(h), dim=-1) @ normalize(_wide(memory.index.to(h)), dim=-1).T
+            near[..., : memory.pinned] = math.inf
         chosen = near.topk(count, dim=-1).indices
         return torch.zeros_like(near, dtype=torch.bool).scatter_(-1, chosen, True)
 
@@ -186,13 +208,13 @@ class _Reader:
             mass = torch.sigmoid(scores.logsumexp(-1) - self._input_mass(h, query, size))  # [b, H, n]
             return mass.transpose(1, 2).repeat_interleave(size, dim=-1)
         if memory.space == "state":
-            mean = shares.mean(1) @ memory.states.to(h).float()
-            compared = h.float()
+            mean = shares.mean(1) @ _wide(memory.states.to(h))
+            compared = _wide(h)
         else:
             # not by calling the module: this runs inside its own hook
             bias = self._out.bias
-            mean = linear(know, self._out.weight, bias).float()
-            compared = linear(own, self._out.weight, bias).float()
+            mean = _wide(linear(know, self._out.weight, bias))
+            compared = _wide(linear(own, self._out.weight, bias))
         near = (normalize(encoded(memory.encoder, mean), dim=-1) * normalize(compared, dim=-1)).sum(-1)
         similar = ((near - memory.floor) / (1 - memory.floor)).clamp(0, 1)
         return (1 - similar if memory.on_input else similar)[..., None]
@@ -209,12 +231,17 @@ class _Reader:
             keys = _heads(self._k(h), size)
             keys = keys if rotation is None else _rotated(keys, *rotation)
         keys = keys.repeat_interleave(query.shape[1] // keys.shape[1], dim=1)
-        scores = (query @ keys.transpose(-1, -2)).float() * self._attention.scaling
+        scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
         mask = self._seen.get("attention_mask")
         positions, length = scores.shape[-2:]
         if mask is None:
             order = torch.arange(length, device=h.device)
             mask = order[None] <= order[length - positions :, None]
+        elif not isinstance(mask, Tensor) or mask.ndim != 4:
+            raise BenchError(
+                f"AttentionMemory of layer {self._memory.layer}: gate 'mass' cannot read the attention mask; "
+                "load the backbone with attention implementation sdpa or eager"
+            )
         if mask.dtype == torch.bool:
             scores = scores.masked_fill(~mask[..., :length], -math.inf)
         else:
@@ -227,6 +254,11 @@ def encoded(encoder: tuple[Tensor, ...], x: Tensor) -> Tensor:
     for number in range(0, len(encoder), 2):
         x = linear(gelu(x) if number else x, encoder[number].to(x), encoder[number + 1].to(x))
     return x
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least single precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _heads(x: Tensor, size: int) -> Tensor:

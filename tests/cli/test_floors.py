@@ -88,12 +88,10 @@ def test_the_benchmark_knows_no_method_and_no_leaderboard() -> None:
     assert not wrong
 
 
-def test_methods_use_the_public_interface_only() -> None:
+def test_methods_use_each_other_and_the_public_interface_only() -> None:
     for path in FILES:
-        own = module_of(path)
-        if own.startswith("methods."):
-            folder = ".".join(own.split(".")[:2])
-            foreign = [name for name in imports(path) if not f"{name}.".startswith(f"{folder}.")]
+        if module_of(path).startswith("methods."):
+            foreign = [name for name in imports(path) if not name.startswith("methods.")]
             assert set(foreign) <= {"mmedit_bench.editors"}, path
 
 

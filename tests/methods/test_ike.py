@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -23,8 +24,8 @@ def text_of(edit: Edit) -> str:
     return item.text
 
 
-def prepared(backbone: Backbone, **options: object) -> IKEEditor:
-    editor = IKEEditor(**options)
+def prepared(backbone: Backbone, **options: Any) -> IKEEditor:
+    editor = IKEEditor(**{"demonstrations": 8} | options)
     editor.prepare(backbone, TRAIN)
     return editor
 

@@ -1,0 +1,194 @@
+"""SERAC: scope, counterfactual model and the port's mixture against plain accounts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from methods.serac.counterfactual import Counterfactual, embedding_table, in_scope_loss, read_ids
+from methods.serac.editor import Memory, SERACEditor
+from methods.serac.scope import ScopeClassifier, likeness, scope_loss
+from methods.serac_legacy.editor import SERACLegacyEditor
+from methods.serac_legacy.mixture import memory_query, mixed, mixture
+from mmedit_bench.editors import (
+    Backbone,
+    BenchError,
+    Edit,
+    EditRequest,
+    NotSavable,
+    Query,
+    Route,
+    Trained,
+    Training,
+)
+from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
+
+CASES = tiny_cases(10)
+REQUEST = tiny_cases(1, "test")[0].request
+FAST: dict[str, Any] = {
+    "scope_hidden": 8, "scope_code": 4, "scope_steps": 3, "scope_batch": 4, "size": 16, "layers": 1,
+    "heads": 2, "steps": 3, "batch": 4,
+}  # fmt: skip
+LEGACY: dict[str, Any] = {
+    "scope_hidden": 8,
+    "scope_code": 4,
+    "size": 16,
+    "layers": 1,
+    "heads": 2,
+    "steps": 2,
+    "batch": 2,
+}
+
+
+@pytest.fixture(params=FAMILIES)
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    return tiny_backbone(request.param)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def ready(editor: Any, backbone: Backbone, seed: int = 0) -> Any:
+    editor.load(backbone, editor.train(backbone, CASES, Training(seed=seed)))
+    return editor
+
+
+def memory(edit: Edit) -> Memory:
+    (route,) = edit.interventions
+    assert isinstance(route, Route) and isinstance(route.answerer, Memory)
+    return route.answerer
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 50))
+def test_scope_is_a_binary_cross_entropy_of_exp_minus_squared_distance(n: int, d: int, seed: int) -> None:
+    a, b = normal(n, d, seed=seed), normal(n, d, seed=seed + 1)
+    labels = [float(i % 2) for i in range(n)]
+    total = 0.0
+    for i in range(n):
+        s = math.exp(-sum(float(a[i, k] - b[i, k]) ** 2 for k in range(d)))
+        assert likeness(a, b)[i].item() == pytest.approx(s, rel=1e-4, abs=1e-7)
+        s = min(max(s, 1e-6), 1 - 1e-6)
+        total -= math.log(s) if labels[i] else math.log(1 - s)
+    assert scope_loss(likeness(a, b), torch.tensor(labels)).item() == pytest.approx(total / n, rel=1e-3)
+    assert likeness(a, a).tolist() == [1.0] * n
+
+
+@given(st.floats(0.01, 0.99), st.integers(1, 4), st.integers(0, 50))
+def test_the_ports_mixture_is_a_weighted_sum_of_probabilities(s: float, n: int, seed: int) -> None:
+    cf, base = normal(n, 5, seed=seed).log_softmax(-1), normal(n, 5, seed=seed + 1).log_softmax(-1)
+    found = mixture(torch.tensor(s), cf, base)
+    for i in range(n):
+        for j in range(5):
+            p = s * math.exp(float(cf[i, j])) + (1 - s) * math.exp(float(base[i, j]))
+            assert math.exp(found[i, j].item()) == pytest.approx(p, rel=1e-4)
+        assert found[i].exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_counterfactual_model_is_causal_and_its_loss_a_plain_mean(backbone: Backbone) -> None:
+    torch.manual_seed(0)
+    model, table = Counterfactual(32, 16, 1, 2), embedding_table(backbone)
+    rows = [
+        (read_ids(backbone, REQUEST, REQUEST.query), backbone.answer_ids("africa")),
+        ((7, 8), backbone.answer_ids("asia 3")),
+    ]
+    total, count = 0.0, 0
+    for read, answer in rows:
+        for k, token in enumerate(answer):
+            logs = model(torch.tensor([[*read, *answer[:k]]]), table)[0, -1]
+            assert logs.exp().sum().item() == pytest.approx(1, abs=1e-4)
+            total, count = total - logs[token].item(), count + 1
+    assert in_scope_loss(model, table, rows).item() == pytest.approx(total / count, abs=1e-4)
+
+
+def test_the_classifier_sees_questions_and_pictures_but_no_answer(backbone: Backbone) -> None:
+    editor = ready(SERACEditor(**FAST), backbone)
+    other = EditRequest(REQUEST.id, REQUEST.query, "quite another answer")
+    first, second = memory(editor.edit(backbone, REQUEST)), memory(editor.edit(backbone, other))
+    assert torch.equal(first.entries[0].code, second.entries[0].code)
+    classifier = first.classifier
+    plain, painted = Query("where?"), Query("where?", tiny_picture(3))
+    codes = classifier.encode(backbone, [plain, painted, Query("where?", tiny_picture(4))])
+    assert not torch.equal(codes[0], codes[1]) and not torch.equal(codes[1], codes[2])
+    blind = ScopeClassifier(32, 8, 4, image_key=False)
+    assert torch.equal(*blind.encode(backbone, [plain, painted]))
+
+
+def test_training_tells_scope_and_repeats_its_bytes(backbone: Backbone) -> None:
+    training = Training(seed=0)
+    options = FAST | {"scope_steps": 60, "scope_lr": 2e-2, "steps": 30, "lr": 1e-2}
+    SERACEditor(**options).train(backbone, CASES, training)
+    assert training.curves["scope"][-1]["loss"] < training.curves["scope"][0]["loss"] / 2
+    assert training.curves["counterfactual"][-1]["loss"] < training.curves["counterfactual"][0]["loss"]
+    first, second = (SERACEditor(**FAST).train(backbone, CASES, Training(seed=0)) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_nearest_edit_of_a_sequence_answers(backbone: Backbone) -> None:
+    editor = ready(SERACEditor(**FAST | {"scope_steps": 0}), backbone)
+    view = backbone
+    for case in CASES[:3]:
+        view = view.edited(editor.edit(view, case.request))
+    (route,) = view.edits[-1].interventions
+    assert isinstance(route, Route)
+    held = route.answerer
+    assert isinstance(held, Memory) and [entry.request for entry in held.entries] == [
+        c.request for c in CASES[:3]
+    ]
+    for case in CASES[:3]:
+        found = held.nearest(case.request.query)
+        assert found is not None and found.request == case.request
+        assert held(case.request.query)
+        assert held.answer([case.request.query]) == [
+            held.model.answer(backbone, case.request, case.request.query)
+        ]
+    again = editor.edit(view, CASES[1].request)
+    assert len(memory(again).entries) == 3, "an edit of the same request takes the old one's place"
+
+
+def test_out_of_scope_questions_stay_the_models_own_to_the_bit(backbone: Backbone) -> None:
+    editor = ready(SERACEditor(**FAST), backbone)
+    edit = editor.edit(backbone, REQUEST)
+    held = memory(edit)
+    with torch.no_grad():
+        held.entries[0].code.add_(100)
+    asked = [case.request.query for case in CASES]
+    assert not any(held(query) for query in asked)
+    assert backbone.edited(edit).answer(asked, 5) == backbone.answer(asked, 5)
+
+
+@pytest.mark.parametrize(("cls", "options"), [(SERACEditor, FAST), (SERACLegacyEditor, LEGACY)])
+def test_a_serac_edit_holds_code_and_says_that_it_cannot_be_saved(
+    backbone: Backbone, cls: Any, options: dict[str, Any], tmp_path: Any
+) -> None:
+    editor = ready(cls(**options), backbone)
+    assert isinstance(editor, Trained)
+    versions = backbone.versions()
+    edit = editor.edit(backbone, REQUEST)
+    assert edit.nbytes > len(REQUEST.target)
+    assert len(backbone.edited(edit).answer([REQUEST.query, Query("red?")])) == 2
+    assert backbone.versions() == versions
+    with pytest.raises(NotSavable, match="holds code"):
+        edit.save(tmp_path / "edit.safetensors")
+    with pytest.raises(BenchError, match="must be loaded"):
+        cls().edit(backbone, REQUEST)
+
+
+def test_the_ports_memory_holds_the_answer_and_its_loss_runs_through_both_parts(backbone: Backbone) -> None:
+    assert REQUEST.target in memory_query(REQUEST).prompt
+    editor = SERACLegacyEditor(**LEGACY)
+    joint, table = editor.fresh(backbone, 0), embedding_table(backbone)
+    probe = CASES[0].probes[1]
+    logs, base, scope = mixed(joint, backbone, table, CASES[0].request, probe)
+    (logits,) = backbone.logits([probe.query], [probe.reference])
+    assert torch.allclose(base, logits.log_softmax(-1), atol=1e-5)
+    logs[0, 0].backward()  # type: ignore[no-untyped-call]
+    for part in (joint.classifier, joint.model):
+        assert any(p.grad is not None and p.grad.abs().max() > 0 for p in part.parameters())
+    assert 0 < scope.item() <= 1
