@@ -37,10 +37,10 @@ class KESettings:
     lstm: int = 128
     condition: int = 256
     hidden: int = 128
-    scale: float = 1.0
-    lr: float = 1e-3
+    scale: float = 4.0
+    lr: float = 3e-4
     multiplier_lr: float = 0.1
-    steps: int = 3000
+    steps: int = 2500
     kl_margin: float = 1e-1
     kl_floor: float = 1e-3
     lp_margin: float = 1e-2

@@ -38,7 +38,10 @@ class Gate(nn.Module):
         self.sizes = (rows, columns, rows, columns, 1)
         self.scale = scale
         self.first = weight_norm(nn.Linear(condition, hidden))
-        self.second = weight_norm(nn.Linear(hidden, sum(self.sizes)))
+        second = nn.Linear(hidden, sum(self.sizes))
+        with torch.no_grad():  # a_col begins around -1: dW is first of all a step down the gradient
+            second.bias[rows : rows + columns] -= 1
+        self.second = weight_norm(second)
 
     def forward(self, c: Tensor, gradient: Tensor) -> Tensor:
         """c [condition], gradient [n, m] -> dW [n, m]."""
@@ -84,8 +87,14 @@ class KENetwork(nn.Module):
         deltas = []
         for path, gate in zip(self.modules_edited, self.gates, strict=True):
             u, delta = gradients[path]
-            deltas.append(WeightDelta(path, gate(c, delta.float().T @ u.float())))
+            deltas.append(WeightDelta(path, gate(c, unit_scale(delta.float().T @ u.float()))))
         return Edit(tuple(deltas))
+
+
+def unit_scale(gradient: Tensor) -> Tensor:
+    """The gradient [n, m] at Frobenius norm n, so that a uniform softmax over n rows makes it 1."""
+    scaled: Tensor = gradient * (len(gradient) / gradient.norm().clamp_min(1e-12))
+    return scaled
 
 
 def norm_of(edit: Edit, p: float = 2.0) -> Tensor:

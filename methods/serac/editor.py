@@ -36,13 +36,13 @@ class SERACSettings:
     image_key: bool = True
     scope_hidden: int = 64
     scope_code: int = 32
-    scope_steps: int = 1500
+    scope_steps: int = 1000
     scope_lr: float = 1e-3
     scope_batch: int = 16
     size: int = 96
     layers: int = 2
     heads: int = 4
-    steps: int = 2500
+    steps: int = 1500
     lr: float = 1e-3
     batch: int = 24
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy
+from torch.nn.functional import binary_cross_entropy, layer_norm
 from torch.nn.utils.rnn import pack_sequence
 
-from mmedit_bench.editors import Backbone, EditCase, Query, Training
+from mmedit_bench.editors import Backbone, EditCase, ImageRef, Query, Training
 
 INSIDE = ("reliability", "text_generality", "image_generality", "text_image_generality")
 OUTSIDE = ("text_locality", "image_locality")
@@ -31,6 +31,7 @@ class ScopeClassifier(nn.Module):
         self.text_code = nn.Linear(2 * hidden, code)
         self.image_code = nn.Linear(width, code)
         self.blind = nn.Parameter(torch.zeros(code))
+        self._seen: dict[str, Tensor] = {}  # the backbone is frozen: each picture is looked at once
 
     def encode(self, backbone: Backbone, queries: Sequence[Query]) -> Tensor:
         """Codes e(x): [queries, code], or [queries, 2 code] with the picture's half."""
@@ -41,12 +42,18 @@ class ScopeClassifier(nn.Module):
         if not self.image_key:
             return text
         pictures = [
-            self.blind
-            if query.image is None
-            else self.image_code(backbone.visual([query.image])[0].float().mean(0))
+            self.blind if query.image is None else self.image_code(self._sight(backbone, query.image))
             for query in queries
         ]
         return torch.cat([text, torch.stack(pictures)], dim=-1)
+
+    def _sight(self, backbone: Backbone, image: ImageRef) -> Tensor:
+        """Mean of a picture's visual tokens, at unit variance: [width]."""
+        if image.digest not in self._seen:
+            with torch.no_grad():
+                mean = backbone.visual([image])[0].float().mean(0)
+            self._seen[image.digest] = layer_norm(mean, mean.shape)
+        return self._seen[image.digest]
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:

@@ -112,16 +112,22 @@ class UniKEEditor:
             optimiser = torch.optim.Adam(trained, lr=s.lr)
         else:
             optimiser = torch.optim.SGD(trained, lr=s.lr)
-        result = descend(
-            lambda: backbone.loss(
-                [request.query], [request.target], Edit((*external, *(own.neurons() for own in pairs)))
-            ),
-            optimiser,
-            s.steps,
-            done=lambda value: value < s.threshold,
-        )
+        quiet = self._ready().store.quiet if s.activation_weight or s.memory_weight else {}
+        answer_loss = float("inf")
+
+        def loss() -> Tensor:
+            nonlocal answer_loss
+            edit = Edit((*external, *(own.neurons() for own in pairs)))
+            total = backbone.loss([request.query], [request.target], edit)
+            answer_loss = total.item()
+            for own in pairs if quiet else ():
+                total = total + own.manners(quiet[own.layer], s.activation_weight, s.memory_weight)
+            return total
+
+        result = descend(loss, optimiser, s.steps, done=lambda _: answer_loss < s.threshold)
         frozen = tuple(own.frozen() for own in pairs)
-        return Edit((*external, *frozen), result.note() | _norms(pairs))
+        note = result.note() | {"answer_loss": f"{answer_loss:.4f}"} | _norms(pairs)
+        return Edit((*external, *frozen), note)
 
     def _external(
         self, backbone: Backbone, request: EditRequest, s: UniKESettings
@@ -188,7 +194,7 @@ class UniKEEditor:
             }
         return [
             Pairs(p.layer, p.keys.detach(), p.bias.detach(), p.values.detach(),
-                  None if p.up_keys is None else p.up_keys.detach(), zetas[p.layer], s.beta)
+                  None if p.up_keys is None else p.up_keys.detach(), zetas[p.layer], s.beta, p.own)
             for p in made
         ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from methods.t_patcher.losses import activation_loss, contrast_loss, memory_loss
 from mmedit_bench.editors import ExtraNeurons
 
 
@@ -27,6 +28,8 @@ class Pairs:
     zeta: Tensor | None = None
     """[d]; None leaves the values alone."""
     beta: float = 1.0
+    own: Tensor | None = None
+    """[n, d]: the query that each pair is for, where there is one."""
     w_zeta: Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +51,18 @@ class Pairs:
             return self.values
         return self.values + self.beta * (self.w_zeta @ self.zeta)
 
+    def manners(self, quiet: Tensor, activation: float, memory: float) -> Tensor:
+        """The losses of Huang et al. (ICLR 2023) that tie a pair to its own query: weighted l_a + l_m.
+
+        `quiet` [m, d] are queries at which the pairs should not fire. Pairs begun at random have no
+        query of their own, so nothing but l_m1 applies to them.
+        """
+        signal = quiet @ self.keys.T + self.bias
+        if self.own is None:
+            return memory * memory_loss(signal)
+        own = (self.own * self.keys).sum(-1) + self.bias
+        return activation * activation_loss(own) + memory * (memory_loss(signal) + contrast_loss(own, signal))
+
     def neurons(self) -> ExtraNeurons:
         """The pairs as an intervention; the zeta term is part of its values."""
         return ExtraNeurons(self.layer, self.keys, self.bias, self.steered, self.up_keys)
@@ -68,9 +83,8 @@ def pairs_at_queries(layer: int, queries: Tensor, count: int, gated: bool) -> Pa
     queries = queries.float()
     chosen = queries[torch.arange(count) % len(queries)]
     keys = chosen / chosen.square().sum(-1, keepdim=True)
-    return Pairs(
-        layer, keys, torch.zeros(count).to(keys), torch.zeros_like(keys), keys.clone() if gated else None
-    )
+    up = keys.clone() if gated else None
+    return Pairs(layer, keys, torch.zeros(count).to(keys), torch.zeros_like(keys), up, own=chosen)
 
 
 def pairs_at_random(layer: int, width: int, count: int, gated: bool, generator: torch.Generator) -> Pairs:

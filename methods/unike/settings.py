@@ -29,8 +29,10 @@ class UniKESettings:
     init: str = "query"
     optimiser: str = "adam"
     lr: float = 0.01
-    steps: int = 20
+    steps: int = 40
     threshold: float = 0.05
+    activation_weight: float = 1.0
+    memory_weight: float = 0.03
     # external
     external: str = "latent"
     top_k: int = 40
@@ -67,10 +69,13 @@ class UniKESettings:
 
 @dataclass(frozen=True)
 class AsPrintedSettings(UniKESettings):
-    """The paper to the letter: Eq. 7 with alpha on the input, projected states, one own pair, 10 steps."""
+    """The paper to the letter: Eq. 7 with alpha on the input, projected states, one own pair, 10 steps,
+    and no loss but that of the answer."""
 
     own: str = "final"
     on_input: bool = True
     space: str = "output"
     threshold: float = 0.0
     steps: int = 10
+    activation_weight: float = 0.0
+    memory_weight: float = 0.0

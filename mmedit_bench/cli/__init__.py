@@ -18,6 +18,7 @@ app = LazyGroup(
         "report": "mmedit_bench.cli.report:report",
         "list": "mmedit_bench.cli.listing:listing",
         "prepare": "mmedit_bench.cli.prepare:prepare",
+        "reproduce": "mmedit_bench.cli.reproduce:reproduce",
         "search": "mmedit_bench.cli.search:search",
         "data": "mmedit_bench.cli.data:data",
         "train-backbone": "mmedit_bench.cli.train:train_backbone",

@@ -17,7 +17,7 @@ from mmedit_bench.walk import seed_everything
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
-    from mmedit_bench.editors import Trained
+    from mmedit_bench.editors import Editor, Trained
 
 EVALUATION = "evaluation"
 """The split that published numbers are measured on."""
@@ -86,14 +86,18 @@ class Workshop:
 
     def prepare(self, order: Order, progress: Progress | None = None) -> Artefact | None:
         """Train what the order's editor needs, or find it trained; None for one that learns nothing."""
+        return self.trained(order, progress)[1]
+
+    def trained(self, order: Order, progress: Progress | None = None) -> tuple[Editor, Artefact | None]:
+        """The order's editor with what it learned, and where that is kept."""
         made = self.experiment(order)
         if not hasattr(made.editor, "train"):
-            return None
+            return made.editor, None
         if TRAIN not in made.suite.splits:
             raise BadData(f"suite {made.suite.name} has no split {TRAIN!r} to train {order.editor} on")
         seed_everything(order.seed, "train")
         editor, cases = cast("Trained", made.editor), made.suite.cases(TRAIN)
-        return prepared(
+        return editor, prepared(
             editor, made.backbone, cases, seed=order.seed, folder=self._artefacts, progress=progress
         )
 

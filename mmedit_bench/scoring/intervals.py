@@ -78,6 +78,28 @@ def estimates(
     return {name: _estimate(float(points[name][0]), samples[name]) for name in points}
 
 
+def differences(
+    values: Floats,
+    others: Floats,
+    clusters: Sequence[str],
+    columns: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> dict[str, Estimate | None]:
+    """Mean difference `values` - `others` of every column and group with its paired interval.
+
+    Row k of both belongs to the same edit. Both are averaged over the same edits in every
+    resample, so what makes an edit hard for both does not widen the interval. Otherwise as
+    `estimates`. Raises `ValueError` if the two differ in shape or in what they measured.
+    """
+    if values.shape != others.shape or (np.isnan(values) != np.isnan(others)).any():
+        raise ValueError("a paired comparison needs the same edits and the same probes on both sides")
+    # columns, groups and differences of means are linear, so the difference can be taken first
+    return estimates(values - others, clusters, columns, groups, resamples=resamples, seed=seed)
+
+
 def _means(counts: Floats, values: Floats) -> Floats:
     """[resamples, columns] averages over the edits that have the column; NaN where none was drawn."""
     present = ~np.isnan(values)

@@ -23,14 +23,14 @@ from mmedit_bench.runfolder import RunState, read_run
 from mmedit_bench.scoring import intervals, metrics
 from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
 from mmedit_bench.scoring.cost import read_cost
-from mmedit_bench.scoring.families import FAMILIES, MAIN_GROUPS, MEAN_OF, Family
+from mmedit_bench.scoring.families import FAMILIES, MAIN_GROUPS, MEAN_OF, Family, family_named
 from mmedit_bench.scoring.normalize import NORMALIZER_VERSION
 from mmedit_bench.scoring.scores import FILE_NAME, Cell, Counts, FamilyScores, RunScores
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
-_GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
+GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
 
 
 def score_run(folder: Path, suite: Suite) -> RunScores:
@@ -58,19 +58,7 @@ def load_scores(folder: Path) -> RunScores:
 def scores_of(state: RunState, suite: Suite) -> RunScores:
     """The scores of what a run has recorded so far, without its cost. Raises as `score_run`."""
     spec, selection = state.manifest.spec, state.manifest.selection
-    if (suite.name, suite.digest) != (spec.suite, spec.suite_digest):
-        raise BadRecord(
-            f"run {spec.folder_name} was made with {spec.suite} {spec.suite_digest[:12]}, "
-            f"but the data at hand is {suite.name} {suite.digest[:12]}; install the run's data or run again"
-        )
-    known = {case.id: case for case in suite.cases(spec.split)}
-    planned = set(selection.cases)
-    if strangers := sorted(planned - known.keys()):
-        raise BadRecord(
-            f"run {spec.folder_name}: case {strangers[0]} is not in split {spec.split} of {suite.name}"
-        )
-    judged = [_judged(ask, known, planned) for ask in state.asks]
-    columns = in_order({*HEADLINE, *_columns(known[case] for case in planned)} - {"mean"})
+    judged, columns = _read(state, suite)
     return RunScores(
         spec=spec,
         counts=Counts(
@@ -88,6 +76,44 @@ def scores_of(state: RunState, suite: Suite) -> RunScores:
         predictions=_digest(state.asks),
         families={name: _family_scores(family, judged, columns) for name, family in FAMILIES.items()},
     )
+
+
+class EditValues(NamedTuple):
+    """A run's measurements by edit: what its scores are means of."""
+
+    cases: tuple[str, ...]
+    units: tuple[str, ...]
+    """The cluster of each edit."""
+    columns: tuple[str, ...]
+    values: intervals.Floats
+    """[edits, columns] in [0, 1]; NaN where an edit has no such probe."""
+
+
+def edit_values(state: RunState, suite: Suite, family: str) -> EditValues:
+    """One family's measurements of a run, edit by edit. Raises as `score_run`."""
+    judged, columns = _read(state, suite)
+    values, _ = _values(family_named(family), judged, columns)
+    return EditValues(
+        tuple(one.case for one in judged), tuple(one.unit for one in judged), tuple(columns), values
+    )
+
+
+def _read(state: RunState, suite: Suite) -> tuple[list[_Judged], list[str]]:
+    """A run joined with its suite, and the columns that its cases have."""
+    spec = state.manifest.spec
+    if (suite.name, suite.digest) != (spec.suite, spec.suite_digest):
+        raise BadRecord(
+            f"run {spec.folder_name} was made with {spec.suite} {spec.suite_digest[:12]}, "
+            f"but the data at hand is {suite.name} {suite.digest[:12]}; install the run's data or run again"
+        )
+    known = {case.id: case for case in suite.cases(spec.split)}
+    planned = set(state.manifest.selection.cases)
+    if strangers := sorted(planned - known.keys()):
+        raise BadRecord(
+            f"run {spec.folder_name}: case {strangers[0]} is not in split {spec.split} of {suite.name}"
+        )
+    judged = [_judged(ask, known, planned) for ask in state.asks]
+    return judged, in_order({*HEADLINE, *_columns(known[case] for case in planned)} - {"mean"})
 
 
 def verdict(metric: str, record: ProbeRecord, reference: str) -> float:
@@ -112,6 +138,7 @@ class _Judged(NamedTuple):
     """One ask joined with its case."""
 
     unit: str
+    case: str
     sort: str
     probes: tuple[tuple[Probe, ProbeRecord], ...]
 
@@ -126,7 +153,7 @@ def _judged(ask: AskRecord, known: Mapping[str, EditCase], planned: set[str]) ->
         raise BadRecord(f"{where}: the suite knows no probe {unknown[0]}")
     if missing := [probe.id for probe in case.probes if probe.id not in records]:
         raise BadRecord(f"{where}: probe {missing[0]} has no answer")
-    return _Judged(ask.unit, case.sort, tuple((probe, records[probe.id]) for probe in case.probes))
+    return _Judged(ask.unit, case.id, case.sort, tuple((probe, records[probe.id]) for probe in case.probes))
 
 
 def _columns(cases: Iterable[EditCase]) -> set[str]:
@@ -138,7 +165,10 @@ def _family_scores(family: Family, judged: Sequence[_Judged], columns: Sequence[
     return FamilyScores(family.name, _cells(family, judged, columns), by_sort)
 
 
-def _cells(family: Family, judged: Sequence[_Judged], columns: Sequence[str]) -> dict[str, Cell]:
+def _values(
+    family: Family, judged: Sequence[_Judged], columns: Sequence[str]
+) -> tuple[intervals.Floats, dict[str, int]]:
+    """Measurements [edits, columns], and the number of probes behind each column."""
     values = np.full((len(judged), len(columns)), np.nan)
     counts: dict[str, int] = dict.fromkeys(columns, 0)
     for row, one in enumerate(judged):
@@ -151,14 +181,19 @@ def _cells(family: Family, judged: Sequence[_Judged], columns: Sequence[str]) ->
             if found[key]:
                 values[row, place] = sum(found[key]) / len(found[key])
                 counts[key] += len(found[key])
+    return values, counts
+
+
+def _cells(family: Family, judged: Sequence[_Judged], columns: Sequence[str]) -> dict[str, Cell]:
+    values, counts = _values(family, judged, columns)
     edits = dict(zip(columns, (~np.isnan(values)).sum(axis=0).tolist(), strict=True))
     labels = {key: family.label(key.partition("/")[0]) for key in columns}
-    for name, parts in _GROUPS.items():
+    for name, parts in GROUPS.items():
         counts[name] = sum(counts[part] for part in parts)
         edits[name] = min(edits[part] for part in parts)
         labels[name] = " + ".join(dict.fromkeys(labels[part] for part in parts))
     units = [one.unit for one in judged]
-    found_values = intervals.estimates(values, units, columns, _GROUPS)
+    found_values = intervals.estimates(values, units, columns, GROUPS)
     cells: dict[str, Cell] = {}
     for key, estimate in found_values.items():
         if estimate is None:

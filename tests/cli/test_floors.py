@@ -23,6 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"editors", "retention", "leaderboard"}),
     frozenset({"harness", "methods"}),
     frozenset({"execution"}),
+    frozenset({"reproduce"}),
     frozenset({"cli"}),
 )
 """Lowest first. Rooms on one floor do not import each other."""

@@ -12,9 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from methods.ke.editor import KEEditor, condition_text, lagrangian, shrink
-from methods.ke.network import Conditioner, Gate, norm_of
+from methods.ke.network import Conditioner, Gate, norm_of, unit_scale
 from mmedit_bench.editors import Backbone, BenchError, Edit, Trained, Training, WeightDelta
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
@@ -59,6 +60,18 @@ def test_the_gate_is_the_published_formula(rows: int, columns: int, scale: float
             b = math.exp(b_row[i]) / b_sum * b_col[j]
             expected = scale / (1 + math.exp(-eta)) * (a * float(gradient[i, j]) + b)
             assert found[i, j].item() == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+def test_an_untrained_gate_goes_down_a_gradient_of_unit_scale() -> None:
+    torch.manual_seed(0)
+    gate, gradient = Gate(3, 5, 6, 4, 1.0), normal(6, 4)
+    scaled = unit_scale(gradient)
+    assert scaled.norm().item() == pytest.approx(6, rel=1e-5)
+    assert torch.allclose(scaled / 6, gradient / gradient.norm(), atol=1e-6)
+    assert unit_scale(torch.zeros(2, 2)).abs().max() == 0
+    with torch.no_grad():
+        delta = gate(normal(3), scaled)
+    assert cosine_similarity(delta.flatten(), -gradient.flatten(), dim=0) > 0.5
 
 
 def test_the_conditioner_reads_both_directions() -> None:

@@ -164,6 +164,25 @@ def test_eq6_zeta_is_added_to_every_value_and_only_to_values() -> None:
     assert not pairs.frozen().values.requires_grad
 
 
+def test_pairs_fire_at_their_own_query_and_are_quiet_elsewhere_as_patches_are() -> None:
+    quiet = normal(6, 8, seed=3)
+    pairs = pairs_at_queries(0, normal(2, 8), 4, gated=False)
+    found = pairs.manners(quiet, 0.5, 2.0).item()
+    own, expected = [], 0.0
+    for i in range(4):
+        own.append(sum(float(pairs.own[i % 4, k] * pairs.keys[i, k]) for k in range(8)))  # type: ignore[index]
+        expected += 0.5 * math.exp(-own[i]) / 4
+    for i in range(4):
+        for q in range(6):
+            s = sum(float(quiet[q, k] * pairs.keys[i, k]) for k in range(8))
+            expected += 2.0 * (math.exp(s + 3) + math.exp(s - own[i] + 3)) / 24
+    assert found == pytest.approx(expected, rel=1e-4)
+    alone = pairs_at_random(0, 8, 4, False, torch.Generator().manual_seed(0))
+    assert alone.manners(quiet, 0.5, 2.0).item() == pytest.approx(
+        2.0 * torch.exp(quiet @ alone.keys.T + 3).mean().item(), rel=1e-5
+    )
+
+
 # ---- the knowledge store and the encoders
 
 

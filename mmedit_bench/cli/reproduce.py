@@ -1,0 +1,98 @@
+"""`mmedit-bench reproduce`: a table or figure of the UniKE paper, from runs to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+
+TARGETS = ("table1", "table4", "fig4a", "fig4b", "fig4c", "fig5", "smoke")
+SOME_FAILED = 3
+"""Exit status where some runs could not be made or some edits failed; everything else is written."""
+
+
+@click.command()
+@click.argument("target", type=click.Choice(TARGETS))
+@click.option(
+    "--scale",
+    type=click.Choice(["embedded"]),
+    default="embedded",
+    show_default=True,
+    help="embedded: the mini backbones on Picturebook, on any machine.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of what is written.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the runs; those that are complete are not made again.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
+@click.option("--limit", type=click.IntRange(min=1), help="Fewer edits per block than the plan has.")
+@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
+@click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
+@click.option(
+    "--render-only", is_flag=True, help="Only write tables and figures anew from the JSON in --out."
+)
+@speaks
+def reproduce(
+    target: str,
+    scale: str,
+    out: Path,
+    runs: Path,
+    jobs: int | None,
+    limit: int | None,
+    device: str,
+    dtype: str,
+    render_only: bool,
+    output: Output,
+) -> None:
+    """Measure a table or figure of the UniKE paper and write it beside the published numbers.
+
+    Tables become Markdown, LaTeX and JSON; figures become SVG, PNG and JSON. `smoke` asks on the
+    train split whether every method takes up the edits it is given. A call that was stopped goes on
+    where it was. What trained editors need is trained first if it is missing; see `prepare`.
+
+    Exit status: 0 done; 2 something to mend; 3 written, but some runs or edits failed.
+
+    \b
+    Examples:
+      mmedit-bench reproduce table1 --scale embedded
+      mmedit-bench reproduce fig4b --limit 50 --out /tmp/results
+      mmedit-bench reproduce table1 --render-only
+    """
+    from mmedit_bench.reproduce import produce
+    from mmedit_bench.reproduce.work import Means
+
+    command = f"mmedit-bench reproduce {target} --scale {scale}" + (f" --limit {limit}" if limit else "")
+    if render_only:
+        written = produce.render(target, out)
+        output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
+        return
+    means = Means(jobs=jobs or produce.default_jobs(), device=device, dtype=dtype)
+    with output.progress(target) as advance:
+        made = produce.produce(
+            target,
+            out,
+            runs,
+            means,
+            limit=limit,
+            command=command,
+            note=output.note,
+            progress=lambda done, total: advance("runs", done, total),
+        )
+    values = {"written": [str(path) for path in made.written], "incomplete": list(made.incomplete)}
+    output.result(values, prose="\n".join(map(str, made.written)))
+    if made.incomplete:
+        for line in made.incomplete:
+            output.note(line)
+        raise SystemExit(SOME_FAILED)

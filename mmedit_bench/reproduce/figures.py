@@ -1,0 +1,105 @@
+"""Figures as SVG and PNG, the same bytes for the same document and the same matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmedit_bench.scoring.columns import column
+
+_SHOWN = ("reliability/main", "generality", "locality", "mean")
+_FAMILY = "generation"
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+"""Told apart also by those who do not see all colours (Okabe and Ito)."""
+_INK = "#333333"
+
+Drawn = dict[str, bytes]
+"""Bytes by suffix."""
+
+
+def curves(results: Mapping[str, Any]) -> Drawn:
+    """One panel per measure: a line with intervals for each curve, a band for a row without a place on x."""
+    block = results["blocks"][0]
+    rows = [row for row in block["rows"] if "cells" in row]
+    names = list(dict.fromkeys(row["curve"] for row in rows))
+    figure, axes = _panels(len(_SHOWN))
+    for panel, key in zip(axes, _SHOWN, strict=True):
+        for color, name in zip(_COLORS, names, strict=False):
+            own = [row for row in rows if row["curve"] == name and row["cells"][_FAMILY][key]]
+            _draw_curve(panel, own, key, name, color)
+        panel.set_title(column(key).title)
+        panel.set_xlabel(results["axis"])
+        panel.set_ylim(-3, 103)
+    axes[0].set_ylabel("percent")
+    axes[0].legend(frameon=False)
+    return _finish(figure, results, block)
+
+
+def bars(results: Mapping[str, Any]) -> Drawn:
+    """One panel per measure: a bar with its interval for each row, the published value as a mark."""
+    block = results["blocks"][0]
+    rows = [row for row in block["rows"] if "cells" in row]
+    figure, axes = _panels(len(_SHOWN))
+    for panel, key in zip(axes, _SHOWN, strict=True):
+        for place, (row, color) in enumerate(zip(rows, _COLORS, strict=False)):
+            cell = row["cells"][_FAMILY][key]
+            if cell:
+                low, high = cell["value"] - cell["low"], cell["high"] - cell["value"]
+                panel.bar(place, cell["value"], yerr=[[low], [high]], color=color, ecolor=_INK, capsize=3)
+            if row["published"] and key in row["published"]:
+                panel.plot(
+                    place, row["published"][key], marker="D", color=_INK, markersize=5, linestyle="none"
+                )
+        panel.set_title(column(key).title)
+        panel.set_xticks(range(len(rows)), [row["label"] for row in rows], rotation=30, ha="right")
+        panel.set_ylim(0, 103)
+    axes[0].set_ylabel("percent (diamond: published)")
+    return _finish(figure, results, block)
+
+
+def _draw_curve(panel: Any, rows: Sequence[Mapping[str, Any]], key: str, name: str, color: str) -> None:
+    cells = [row["cells"][_FAMILY][key] for row in rows]
+    values = [cell["value"] for cell in cells]
+    if all(row["at"] is None for row in rows):
+        for cell in cells:
+            panel.axhspan(cell["low"], cell["high"], color=color, alpha=0.15, linewidth=0)
+            panel.axhline(cell["value"], color=color, label=name)
+        return
+    places = [row["at"] for row in rows]
+    spread = [
+        [cell["value"] - cell["low"] for cell in cells],
+        [cell["high"] - cell["value"] for cell in cells],
+    ]
+    panel.errorbar(places, values, yerr=spread, color=color, label=name, marker="o", capsize=3)
+
+
+def _panels(count: int) -> tuple[Any, Sequence[Any]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.2 * count, 3.4), layout="constrained")
+    axes = figure.subplots(1, count, sharey=True)
+    for panel in axes:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+        panel.set_axisbelow(True)
+    return figure, axes
+
+
+def _finish(figure: Any, results: Mapping[str, Any], block: Mapping[str, Any]) -> Drawn:
+    place = f"{block['suite']} on {block['backbone']}, {block['edits']} edits, free generation"
+    figure.suptitle(f"{results['title']}\n{place}", fontsize=10)
+    return saved(figure)
+
+
+def saved(figure: Any) -> Drawn:
+    """Both files of a figure; neither holds a date, and ids inside the SVG follow from its content."""
+    from matplotlib import rc_context
+
+    found = {}
+    with rc_context({"svg.hashsalt": "mmedit-bench"}):
+        for suffix, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix, metadata=metadata, dpi=150)
+            found[suffix] = buffer.getvalue()
+    return found

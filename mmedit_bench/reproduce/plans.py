@@ -1,0 +1,219 @@
+"""What each table and figure consists of: which editors, with which options, on which blocks.
+
+Names of rows are those of the paper where the paper has the row. Options are those of the editor's
+public settings, so every row is an ordinary run that `mmedit-bench run` makes as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from mmedit_bench.errors import BenchError
+
+UNIKE = "unike"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a table or one point of a curve."""
+
+    editor: str
+    label: str
+    """What the row is called here."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    published: str | None = None
+    """The method's name in the published table; None for a row that the paper lacks."""
+    curve: str | None = None
+    at: float | None = None
+    """Which curve the point belongs to, and where on the x axis it stands."""
+
+    @property
+    def key(self) -> str:
+        """Unique among the entries of a plan."""
+        return " ".join([self.editor, *(f"{name}={value}" for name, value in sorted(self.options.items()))])
+
+
+class Place(NamedTuple):
+    """A block: what is edited and on what it is measured, with their names in the paper."""
+
+    backbone: str
+    suite: str
+    published_backbone: str
+    published_task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A table or figure to be measured."""
+
+    target: str
+    title: str
+    places: tuple[Place, ...]
+    entries: tuple[Entry, ...]
+    limit: int
+    """Edits per block."""
+    split: str = "evaluation"
+    published: str = ""
+    """The table or figure of the paper that the numbers stand beside."""
+    against: str | None = UNIKE
+    """Key of the entry that all others are compared with, edit by edit."""
+    form: Literal["table", "curves", "bars", "spaces"] = "table"
+    axis: str = ""
+    """What the x axis shows."""
+
+    def jobs(self) -> Iterator[tuple[Place, Entry]]:
+        """Every run, block by block."""
+        for place in self.places:
+            for entry in self.entries:
+                yield place, entry
+
+    def __post_init__(self) -> None:
+        keys = [entry.key for entry in self.entries]
+        if len(set(keys)) < len(keys):
+            raise BenchError(f"plan {self.target}: two entries are the same")
+        if self.against is not None and self.against not in keys:
+            raise BenchError(f"plan {self.target}: there is no entry {self.against!r} to compare with")
+
+
+_OPT, _MINIGPT4 = ("blip2-opt-mini", "BLIP-2 OPT"), ("minigpt4-mini", "MiniGPT-4")
+_VQA, _CAPTION = ("picturebook-vqa", "vqa"), ("picturebook-caption", "caption")
+
+EMBEDDED = tuple(
+    Place(backbone, suite, named, task)
+    for backbone, named in (_OPT, _MINIGPT4)
+    for suite, task in (_VQA, _CAPTION)
+)
+"""Both mini backbones on both tasks of Picturebook."""
+_ABLATED = EMBEDDED[2:]
+"""The paper ablates on MiniGPT-4."""
+_FIGURE = EMBEDDED[2:3]
+
+NO_COLLABORATION = {"zeta": "none", "gate": "mass"}
+"""Plain attention over the memory (Eq. 2, 8, 9): neither zeta nor a learned alpha."""
+
+TABLE1 = Plan(
+    "table1",
+    "One-step editing",
+    EMBEDDED,
+    (
+        Entry("null", "no edit", published="Base"),
+        Entry("copy-target", "copy target"),
+        Entry("ft", "FT", published="FT (last layer)"),
+        Entry("ft-vision", "FT vision"),
+        Entry("ft-l", "FT-L"),
+        Entry("ke", "KE", published="KE"),
+        Entry("t-patcher", "T-Patcher", published="T-Patcher"),
+        Entry("mend", "MEND", published="MEND"),
+        Entry("ike", "IKE", published="In-Context Editing (IKE)"),
+        Entry("ike-legacy", "IKE legacy"),
+        Entry("ike-memory", "IKE memory"),
+        Entry("serac", "SERAC", published="SERAC"),
+        Entry("serac-legacy", "SERAC legacy"),
+        Entry("unike-as-printed", "UniKE as printed"),
+        Entry(UNIKE, "UniKE", published="UniKE"),
+    ),
+    limit=300,
+    published="Table 1",
+)
+
+TABLE4 = Plan(
+    "table4",
+    "UniKE without some of its parts",
+    _ABLATED,
+    (
+        Entry(UNIKE, "only intrinsic", {"external": "none", "zeta": "none"}, published="only Intrin"),
+        Entry(
+            UNIKE, "only latent IKE", {"intrinsic": False, **NO_COLLABORATION}, published="only Latent-IKE"
+        ),
+        Entry(UNIKE, "intrinsic and IKE", {"external": "context", "zeta": "none"}, published="Intrin + IKE"),
+        Entry(UNIKE, "intrinsic and latent IKE", NO_COLLABORATION, published="Intrin + Latent-IKE"),
+        Entry(UNIKE, "UniKE", published="UniKE (full)"),
+    ),
+    limit=300,
+    published="Table 4",
+)
+
+_COUNTS = (8, 16, 24, 32, 40)
+
+FIG4A = Plan(
+    "fig4a",
+    "Examples as text or as states, both with intrinsic editing",
+    _FIGURE,
+    (
+        *(
+            Entry(
+                UNIKE, f"IKE {k}", {"external": "context", "examples": k, "zeta": "none"}, curve="IKE", at=k
+            )
+            for k in _COUNTS
+        ),
+        *(
+            Entry(UNIKE, f"latent IKE {k}", {"top_k": k, **NO_COLLABORATION}, curve="latent IKE", at=k)
+            for k in _COUNTS
+        ),
+    ),
+    limit=150,
+    published="Figure 4a",
+    against=None,
+    form="curves",
+    axis="number of examples",
+)
+
+FIG4B = Plan(
+    "fig4b",
+    "A fixed share of external knowledge against the dynamic one",
+    _FIGURE,
+    (
+        *(
+            Entry(UNIKE, f"alpha {a}", {"gate": "fixed", "weight": a}, curve="fixed", at=a)
+            for a in (0.0, 0.2, 0.4, 0.6, 0.8)
+        ),
+        Entry(UNIKE, "dynamic", {"gate": "dynamic"}, curve="dynamic"),
+    ),
+    limit=150,
+    published="Figure 4b",
+    against="unike gate=dynamic",
+    form="curves",
+    axis="weight of external knowledge",
+)
+
+FIG4C = Plan(
+    "fig4c",
+    "Which direction steers the values",
+    _FIGURE,
+    tuple(
+        Entry(UNIKE, label, {"zeta": zeta}, published=named)
+        for zeta, label, named in (
+            ("none", "no zeta", "w/o zeta"),
+            ("random", "random direction", "random zeta"),
+            ("semantic", "semantic space", "semantic zeta"),
+            ("real", "truthfulness space", "zeta (full UniKE)"),
+        )
+    ),
+    limit=150,
+    published="Figure 4c",
+    against="unike zeta=real",
+    form="bars",
+)
+
+FIG5 = Plan(
+    "fig5",
+    "The two spaces of the encoders, and what is answered before and after an edit",
+    _FIGURE,
+    (Entry("null", "before"), Entry("ft", "FT"), Entry("mend", "MEND"), Entry(UNIKE, "UniKE")),
+    limit=20,
+    published="Figure 5",
+    form="spaces",
+)
+
+SMOKE = Plan(
+    "smoke",
+    "Does every method take up the edits it is given, on the split it may learn from",
+    EMBEDDED,
+    TABLE1.entries,
+    limit=20,
+    split="train",
+)
+
+PLANS = {plan.target: plan for plan in (TABLE1, TABLE4, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)}

@@ -1,0 +1,37 @@
+"""Numbers that the UniKE paper prints, to stand beside measured ones."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from mmedit_bench.scoring.families import MAIN_GROUPS, MEAN_OF
+
+
+@functools.cache
+def _facts() -> Any:
+    return json.loads(files(__package__).joinpath("published.json").read_bytes())
+
+
+def source() -> str:
+    """Address of the paper."""
+    return str(_facts()["source"])
+
+
+def published(table: str, backbone: str, task: str, method: str) -> Mapping[str, float] | None:
+    """Percent by column, with the group means computed from them; None if the paper has no such row.
+
+    A row printed for no backbone in particular holds for all.
+    """
+    for row in _facts()["rows"]:
+        places = {(backbone, task), ("unspecified", "both")}
+        if (row["table"], row["method"]) == (table, method) and (row["backbone"], row["task"]) in places:
+            values = {name: float(value) for name, value in row["values"].items()}
+            for name, parts in {**MAIN_GROUPS, "mean": MEAN_OF}.items():
+                if name not in values and all(part in values for part in parts):
+                    values[name] = round(sum(values[part] for part in parts) / len(parts), 2)
+            return values
+    return None

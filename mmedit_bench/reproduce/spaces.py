@@ -1,0 +1,164 @@
+"""Figure 5: the encoders' two spaces in the plane, and what is answered after an edit, with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.execution.local import Order, Workshop
+from mmedit_bench.reproduce.figures import Drawn, saved
+from mmedit_bench.reproduce.plans import UNIKE, Plan
+from mmedit_bench.reproduce.work import Means, Outcome
+from mmedit_bench.runfolder import read_run
+
+if TYPE_CHECKING:
+    from mmedit_bench.cases import EditCase, Probe
+    from mmedit_bench.datasets.suite import Suite
+
+SPACES = ("truthfulness", "semantic")
+SORTS = ("right", "wrong")
+POINTS = 300
+"""States per sort and space: enough to see a shape."""
+CASES = 3
+KINDS = ("reliability", "text_generality", "image_generality", "text_locality", "image_locality")
+_COLORS = {"right": "#0072b2", "wrong": "#d55e00"}
+
+
+def measured(
+    plan: Plan, outcomes: Sequence[Outcome], suites: Mapping[str, Suite], means: Means
+) -> dict[str, Any]:
+    """Coordinates by t-SNE, how well the two sorts are told apart, and the panel's answers.
+
+    Raises `BenchError` without scikit-learn, naming the extra that has it.
+    """
+    place = plan.places[0]
+    workshop = Workshop(means.artefacts)
+    order = Order(
+        suite=place.suite, backbone=place.backbone, editor=UNIKE, device=means.device, dtype=means.dtype,
+        batch_size=means.batch_size,
+    )  # fmt: skip
+    editor, _ = workshop.trained(order)
+    codes = getattr(editor, "codes", None)
+    if codes is None:
+        raise BenchError(f"fig5: the editor registered as {UNIKE!r} has no method codes() to draw")
+    return {"spaces": spread(codes()), "panel": panel(outcomes, suites[place.suite], plan.split)}
+
+
+def spread(codes: Mapping[str, Any]) -> dict[str, Any]:
+    """From codes [n, d] by "space sort" to coordinates in the plane, and each space's separation.
+
+    The separation is the mean silhouette (cosine, -1 to 1) of the two sorts in the full space: the
+    picture alone can mislead, because t-SNE keeps neighbourhoods and not distances.
+    """
+    try:
+        from sklearn.manifold import TSNE
+        from sklearn.metrics import silhouette_score
+    except ImportError:
+        raise BenchError("fig5 needs scikit-learn: pip install 'mmedit-bench[figures]'") from None
+    found: dict[str, Any] = {}
+    for space in SPACES:
+        parts = [np.asarray(codes[f"{space} {sort}"], dtype=np.float64)[:POINTS] for sort in SORTS]
+        both = np.concatenate(parts)
+        labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        plane = TSNE(metric="cosine", init="random", random_state=0, perplexity=min(30, len(both) // 4))
+        placed = plane.fit_transform(both).round(2)
+        found[space] = {
+            "separation": round(float(silhouette_score(both, labels, metric="cosine")), 3),
+            "points": {sort: placed[labels == number].tolist() for number, sort in enumerate(SORTS)},
+        }
+    return found
+
+
+def panel(outcomes: Sequence[Outcome], suite: Suite, split: str) -> list[dict[str, Any]]:
+    """The first cases of the runs with what each editor answers to one probe of each kind.
+
+    The first, not the finest: nobody chose them.
+    """
+    states = {o.entry.label: read_run(o.folder) for o in outcomes if o.folder is not None}
+    known = {case.id: case for case in suite.cases(split)}
+    answers: dict[str, dict[str, str]] = {
+        label: {probe.id: probe.answer for ask in state.asks for probe in ask.probes}
+        for label, state in states.items()
+    }
+    shown = []
+    for id in next(iter(states.values())).manifest.selection.cases[:CASES]:
+        case = known[id]
+        probes = [probe for probe in (first(case, kind) for kind in KINDS) if probe is not None]
+        shown.append(
+            {
+                "case": id,
+                "prompt": case.request.query.prompt,
+                "target": case.request.target,
+                "probes": [
+                    {
+                        "id": probe.id,
+                        "kind": probe.kind,
+                        "prompt": probe.query.prompt,
+                        "answers": {label: own[probe.id] for label, own in answers.items()},
+                    }
+                    for probe in probes
+                ],
+            }
+        )
+    return shown
+
+
+def first(case: EditCase, kind: str) -> Probe | None:
+    """The case's first probe of a kind in the main stratum."""
+    return next((p for p in case.probes if p.kind == kind and p.stratum == "main"), None)
+
+
+def drawn(document: Mapping[str, Any], suites: Mapping[str, Suite]) -> Drawn:
+    """Two scatter plots, and below them a row of pictures, questions and answers for each case.
+
+    Raises `BenchError` if the suite at hand lacks a case of the document.
+    """
+    from matplotlib.figure import Figure
+
+    suite = suites[document["blocks"][0]["suite"]]
+    known = {case.id: case for case in suite.cases(document["split"])}
+    cases = document["panel"]
+    width = max((len(case["probes"]) for case in cases), default=1)
+    figure = Figure(figsize=(3.0 * width, 4.2 + 3.4 * len(cases)), layout="constrained")
+    halves: Any = figure.subfigures(2, 1, height_ratios=(4.2, 3.4 * max(1, len(cases))))
+    top, below = halves
+    for axis, space in zip(top.subplots(1, 2), SPACES, strict=True):
+        own = document["spaces"][space]
+        for sort, points in own["points"].items():
+            x, y = zip(*points, strict=True) if points else ((), ())
+            axis.scatter(x, y, s=8, color=_COLORS[sort], label=f"{sort} answers", linewidths=0)
+        axis.set_title(f"{space} space (silhouette {own['separation']:.2f})", fontsize=10)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.legend(frameon=False, fontsize=8)
+    grid = below.subplots(len(cases), width, squeeze=False)
+    for row, case in zip(grid, cases, strict=True):
+        if case["case"] not in known:
+            raise BenchError(f"the data at hand lacks case {case['case']} of fig5.json; reproduce fig5 again")
+        for axis in row:
+            axis.set_axis_off()
+        by_id = {probe.id: probe for probe in known[case["case"]].probes}
+        for axis, probe in zip(row, case["probes"], strict=False):
+            picture = by_id[probe["id"]].query.image
+            if picture is not None:
+                axis.imshow(picture.open())
+            else:
+                axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=8, color="#777777")
+            axis.set_title(f"{probe['kind'].replace('_', ' ')}\n{_wrapped(probe['prompt'])}", fontsize=8)
+            said = "\n".join(f"{label}: {_wrapped(answer)}" for label, answer in probe["answers"].items())
+            axis.text(0.5, -0.04, said, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        row[0].text(
+            -0.08, 0.5, f"edit: {_wrapped(case['target'])}", transform=row[0].transAxes, rotation=90,
+            ha="right", va="center", fontsize=8,
+        )  # fmt: skip
+    return saved(figure)
+
+
+def _wrapped(text: str, width: int = 34) -> str:
+    import textwrap
+
+    # a dollar sign would begin a formula
+    return "\n".join(textwrap.wrap(text, width)).replace("$", r"\$")

@@ -1,0 +1,236 @@
+"""A measured table as Markdown and LaTeX, from its JSON document alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmedit_bench.scoring import latex as tex
+from mmedit_bench.scoring import markdown as md
+from mmedit_bench.scoring.columns import HEADLINE, column
+from mmedit_bench.scoring.families import family_named
+from mmedit_bench.scoring.wording import MISSING, seconds
+
+Row = Mapping[str, Any]
+_MEASURED = ("generation", "teacher_forced_token")
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The whole page."""
+    lines = [f"# {md.escaped(results['title'])}", "", *_preface(results)]
+    for block in results["blocks"]:
+        lines += ["", f"## {block['suite']} on {block['backbone']}", "", *_findings(results, block)]
+        for family in _MEASURED:
+            lines += ["", f"**{_what(family)}**", "", *_table(results, block, family)]
+        lines += _absent(block)
+    lines += ["", "## Runs", "", *_runs(results), ""]
+    return "\n".join(lines)
+
+
+def latex(results: Mapping[str, Any]) -> str:
+    """One floating table per block and family. Needs booktabs."""
+    return "\n".join(_floating(results, block, family) for block in results["blocks"] for family in _MEASURED)
+
+
+# ---- what is said
+
+
+def best_mean(block: Mapping[str, Any], family: str) -> Row | None:
+    """The complete row, controls aside, with the highest mean; the first of equals."""
+    rows = [row for row in _made(block) if not row["control"] and row["cells"][family]["mean"]]
+    return max(rows, key=lambda row: row["cells"][family]["mean"]["value"], default=None)
+
+
+def _findings(results: Mapping[str, Any], block: Mapping[str, Any]) -> list[str]:
+    """Computed sentences: who has the best mean, and which rows differ from the one compared with."""
+    said = [f"{block['edits']} edits per row."]
+    for family in _MEASURED:
+        best = best_mean(block, family)
+        if best is None:
+            continue
+        mean = best["cells"][family]["mean"]
+        said.append(
+            f"Best mean by {_short(family)}: {best['label']}, {mean['value']:.1f} "
+            f"[{mean['low']:.1f}, {mean['high']:.1f}]."
+        )
+        base = next((row for row in _made(block) if row["key"] == results["against"]), None)
+        if base is None or not base["cells"][family]["mean"]:
+            continue
+        better, worse = _compared(block, family)
+        verb = "has" if base is best else "does not have"
+        said.append(
+            f"{base['label']} {verb} the best mean here; clearly better than it (paired): "
+            f"{', '.join(better) or 'none'}; clearly worse: {', '.join(worse) or 'none'}."
+        )
+    return [md.escaped(" ".join(said))]
+
+
+def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[str]]:
+    better, worse = [], []
+    for row in _made(block):
+        mean = row.get("difference", {}).get(family, {}).get("mean")
+        if mean is None or row["control"]:
+            continue
+        if mean["low"] > 0:
+            better.append(row["label"])
+        elif mean["high"] < 0:
+            worse.append(row["label"])
+    return better, worse
+
+
+def _preface(results: Mapping[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    lines = [
+        f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])} of wall time. "
+        f"{versions}. Split {results['split']}, at most {results['limit']} edits per block.",
+        "",
+        "Percent ± half the 95 % interval (bootstrap over edits).",
+    ]
+    if results["against"]:
+        lines.append(
+            "The last column but one compares a row with UniKE edit by edit: difference of the means, "
+            "with its paired interval."
+        )
+    if results["published"]:
+        lines.append(
+            f"Published: {results['published']['table']} of <{results['published']['source']}>, measured by "
+            "teacher forcing on full-size models and other data: a fact to stand beside, not a target."
+        )
+    return lines
+
+
+def _minutes(wall: float) -> str:
+    return f"{wall / 60:.0f} minutes" if wall >= 90 else f"{wall:.0f} seconds"
+
+
+def _what(family: str) -> str:
+    own = family_named(family)
+    title = own.title[0].upper() + own.title[1:]
+    return f"{title} ({own.change} where the edit should reach, {own.keep} elsewhere)"
+
+
+def _short(family: str) -> str:
+    return family_named(family).title
+
+
+# ---- tables
+
+
+def _columns(block: Mapping[str, Any], family: str) -> list[str]:
+    found = [key for key in HEADLINE if any(row["cells"][family].get(key) for row in _made(block))]
+    return found
+
+
+def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> list[str]:
+    columns, compared = _columns(block, family), bool(results["against"])
+    head = ["editor", *(column(key).short for key in columns), *(["vs UniKE"] if compared else []), "s/edit"]
+    lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
+    for row in _made(block):
+        cells = row["cells"][family]
+        texts = [
+            row["label"] + (" (control)" if row["control"] else ""),
+            *(_cell(cells.get(key)) for key in columns),
+        ]
+        texts += [_difference(row, family)] if compared else []
+        texts.append(seconds(row["seconds_per_edit"]))
+        lines.append(_line([md.escaped(text) for text in texts]))
+        if family == "teacher_forced_token" and row["published"]:
+            beside = [f"*{row['published'][key]:.1f}*" if key in row["published"] else "" for key in columns]
+            lines.append(_line(["*published*", *beside, *([""] if compared else []), ""]))
+    return lines
+
+
+def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> str:
+    columns, compared = _columns(block, family), bool(results["against"])
+    body = []
+    for row in _made(block):
+        cells = row["cells"][family]
+        texts = [tex.escaped(row["label"]), *(_tex_cell(cells.get(key)) for key in columns)]
+        texts += [_tex_difference(row, family)] if compared else []
+        body.append(" & ".join(texts) + r" \\")
+        if family == "teacher_forced_token" and row["published"]:
+            beside = [f"{row['published'][key]:.1f}" if key in row["published"] else "" for key in columns]
+            texts = [r"\quad published", *beside, *([""] if compared else [])]
+            body.append(" & ".join(rf"\textit{{{text}}}" if text else "" for text in texts) + r" \\")
+    heads = ["Editor", *(column(key).short for key in columns), *([r"vs UniKE"] if compared else [])]
+    caption = (
+        f"{results['title']}: {block['suite']} on {block['backbone']}, {block['edits']} edits. "
+        f"{_what(family)}; percent with half the 95 % interval (bootstrap over edits)."
+    )
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering\small",
+            rf"\caption{{{tex.escaped(caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+            r"\toprule",
+            " & ".join(heads) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _runs(results: Mapping[str, Any]) -> list[str]:
+    lines = [_line(["backbone", "suite", "row", "version", "options", "fingerprint"]), _line(["---"] * 6)]
+    for block in results["blocks"]:
+        for row in _made(block):
+            options = ", ".join(f"{name}={value}" for name, value in sorted(row["options"].items()))
+            texts = [
+                block["backbone"],
+                block["suite"],
+                row["label"],
+                f"{row['editor']} {row['version']}",
+                options,
+            ]
+            lines.append(_line([*map(md.escaped, texts), f"`{row['fingerprint'][:16]}`"]))
+    return lines
+
+
+def _absent(block: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for row in block["rows"]:
+        if "cells" not in row:
+            lines.append(f"- {md.escaped(row['label'])} could not be run: {md.escaped(str(row['error']))}")
+        elif row["failed"] or not row["complete"]:
+            lines.append(
+                f"- {md.escaped(row['label'])}: {row['failed']} edits failed"
+                + ("" if row["complete"] else ", not complete")
+            )
+    return ["", *lines] if lines else []
+
+
+def _made(block: Mapping[str, Any]) -> Sequence[Row]:
+    return [row for row in block["rows"] if "cells" in row]
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _cell(cell: Mapping[str, float] | None) -> str:
+    return MISSING if not cell else f"{cell['value']:.1f} ± {_half(cell):.1f}"
+
+
+def _tex_cell(cell: Mapping[str, float] | None) -> str:
+    return "--" if not cell else rf"{cell['value']:.1f}\,{{\scriptsize$\pm${_half(cell):.1f}}}"
+
+
+def _half(cell: Mapping[str, float]) -> float:
+    return (cell["high"] - cell["low"]) / 2
+
+
+def _difference(row: Row, family: str) -> str:
+    mean = row.get("difference", {}).get(family, {}).get("mean")
+    return "" if mean is None else f"{mean['value']:+.1f} [{mean['low']:+.1f}, {mean['high']:+.1f}]"
+
+
+def _tex_difference(row: Row, family: str) -> str:
+    said = _difference(row, family)
+    spaced = said.replace(" ", r"\;")
+    return f"${spaced}$" if said else ""
