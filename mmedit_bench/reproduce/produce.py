@@ -71,7 +71,8 @@ def produce(
         for o in outcomes
         if o.error or o.failed
     )
-    return Produced((path, *_rendered(document, out)), incomplete)
+    # from the file and not from memory, so that a later rendering has the same to work with
+    return Produced((path, *_rendered(results.read(path), out)), incomplete)
 
 
 def render(target: str, out: Path) -> list[Path]:

@@ -160,5 +160,6 @@ def drawn(document: Mapping[str, Any], suites: Mapping[str, Suite]) -> Drawn:
 def _wrapped(text: str, width: int = 34) -> str:
     import textwrap
 
+    plain = "".join(char if char.isprintable() else " " for char in text)
     # a dollar sign would begin a formula
-    return "\n".join(textwrap.wrap(text, width)).replace("$", r"\$")
+    return "\n".join(textwrap.wrap(plain, width)).replace("$", r"\$")

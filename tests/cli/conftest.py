@@ -16,6 +16,7 @@ echo = tests.cli.lab:Echo
 fragile = tests.cli.lab:Fragile
 defective = tests.cli.lab:Defective
 pupil = tests.cli.lab:Pupil
+coded = tests.cli.lab:Coded
 misnamed = tests.cli.lab:Misnamed
 broken = tests.cli.lab:NotThere
 [mmedit_bench.backbones]

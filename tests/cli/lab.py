@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmedit_bench.cases import EditCase, EditRequest
@@ -90,6 +91,21 @@ class Pupil(Echo):
 
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
         assert tensors["count"].item() == 6
+
+
+class Coded(Pupil):
+    """Has codes to draw: two sorts far apart in one space, and alike in the other."""
+
+    name = "coded"
+
+    def codes(self) -> dict[str, Tensor]:
+        noise = [torch.randn(12, 3, generator=torch.Generator().manual_seed(k)) for k in range(4)]
+        return {
+            "truthfulness right": noise[0] * 0.1 + 1,
+            "truthfulness wrong": noise[1] * 0.1 - 1,
+            "semantic right": noise[2],
+            "semantic wrong": noise[3],
+        }
 
 
 class Misnamed(Echo):

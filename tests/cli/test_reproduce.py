@@ -1,0 +1,173 @@
+"""`reproduce` from the outside, on a small plan of made-up editors."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmedit_bench.reproduce import plans, spaces
+from mmedit_bench.reproduce.plans import Entry, Place, Plan
+from mmedit_bench.runfolder import read_run
+from mmedit_bench.scoring.paired import paired
+from mmedit_bench.scoring.score import edit_values
+from tests.cli.conftest import Call
+from tests.cli.lab import Suite
+
+PLACES = (Place("lab-backbone", "lab-suite", "MiniGPT-4", "vqa"),)
+ENTRIES = (
+    Entry("null", "no edit"),
+    Entry("echo", "echo", published="UniKE"),
+    Entry("echo", "shouting", {"shout": True}),
+)
+
+
+@pytest.fixture(autouse=True)
+def plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Plan(
+        "table1", "A table", PLACES, ENTRIES, 4, published="Table 1", against="echo", split="evaluation"
+    )
+    monkeypatch.setitem(plans.PLANS, "table1", table)
+
+
+def files(folder: str = "results") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_a_table_is_written_with_intervals_comparisons_and_published_numbers(call: Call) -> None:
+    done = call("reproduce", "table1", "--jobs", "1", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert {Path(path).name for path in json.loads(done.stdout)["written"]} == set(files())
+    document = json.loads(files()["table1.json"])
+    (block,) = document["blocks"]
+    rows = {row["label"]: row for row in block["rows"]}
+    cell = rows["echo"]["cells"]["generation"]["reliability/main"]
+    assert (cell["value"], cell["edits"]) == (100.0, 4)
+    assert rows["no edit"]["control"] and not rows["echo"]["control"]
+    difference = rows["no edit"]["difference"]["generation"]
+    assert difference["reliability/main"]["value"] == -100.0
+    assert rows["shouting"]["difference"]["generation"]["mean"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert "difference" not in rows["echo"]
+    assert rows["echo"]["published"]["reliability/main"] > 90
+    assert all(re.fullmatch("[0-9a-f]{64}", row["fingerprint"]) for row in block["rows"])
+    text = files()["table1.md"].decode()
+    assert "mmedit-bench reproduce table1 --scale embedded" in text
+    assert "100.0 ± 0.0" in text and "published" in text and rows["echo"]["fingerprint"][:16] in text
+    assert "echo has the best mean here" in text
+    assert files()["table1.tex"].decode().count(r"\begin{tabular}") == 2
+
+
+def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(call: Call) -> None:
+    call("reproduce", "table1", "--jobs", "1")
+    first = files()
+    for name in first:
+        if not name.endswith(".json"):
+            (Path("results") / name).unlink()
+    done = call("reproduce", "table1", "--render-only")
+    assert done.exit_code == 0, done.stderr
+    assert files() == first
+    missing = call("reproduce", "fig4b", "--render-only")
+    assert missing.exit_code == 2 and "fig4b.json cannot be read" in missing.stderr
+
+
+def test_what_is_done_is_not_done_again_and_numbers_stay(call: Call) -> None:
+    call("reproduce", "table1", "--jobs", "1")
+    first = json.loads(files()["table1.json"])
+    stamps = {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/predictions.jsonl")}
+    call("reproduce", "table1", "--jobs", "1")
+    assert {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/predictions.jsonl")} == stamps
+    again = json.loads(files()["table1.json"])
+    assert again["blocks"] == first["blocks"]
+    assert again["wall_seconds"] >= first["wall_seconds"]
+
+
+def test_processes_make_the_same_numbers(call: Call) -> None:
+    call("reproduce", "table1", "--jobs", "1")
+    first = json.loads(files()["table1.json"])
+    done = call("reproduce", "table1", "--jobs", "2", "--runs", "elsewhere", "--out", "second")
+    assert done.exit_code == 0, done.stderr
+    second = json.loads(files("second")["table1.json"])
+    for document in (first, second):
+        for row in document["blocks"][0]["rows"]:
+            del row["seconds_per_edit"]
+    assert first["blocks"] == second["blocks"]
+
+
+def test_failing_editors_are_named_and_the_rest_is_written(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (*ENTRIES[:2], Entry("fragile", "fragile"), Entry("misnamed", "misnamed"))
+    monkeypatch.setitem(plans.PLANS, "table1", Plan("table1", "T", PLACES, rows, 4, against="echo"))
+    done = call("reproduce", "table1", "--jobs", "1")
+    assert done.exit_code == 3, done.output
+    assert "fragile: 2 edits failed" in done.stderr and "somebody-else" in done.stderr
+    text = files()["table1.md"].decode()
+    assert "misnamed could not be run" in text and "fragile: 2 edits failed" in text
+    assert "100.0 ± 0.0" in text
+
+
+def test_fewer_edits_can_be_asked_for(call: Call) -> None:
+    assert call("reproduce", "table1", "--jobs", "1", "--limit", "2").exit_code == 0
+    document = json.loads(files()["table1.json"])
+    assert document["limit"] == 2 and document["blocks"][0]["edits"] == 2
+    assert document["command"].endswith("--limit 2")
+
+
+def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = (
+        Entry("echo", "0", {"shout": False}, curve="loud", at=0),
+        Entry("echo", "1", {"shout": True}, curve="loud", at=1),
+        Entry("null", "none", curve="silent"),
+    )
+    curve = Plan("fig4a", "C", PLACES, points, 3, against=None, form="curves", axis="loudness")
+    bar = Plan("fig4c", "B", PLACES, ENTRIES, 3, published="Table 1", against="echo", form="bars")
+    for plan in (curve, bar):
+        monkeypatch.setitem(plans.PLANS, plan.target, plan)
+        assert call("reproduce", plan.target, "--jobs", "1").exit_code == 0
+        first = files()
+        assert {f"{plan.target}.{suffix}" for suffix in ("json", "md", "svg", "png")} <= first.keys()
+        assert call("reproduce", plan.target, "--render-only").exit_code == 0
+        assert files() == first
+    assert b"loudness" in files()["fig4a.svg"] or b"</svg>" in files()["fig4a.svg"]
+
+
+def test_a_paired_comparison_is_the_mean_of_differences(call: Call) -> None:
+    call("reproduce", "table1", "--jobs", "1")
+    states = {}
+    for folder in Path("runs").glob("*/manifest.json"):
+        state = read_run(folder.parent)
+        states[state.manifest.spec.editor + str(dict(state.manifest.spec.editor_options))] = state
+    suite: Any = Suite()
+    null, echo = states["null{}"], states["echo{}"]
+    found = paired(null, echo, suite, "generation")
+    mine, theirs = (edit_values(state, suite, "generation") for state in (null, echo))
+    for place, column in enumerate(mine.columns):
+        gaps = mine.values[:, place] - theirs.values[:, place]
+        if np.isnan(gaps).all():
+            assert found[column] is None
+        else:
+            estimate = found[column]
+            assert estimate is not None
+            assert estimate.value == pytest.approx(100 * np.nanmean(gaps))
+            assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_fig5_shows_both_spaces_and_the_first_cases(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spaces, "UNIKE", "coded")
+    monkeypatch.setitem(
+        plans.PLANS, "fig5", Plan("fig5", "F", PLACES, ENTRIES[:2], 4, against=None, form="spaces")
+    )
+    done = call("reproduce", "fig5", "--jobs", "1")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(files()["fig5.json"])
+    apart = {space: own["separation"] for space, own in document["spaces"].items()}
+    assert apart["truthfulness"] > 0.5 > apart["semantic"]
+    assert len(document["panel"]) == 3
+    assert document["panel"][0]["probes"][0]["answers"]["echo"] == document["panel"][0]["target"]
+    first = files()
+    assert call("reproduce", "fig5", "--render-only").exit_code == 0
+    assert files() == first
