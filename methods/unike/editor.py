@@ -69,7 +69,8 @@ class UniKEEditor:
         return Learned(store, encoders).tensors()
 
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
-        self._learned = Learned.restore({name: t.to(backbone.device) for name, t in tensors.items()})
+        held = {name: tensor.detach().to(backbone.device) for name, tensor in tensors.items()}
+        self._learned = Learned.restore(held)
 
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Index demonstrations, if the external part is to be text (an ablation)."""
