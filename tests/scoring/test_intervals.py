@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmedit_bench.scoring.intervals import LEVEL, SEED, estimates, resample_counts
+from mmedit_bench.scoring.intervals import LEVEL, SEED, differences, estimates, resample_counts
 
 FEW = 300
 """Resamples: enough to compare two ways of computing, not enough for a paper."""
@@ -145,3 +145,43 @@ def test_fast_enough_for_a_whole_suite() -> None:
     started = time.process_time()
     estimates(values, units(400), names, {"g": ("c1", "c2")})
     assert time.process_time() - started < 0.5
+
+
+@given(st.integers(2, 12), st.integers(0, 30))
+def test_a_paired_interval_is_that_of_the_differences_in_every_resample(edits: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    mine, theirs = generator.random((edits, 2)), generator.random((edits, 2))
+    gaps = generator.random((edits, 2)) < 0.2
+    mine[gaps] = theirs[gaps] = np.nan
+    units = [f"u{row:02}" for row in range(edits)]
+    found = differences(mine, theirs, units, ["a", "b"], {"both": ("a", "b")}, resamples=50, seed=1)
+    counts = resample_counts(edits, resamples=50, seed=1)
+    order = sorted(range(edits), key=lambda row: units[row])
+    for place, column in enumerate(("a", "b")):
+        present = ~np.isnan(mine[:, place])
+        if not present.any():
+            assert found[column] is None
+            continue
+        samples = []
+        for draw in counts:
+            weights = [draw[order.index(row)] * present[row] for row in range(edits)]
+            if sum(weights):
+                means = [
+                    sum(w * side[row, place] for row, w in enumerate(weights) if w) / sum(weights)
+                    for side in (mine, theirs)
+                ]
+                samples.append(means[0] - means[1])
+        estimate = found[column]
+        assert estimate is not None
+        expected = np.nanmean(mine[:, place]) - np.nanmean(theirs[:, place])
+        assert estimate.value == pytest.approx(expected, abs=1e-9)
+        if samples:
+            low, high = np.percentile(samples, [2.5, 97.5])
+            assert estimate.low == pytest.approx(min(low, expected), abs=1e-9)
+            assert estimate.high == pytest.approx(max(high, expected), abs=1e-9)
+
+
+def test_a_comparison_of_different_measurements_is_refused() -> None:
+    one, other = np.array([[1.0], [np.nan]]), np.array([[1.0], [0.0]])
+    with pytest.raises(ValueError, match="same edits and the same probes"):
+        differences(one, other, ["a", "b"], ["x"], {})
