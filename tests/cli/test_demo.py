@@ -22,7 +22,7 @@ def test_all_editors_are_run_and_the_page_is_written(call: Call) -> None:
     assert done.exit_code == 3, done.output  # the lab has broken editors
     told = json.loads(done.stdout)
     editors = {Path(run["folder"]).name.split("--")[2] for run in told["runs"]}
-    assert {"null", "copy-target", "ft", "ike", "echo", "fragile", "pupil"} == editors
+    assert {"null", "copy-target", "ft", "ike", "echo", "fragile", "pupil", "coded"} == editors
     assert told["page"] == str(Path("site/index.html").resolve())
     assert Path(told["page"]).exists()
     problems = "\n".join(told["problems"])
