@@ -54,7 +54,7 @@ def bars(results: Mapping[str, Any]) -> Drawn:
         panel.set_title(column(key).title)
         panel.set_xticks(range(len(rows)), [row["label"] for row in rows], rotation=30, ha="right")
         panel.set_ylim(0, 103)
-    axes[0].set_ylabel("percent (diamond: published)")
+    axes[0].set_ylabel("percent\n(diamond: published, by teacher forcing)")
     return _finish(figure, results, block)
 
 
