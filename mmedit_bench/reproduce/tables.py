@@ -18,6 +18,8 @@ _MEASURED = ("generation", "teacher_forced_token")
 def markdown(results: Mapping[str, Any]) -> str:
     """The whole page."""
     lines = [f"# {md.escaped(results['title'])}", "", *_preface(results)]
+    if results["form"] != "table":
+        lines += ["", f"![{md.escaped(results['title'])}]({results['target']}.svg)"]
     for block in results["blocks"]:
         lines += ["", f"## {block['suite']} on {block['backbone']}", "", *_findings(results, block)]
         for family in _MEASURED:

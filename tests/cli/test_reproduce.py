@@ -130,6 +130,7 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
         assert call("reproduce", plan.target, "--jobs", "1").exit_code == 0
         first = files()
         assert {f"{plan.target}.{suffix}" for suffix in ("json", "md", "svg", "png")} <= first.keys()
+        assert f"]({plan.target}.svg)" in first[f"{plan.target}.md"].decode()
         assert call("reproduce", plan.target, "--render-only").exit_code == 0
         assert files() == first
     assert b"loudness" in files()["fig4a.svg"] or b"</svg>" in files()["fig4a.svg"]
