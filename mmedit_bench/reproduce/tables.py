@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmedit_bench.scoring import latex as tex
@@ -88,10 +88,11 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
         "",
         "Percent ± half the 95 % interval (bootstrap over edits).",
     ]
-    if results["against"]:
+    against = _against(results)
+    if against:
         lines.append(
-            "The last column but one compares a row with UniKE edit by edit: difference of the means, "
-            "with its paired interval."
+            f"The last column but one compares a row with {md.escaped(against)} edit by edit: difference of "
+            "the means, with its paired interval."
         )
     if results["published"]:
         lines.append(
@@ -99,6 +100,12 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
             "teacher forcing on full-size models and other data: a fact to stand beside, not a target."
         )
     return lines
+
+
+def _against(results: Mapping[str, Any]) -> str | None:
+    """What the row is called that all others are compared with; None where none was made."""
+    rows = (row for block in results["blocks"] for row in _made(block))
+    return next((row["label"] for row in rows if row["key"] == results["against"]), None)
 
 
 def _minutes(wall: float) -> str:
@@ -119,13 +126,16 @@ def _short(family: str) -> str:
 
 
 def _columns(block: Mapping[str, Any], family: str) -> list[str]:
-    found = [key for key in HEADLINE if any(row["cells"][family].get(key) for row in _made(block))]
-    return found
+    return [key for key in HEADLINE if any(row["cells"][family].get(key) for row in _made(block))]
+
+
+def _versus(escaped: Callable[[str], str], against: str | None) -> list[str]:
+    return [f"vs {escaped(against)}"] if against else []
 
 
 def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> list[str]:
-    columns, compared = _columns(block, family), bool(results["against"])
-    head = ["editor", *(column(key).short for key in columns), *(["vs UniKE"] if compared else []), "s/edit"]
+    columns, against = _columns(block, family), _against(results)
+    head = ["editor", *(column(key).short for key in columns), *_versus(md.escaped, against), "s/edit"]
     lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
     for row in _made(block):
         cells = row["cells"][family]
@@ -133,28 +143,28 @@ def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) ->
             row["label"] + (" (control)" if row["control"] else ""),
             *(_cell(cells.get(key)) for key in columns),
         ]
-        texts += [_difference(row, family)] if compared else []
+        texts += [_difference(row, family)] if against else []
         texts.append(seconds(row["seconds_per_edit"]))
         lines.append(_line([md.escaped(text) for text in texts]))
         if family == "teacher_forced_token" and row["published"]:
             beside = [f"*{row['published'][key]:.1f}*" if key in row["published"] else "" for key in columns]
-            lines.append(_line(["*published*", *beside, *([""] if compared else []), ""]))
+            lines.append(_line(["*published*", *beside, *([""] if against else []), ""]))
     return lines
 
 
 def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> str:
-    columns, compared = _columns(block, family), bool(results["against"])
+    columns, against = _columns(block, family), _against(results)
     body = []
     for row in _made(block):
         cells = row["cells"][family]
         texts = [tex.escaped(row["label"]), *(_tex_cell(cells.get(key)) for key in columns)]
-        texts += [_tex_difference(row, family)] if compared else []
+        texts += [_tex_difference(row, family)] if against else []
         body.append(" & ".join(texts) + r" \\")
         if family == "teacher_forced_token" and row["published"]:
             beside = [f"{row['published'][key]:.1f}" if key in row["published"] else "" for key in columns]
-            texts = [r"\quad published", *beside, *([""] if compared else [])]
+            texts = [r"\quad published", *beside, *([""] if against else [])]
             body.append(" & ".join(rf"\textit{{{text}}}" if text else "" for text in texts) + r" \\")
-    heads = ["Editor", *(column(key).short for key in columns), *([r"vs UniKE"] if compared else [])]
+    heads = ["Editor", *(column(key).short for key in columns), *_versus(tex.escaped, against)]
     caption = (
         f"{results['title']}: {block['suite']} on {block['backbone']}, {block['edits']} edits. "
         f"{_what(family)}; percent with half the 95 % interval (bootstrap over edits)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -166,8 +166,3 @@ def _logged(out: Path, target: str) -> Iterator[Mapping[str, Any]]:
             continue  # torn by a killed writer; times are for people
         if entry.get("target") == target:
             yield entry
-
-
-def folders(outcomes: Sequence[Outcome]) -> list[Path]:
-    """The folders of the runs that were made."""
-    return [outcome.folder for outcome in outcomes if outcome.folder is not None]
