@@ -64,7 +64,7 @@ class UniKEEditor:
         store = Store.collect(backbone, cases, _last(backbone, s.layers), s.store, s.quiet)
         encoders = train_encoders(
             store, training, width=s.encoder_width, steps=s.encoder_steps, lr=s.encoder_lr,
-            temperature=s.temperature, batch=s.encoder_batch,
+            batch=s.encoder_batch, temperature=s.temperature, anchor=s.anchor,
         )  # fmt: skip
         return Learned(store, encoders).tensors()
 

@@ -48,7 +48,15 @@ class Encoders:
 
 
 def train_encoders(
-    store: Store, training: Training, *, width: int, steps: int, lr: float, temperature: float, batch: int
+    store: Store,
+    training: Training,
+    *,
+    width: int,
+    steps: int,
+    lr: float,
+    batch: int,
+    temperature: float,
+    anchor: bool,
 ) -> dict[int, Encoders]:
     """Both encoders of every layer, by L1 and L2 on batches of triplets, with Adam.
 
@@ -74,7 +82,7 @@ def train_encoders(
             question, right, wrong = states.question[chosen], states.right[chosen], states.wrong[chosen]
             own = _weights(module, layer)
             first = truthfulness_loss(
-                encode(own.truthfulness, right), encode(own.truthfulness, wrong), temperature
+                encode(own.truthfulness, right), encode(own.truthfulness, wrong), temperature, anchor
             )
             second = semantic_loss(
                 question, encode(own.semantic, right), encode(own.semantic, wrong), temperature

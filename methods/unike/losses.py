@@ -12,22 +12,22 @@ def similarity(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     return normalize(a, dim=-1) @ normalize(b, dim=-1).T / temperature
 
 
-def truthfulness_loss(right: Tensor, wrong: Tensor, temperature: float) -> Tensor:
+def truthfulness_loss(right: Tensor, wrong: Tensor, temperature: float, anchor: bool = True) -> Tensor:
     """L1 (Eq. 4) of encoded states of n right and n wrong answers, [n, h] each; a sum over i.
 
     Positives of a state are all states of equal truthfulness, itself included, as printed;
-    negatives are all of the opposite one.
+    negatives are all of the opposite one. Without `anchor` the state itself is left out of both
+    sums: its similarity to itself is the largest there can be, so that at a low temperature spreading
+    all codes apart would do as well as sorting them. A single state has no positive then: 0.
     """
-    both = torch.cat([right, wrong])
     total = torch.zeros((), device=right.device, dtype=right.dtype)
-    for anchors, own in ((right, right), (wrong, wrong)):
-        total = (
-            total
-            + (
-                similarity(anchors, both, temperature).logsumexp(-1)
-                - similarity(anchors, own, temperature).logsumexp(-1)
-            ).sum()
-        )
+    if not anchor and len(right) < 2:
+        return total
+    itself = torch.eye(len(right), dtype=torch.bool, device=right.device) & (not anchor)
+    for anchors, others in ((right, wrong), (wrong, right)):
+        own = similarity(anchors, anchors, temperature).masked_fill(itself, float("-inf"))
+        both = torch.cat([own, similarity(anchors, others, temperature)], dim=-1)
+        total = total + (both.logsumexp(-1) - own.logsumexp(-1)).sum()
     return total
 
 

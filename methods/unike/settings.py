@@ -54,6 +54,7 @@ class UniKESettings:
     encoder_lr: float = 1e-4
     encoder_batch: int = 64
     temperature: float = 0.1
+    anchor: bool = True
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -62,15 +63,15 @@ class UniKESettings:
 
     def training(self) -> dict[str, Any]:
         """The options that decide what is learned beforehand."""
-        first = ("layers", "store", "quiet", "temperature")
+        first = ("layers", "store", "quiet", "temperature", "anchor")
         second = ("encoder_width", "encoder_steps", "encoder_lr", "encoder_batch")
         return {name: getattr(self, name) for name in (*first, *second)}
 
 
 @dataclass(frozen=True)
 class AsPrintedSettings(UniKESettings):
-    """The paper to the letter: Eq. 7 with alpha on the input, projected states, one own pair, 10 steps,
-    and no loss but that of the answer."""
+    """The paper to the letter: Eq. 4 and 5 without a temperature, Eq. 7 with alpha on the input,
+    projected states, one own pair, 10 steps, and no loss but that of the answer."""
 
     own: str = "final"
     on_input: bool = True
@@ -79,3 +80,4 @@ class AsPrintedSettings(UniKESettings):
     steps: int = 10
     activation_weight: float = 0.0
     memory_weight: float = 0.0
+    temperature: float = 1.0

@@ -121,6 +121,7 @@ def drawn(document: Mapping[str, Any], suites: Mapping[str, Suite]) -> Drawn:
     suite = suites[document["blocks"][0]["suite"]]
     known = {case.id: case for case in suite.cases(document["split"])}
     cases = document["panel"]
+    labels = [row["label"] for row in document["blocks"][0]["rows"]]  # the plan's order, which JSON loses
     width = max((len(case["probes"]) for case in cases), default=1)
     figure = Figure(figsize=(3.0 * width, 4.2 + 3.4 * len(cases)), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(4.2, 3.4 * max(1, len(cases))))
@@ -148,7 +149,8 @@ def drawn(document: Mapping[str, Any], suites: Mapping[str, Suite]) -> Drawn:
             else:
                 axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=8, color="#777777")
             axis.set_title(f"{probe['kind'].replace('_', ' ')}\n{_wrapped(probe['prompt'])}", fontsize=8)
-            said = "\n".join(f"{label}: {_wrapped(answer)}" for label, answer in probe["answers"].items())
+            answers = probe["answers"]
+            said = "\n".join(f"{label}: {_wrapped(answers[label])}" for label in labels if label in answers)
             axis.text(0.5, -0.04, said, transform=axis.transAxes, ha="center", va="top", fontsize=8)
         row[0].text(
             -0.08, 0.5, f"edit: {_wrapped(case['target'])}", transform=row[0].transAxes, rotation=90,

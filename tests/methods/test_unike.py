@@ -91,6 +91,32 @@ def test_eq5_semantic_loss_is_the_printed_sum(n: int, d: int, temperature: float
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
+@given(st.integers(2, 5), st.integers(1, 6), st.sampled_from([0.1, 1.0, 3.0]), st.integers(0, 99))
+def test_eq4_without_the_anchor_is_the_sum_over_all_other_states(
+    n: int, d: int, temperature: float, seed: int
+) -> None:
+    right, wrong = normal(n, d, seed=seed), normal(n, d, seed=seed + 100)
+
+    def s(a: Tensor, b: Tensor) -> float:
+        return math.exp(float(cosine_similarity(a, b, dim=0)) / temperature)
+
+    expected = 0.0
+    for sort, other in ((right, wrong), (wrong, right)):
+        for i in range(n):
+            own = sum(s(sort[i], sort[j]) for j in range(n) if j != i)
+            expected -= math.log(own / (own + sum(s(sort[i], h) for h in other)))
+    found = truthfulness_loss(right, wrong, temperature, anchor=False).item()
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_eq4_with_the_anchor_is_small_for_codes_that_are_only_spread_apart() -> None:
+    spread = torch.eye(8)
+    right, wrong = spread[:4], spread[4:]
+    assert truthfulness_loss(right, wrong, 0.1) / 4 < 0.01
+    assert truthfulness_loss(right, wrong, 0.1, anchor=False) / 4 > 1
+    assert truthfulness_loss(right[:1], wrong[:1], 0.1, anchor=False) == 0
+
+
 def test_the_losses_have_their_minima_where_the_paper_wants_them() -> None:
     apart, mixed = torch.eye(4)[:2], torch.eye(4)[2:]
     assert truthfulness_loss(apart[:1].repeat(3, 1), mixed[:1].repeat(3, 1), 0.1) < 1e-2
@@ -238,12 +264,14 @@ def test_training_lowers_both_losses_and_repeats_its_bytes(backbone: Backbone) -
     assert not torch.equal(first["semantic.1.0"], other["semantic.1.0"])
 
 
-def test_variants_share_what_is_learned_and_nothing_else_decides_it(backbone: Backbone) -> None:
+def test_ablations_share_what_is_learned_and_readings_of_eq_4_do_not(backbone: Backbone) -> None:
     plain = UniKEEditor(**FAST).training_settings(backbone)
     for options in ({"top_k": 8}, {"gate": "fixed"}, {"zeta": "none"}, {"steps": 9}, {"intrinsic": False}):
         assert UniKEEditor(**FAST | options).training_settings(backbone) == plain
-    assert UniKEAsPrintedEditor(**FAST).training_settings(backbone) == plain
-    assert UniKEEditor(**FAST | {"temperature": 1.0}).training_settings(backbone) != plain
+    for options in ({"temperature": 1.0}, {"anchor": False}):
+        assert UniKEEditor(**FAST | options).training_settings(backbone) != plain
+    printed = UniKEAsPrintedEditor(**FAST).training_settings(backbone)
+    assert printed == plain | {"temperature": 1.0}
     assert isinstance(UniKEEditor(), Trained)
 
 
