@@ -45,7 +45,7 @@ class UniKESettings:
     space: str = "state"
     floor: float = 0.0
     zeta: str = "real"
-    beta: float = 1.0
+    beta: float = 0.3
     # what is learned beforehand
     store: int = 1000
     quiet: int = 300
@@ -54,7 +54,7 @@ class UniKESettings:
     encoder_lr: float = 1e-4
     encoder_batch: int = 64
     temperature: float = 0.1
-    anchor: bool = True
+    anchor: bool = False
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -70,8 +70,9 @@ class UniKESettings:
 
 @dataclass(frozen=True)
 class AsPrintedSettings(UniKESettings):
-    """The paper to the letter: Eq. 4 and 5 without a temperature, Eq. 7 with alpha on the input,
-    projected states, one own pair, 10 steps, and no loss but that of the answer."""
+    """The paper to the letter: Eq. 4 with each state among its own positives and, as Eq. 5, without a
+    temperature; Eq. 7 with alpha on the input, projected states, one own pair, 10 steps, and no loss
+    but that of the answer."""
 
     own: str = "final"
     on_input: bool = True
@@ -81,3 +82,5 @@ class AsPrintedSettings(UniKESettings):
     activation_weight: float = 0.0
     memory_weight: float = 0.0
     temperature: float = 1.0
+    anchor: bool = True
+    beta: float = 1.0

@@ -268,10 +268,10 @@ def test_ablations_share_what_is_learned_and_readings_of_eq_4_do_not(backbone: B
     plain = UniKEEditor(**FAST).training_settings(backbone)
     for options in ({"top_k": 8}, {"gate": "fixed"}, {"zeta": "none"}, {"steps": 9}, {"intrinsic": False}):
         assert UniKEEditor(**FAST | options).training_settings(backbone) == plain
-    for options in ({"temperature": 1.0}, {"anchor": False}):
+    for options in ({"temperature": 1.0}, {"anchor": True}):
         assert UniKEEditor(**FAST | options).training_settings(backbone) != plain
     printed = UniKEAsPrintedEditor(**FAST).training_settings(backbone)
-    assert printed == plain | {"temperature": 1.0}
+    assert printed == plain | {"temperature": 1.0, "anchor": True}
     assert isinstance(UniKEEditor(), Trained)
 
 
