@@ -146,10 +146,20 @@ def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) ->
         texts += [_difference(row, family)] if against else []
         texts.append(seconds(row["seconds_per_edit"]))
         lines.append(_line([md.escaped(text) for text in texts]))
-        if family == "teacher_forced_token" and row["published"]:
-            beside = [f"*{row['published'][key]:.1f}*" if key in row["published"] else "" for key in columns]
-            lines.append(_line(["*published*", *beside, *([""] if against else []), ""]))
+        if beside := _beside(row, columns, family):
+            texts = [f"*{text}*" if text else "" for text in ("published", *beside)]
+            lines.append(_line([*texts, *([""] if against else []), ""]))
     return lines
+
+
+def _beside(row: Row, columns: Sequence[str], family: str) -> list[str]:
+    """Published percent by column, "" where there is none; empty if the row has none of them."""
+    known = (row["published"] or {}) if family == "teacher_forced_token" else {}
+    return (
+        [f"{known[key]:.1f}" if key in known else "" for key in columns]
+        if known.keys() & set(columns)
+        else []
+    )
 
 
 def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> str:
@@ -160,8 +170,7 @@ def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str)
         texts = [tex.escaped(row["label"]), *(_tex_cell(cells.get(key)) for key in columns)]
         texts += [_tex_difference(row, family)] if against else []
         body.append(" & ".join(texts) + r" \\")
-        if family == "teacher_forced_token" and row["published"]:
-            beside = [f"{row['published'][key]:.1f}" if key in row["published"] else "" for key in columns]
+        if beside := _beside(row, columns, family):
             texts = [r"\quad published", *beside, *([""] if against else [])]
             body.append(" & ".join(rf"\textit{{{text}}}" if text else "" for text in texts) + r" \\")
     heads = ["Editor", *(column(key).short for key in columns), *_versus(tex.escaped, against)]
