@@ -95,10 +95,14 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
             "the means, with its paired interval."
         )
     if results["published"]:
-        lines.append(
-            f"Published: {results['published']['table']} of <{results['published']['source']}>, measured by "
-            "teacher forcing on full-size models and other data: a fact to stand beside, not a target."
-        )
+        place = f"{results['published']['table']} of <{results['published']['source']}>"
+        if any(row["published"] for block in results["blocks"] for row in _made(block)):
+            lines.append(
+                f"Published: {place}, measured by teacher forcing on full-size models and other data: a fact "
+                "to stand beside, not a target."
+            )
+        else:
+            lines.append(f"After {place}, which is drawn only: no number of it is printed.")
     return lines
 
 

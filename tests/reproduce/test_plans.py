@@ -30,10 +30,16 @@ def test_every_entry_is_an_editor_that_takes_its_options(plan: Plan) -> None:
 def test_every_row_that_is_said_to_be_published_is(plan: Plan) -> None:
     if plan.target == "smoke":
         return  # the same rows on another split: nothing is printed for it
-    for place, entry in plan.jobs():
-        if entry.published:
-            found = published(plan.published, place.published_backbone, place.published_task, entry.published)
-            assert found, f"{plan.target}: {entry.published} is not in {plan.published}"
+    missing = {
+        (place, entry.key)
+        for place, entry in plan.jobs()
+        if entry.published
+        and not published(plan.published, place.published_backbone, place.published_task, entry.published)
+    }
+    # table 4 is printed for one backbone and measured on both
+    unprinted = {place for place in plan.places if place.backbone != "minigpt4-mini"}
+    expected = unprinted if plan.target == "table4" else set()
+    assert missing == {(place, entry.key) for place in expected for entry in plan.entries}
 
 
 def test_table_1_holds_all_shipped_editors_with_their_shipped_settings() -> None:
