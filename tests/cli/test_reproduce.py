@@ -123,7 +123,9 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
         Entry("echo", "1", {"shout": True}, curve="loud", at=1),
         Entry("null", "none", curve="silent"),
     )
-    curve = Plan("fig4a", "C", PLACES, points, 3, against=None, form="curves", axis="loudness")
+    curve = Plan(
+        "fig4a", "C", PLACES, points, 3, published="Figure 4a", against=None, form="curves", axis="loudness"
+    )
     bar = Plan("fig4c", "B", PLACES, ENTRIES, 3, published="Table 1", against="echo", form="bars")
     for plan in (curve, bar):
         monkeypatch.setitem(plans.PLANS, plan.target, plan)
@@ -133,7 +135,10 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
         assert f"]({plan.target}.svg)" in first[f"{plan.target}.md"].decode()
         assert call("reproduce", plan.target, "--render-only").exit_code == 0
         assert files() == first
-    assert b"loudness" in files()["fig4a.svg"] or b"</svg>" in files()["fig4a.svg"]
+        assert first[f"{plan.target}.svg"].rstrip().endswith(b"</svg>")
+    drawn, printed = files()["fig4a.md"].decode(), files()["fig4c.md"].decode()
+    assert "no number of it is printed" in drawn and "*published*" not in drawn
+    assert "no number of it is printed" not in printed and "*published*" in printed
 
 
 def test_a_paired_comparison_is_the_mean_of_differences(call: Call) -> None:
