@@ -102,7 +102,7 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
                 "to stand beside, not a target."
             )
         else:
-            lines.append(f"After {place}, which is drawn only: no number of it is printed.")
+            lines.append(f"After {place}, of which no numbers are on record here.")
     return lines
 
 

@@ -137,8 +137,8 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
         assert files() == first
         assert first[f"{plan.target}.svg"].rstrip().endswith(b"</svg>")
     drawn, printed = files()["fig4a.md"].decode(), files()["fig4c.md"].decode()
-    assert "no number of it is printed" in drawn and "*published*" not in drawn
-    assert "no number of it is printed" not in printed and "*published*" in printed
+    assert "no numbers are on record" in drawn and "*published*" not in drawn
+    assert "no numbers are on record" not in printed and "*published*" in printed
 
 
 def test_a_paired_comparison_is_the_mean_of_differences(call: Call) -> None:
