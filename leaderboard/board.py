@@ -12,11 +12,11 @@ from leaderboard.edits import EditView, chosen, edit_view
 from leaderboard.pictures import Picture, Pictures
 from leaderboard.plot import Plot, plot_of
 from leaderboard.runs import BoardRun
+from mmedit_bench.rendering.table import Block, BlockKey, Row, blocks
+from mmedit_bench.rendering.wording import MISSING, number, seconds, size
 from mmedit_bench.scoring.columns import Column
 from mmedit_bench.scoring.families import FAMILIES, Family
 from mmedit_bench.scoring.scores import Cell, Cells
-from mmedit_bench.scoring.table import Block, BlockKey, Row, blocks
-from mmedit_bench.scoring.wording import MISSING, number, seconds, size
 
 TONES = 7
 """Colours of the palette. Further editors are drawn in the text's colour; all are labelled."""

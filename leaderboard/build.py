@@ -12,7 +12,7 @@ from markupsafe import Markup
 from leaderboard.board import Board, board_of
 from leaderboard.runs import load_runs
 from mmedit_bench import __version__
-from mmedit_bench.registry import SUITES
+from mmedit_bench.plugins.registry import SUITES
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mmedit_bench.specs import RunSpec
+from mmedit_bench.runs.spec import RunSpec
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

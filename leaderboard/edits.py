@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leaderboard.pictures import Picture, Pictures
 from leaderboard.runs import BoardRun
 from mmedit_bench.cases import KEEP_KINDS, EditCase, ImageRef, Probe
-from mmedit_bench.records import ProbeRecord
+from mmedit_bench.runs.records import ProbeRecord
 from mmedit_bench.scoring.columns import Column, column, in_order, key_of
 from mmedit_bench.scoring.normalize import same_answer
 

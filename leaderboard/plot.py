@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from leaderboard.labels import Box, Label, place_labels
+from mmedit_bench.rendering.table import Row
 from mmedit_bench.scoring.scores import Cell
-from mmedit_bench.scoring.table import Row
 
 SIDE = 320.0
 """Length of the scatter's axes, in SVG units (px at full size)."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedit_bench.cases import EditCase
-from mmedit_bench.records import AskRecord
-from mmedit_bench.runfolder import RunState, read_run
+from mmedit_bench.runs.folder import RunState, read_run
+from mmedit_bench.runs.records import AskRecord
 from mmedit_bench.scoring.cost import read_cost
 from mmedit_bench.scoring.score import load_scores, scores_of
 from mmedit_bench.scoring.scores import FILE_NAME, RunScores

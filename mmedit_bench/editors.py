@@ -7,10 +7,13 @@ point group `mmedit_bench.editors`. It is handed edit requests, never a probe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mmedit_bench.backbones.anatomy import Anatomy
 from mmedit_bench.backbones.base import Backbone
@@ -34,8 +37,7 @@ from mmedit_bench.interventions import (
     WeightDelta,
     register_intervention,
 )
-from mmedit_bench.settings import checked, settings_for
-from mmedit_bench.training import Training, deterministic
+from mmedit_bench.plugins.settings import checked, settings_for
 
 __all__ = [
     "Anatomy",
@@ -70,6 +72,33 @@ __all__ = [
     "register_intervention",
     "settings_for",
 ]
+
+
+class Training(Protocol):
+    """What an editor's `train` is given beside backbone and cases: a loop that shows progress and resumes."""
+
+    seed: int
+
+    def run(
+        self,
+        steps: int,
+        step: Callable[[int, random.Random], Mapping[str, float]],
+        *,
+        module: nn.Module,
+        optimisers: Sequence[Optimizer] = (),
+        label: str = "train",
+    ) -> None:
+        """Call `step(index, rng)` for each index below `steps` that is not done yet.
+
+        All that changes lives in the module (buffers included) or in the optimisers, and steps draw
+        from their `rng` only: a training that was stopped then ends as an undisturbed one. `label`
+        tells several trainings of one editor apart.
+        """
+
+
+def deterministic(rng: random.Random) -> torch.Generator:
+    """A torch generator seeded from a step's random numbers."""
+    return torch.Generator().manual_seed(rng.getrandbits(63))
 
 
 @runtime_checkable

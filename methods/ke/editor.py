@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from methods.ke.network import KENetwork, norm_of
-from methods.meta import drift, lesson, likelihood_loss
-from methods.wrong import wrongly_answered
+from methods.lessons import drift, lesson, likelihood_loss
+from methods.mistakes import wrongly_answered
 from mmedit_bench.editors import (
     Backbone,
     BenchError,

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.lessons import drift, lesson, likelihood_loss
 from methods.mend.network import MENDNetwork
-from methods.meta import drift, lesson, likelihood_loss
-from methods.wrong import wrongly_answered
+from methods.mistakes import wrongly_answered
 from mmedit_bench.editors import (
     Backbone,
     BenchError,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from methods.meta import lesson
+from methods.lessons import lesson
 from methods.serac.counterfactual import Counterfactual, embedding_table, read_ids
 from methods.serac.scope import ScopeClassifier, likeness
 from mmedit_bench.editors import Backbone, EditCase, EditRequest, Probe, Query, Training

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from methods.wrong import wrongly_answered
+from methods.mistakes import wrongly_answered
 from mmedit_bench.editors import Backbone, EditCase, EditRequest
 
 

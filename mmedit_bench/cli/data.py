@@ -78,6 +78,6 @@ def build(name: str, out: Path | None, output: Output) -> None:
 
 
 def _dataset(name: str) -> Any:
-    from mmedit_bench.registry import Registry
+    from mmedit_bench.plugins.registry import Registry
 
     return Registry("mmedit_bench.data", "data set").load(name)

@@ -88,7 +88,7 @@ def demo(limit: int, out: Path, site: Path, editors: tuple[str, ...], seed: int,
 
 def _default_editors() -> tuple[str, ...]:
     from mmedit_bench.errors import BenchError
-    from mmedit_bench.registry import EDITORS
+    from mmedit_bench.plugins.registry import EDITORS
 
     def shown(name: str) -> bool:
         try:
@@ -129,14 +129,14 @@ def _run_all(
 
 
 def _table(scores: list[RunScores]) -> str:
-    from mmedit_bench.scoring.report import render
+    from mmedit_bench.rendering.report import render
 
     return render(scores, width=terminal_width())
 
 
 def _page(runs: list[Path], site: Path, output: Output) -> Path | None:
     """Have the page written by whoever is registered for it; None if nobody is."""
-    from mmedit_bench.registry import Registry
+    from mmedit_bench.plugins.registry import Registry
 
     builders = Registry("mmedit_bench.site", "page builder")
     if not builders.names():

@@ -25,7 +25,7 @@ def listing(kind: str, output: Output) -> None:
       mmedit-bench list editors
       mmedit-bench list backbones --json
     """
-    from mmedit_bench import registry
+    from mmedit_bench.plugins import registry
 
     known: registry.Registry = getattr(registry, kind.upper())
     rows = [_row(known, name, editors=kind == "editors") for name in known.names()]

@@ -50,7 +50,7 @@ def prepare(
       mmedit-bench prepare --editor unike --backbone minigpt4-mini --suite picturebook-vqa
     """
     from mmedit_bench.execution.local import Order, Workshop
-    from mmedit_bench.registry import SUITES
+    from mmedit_bench.plugins.registry import SUITES
 
     workshop, made = Workshop(artefacts), []
     for suite in suites or SUITES.names():

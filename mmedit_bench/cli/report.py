@@ -39,7 +39,7 @@ def report(
       mmedit-bench report runs --family teacher_forced_token --format latex --out table.tex
       mmedit-bench report runs --sort correction --format markdown
     """
-    from mmedit_bench.scoring.report import render
+    from mmedit_bench.rendering.report import render
     from mmedit_bench.scoring.score import load_scores
 
     scored = [(folder, load_scores(folder)) for folder in folders(runs)]

@@ -12,7 +12,7 @@ import click
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
-    from mmedit_bench.harness import RunResult
+    from mmedit_bench.harness.run import RunResult
 
 SOME_FAILED = 3
 """Exit status of a run that was carried out but in which an editor raised for some cases."""

@@ -63,8 +63,8 @@ def _expanded(path: Path) -> Iterator[Path]:
 
 def score_all(runs: Iterable[Path]) -> list[tuple[Path, RunScores]]:
     """Score run folders, loading each suite once."""
-    from mmedit_bench.registry import SUITES
-    from mmedit_bench.runfolder import read_run
+    from mmedit_bench.plugins.registry import SUITES
+    from mmedit_bench.runs.folder import read_run
     from mmedit_bench.scoring.score import score_run
 
     suites: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import Probe

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mmedit_bench.artefacts import Artefact, prepared
 from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, BenchError, WeightsChanged
-from mmedit_bench.harness import Experiment, Progress, RunResult
-from mmedit_bench.harness import run as run_harness
-from mmedit_bench.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
-from mmedit_bench.walk import seed_everything
+from mmedit_bench.harness.artefacts import Artefact, prepared
+from mmedit_bench.harness.run import Experiment, Progress, RunResult
+from mmedit_bench.harness.run import run as run_harness
+from mmedit_bench.harness.walk import seed_everything
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.registry import SUITES
+from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.reproduce import figures, results, spaces, tables
 from mmedit_bench.reproduce.plans import PLANS, Plan
 from mmedit_bench.reproduce.work import Means, Notify, carry_out, wall_seconds

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from mmedit_bench import __version__
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.provenance import library_version
 from mmedit_bench.reproduce.plans import Entry, Place, Plan
 from mmedit_bench.reproduce.published import published, source
 from mmedit_bench.reproduce.work import Outcome
-from mmedit_bench.runfolder import read_run
+from mmedit_bench.runs.folder import read_run
+from mmedit_bench.runs.provenance import library_version
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import score_run
 from mmedit_bench.scoring.scores import Cells, RunScores

@@ -12,7 +12,7 @@ from mmedit_bench.execution.local import Order, Workshop
 from mmedit_bench.reproduce.figures import Drawn, saved
 from mmedit_bench.reproduce.plans import UNIKE, Plan
 from mmedit_bench.reproduce.work import Means, Outcome
-from mmedit_bench.runfolder import read_run
+from mmedit_bench.runs.folder import read_run
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import EditCase, Probe

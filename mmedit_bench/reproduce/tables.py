@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mmedit_bench.scoring import latex as tex
-from mmedit_bench.scoring import markdown as md
+from mmedit_bench.rendering import latex as tex
+from mmedit_bench.rendering import markdown as md
+from mmedit_bench.rendering.wording import MISSING, seconds
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
-from mmedit_bench.scoring.wording import MISSING, seconds
 
 Row = Mapping[str, Any]
 _MEASURED = ("generation", "teacher_forced_token")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.runfolder import RunState
+from mmedit_bench.runs.folder import RunState
 from mmedit_bench.scoring.intervals import Estimate, differences
 from mmedit_bench.scoring.score import GROUPS, edit_values
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from mmedit_bench.cases import SORTS, EditCase, Probe
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.records import AskRecord, ProbeRecord, lines_of
-from mmedit_bench.runfolder import RunState, read_run
+from mmedit_bench.runs.folder import RunState, read_run
+from mmedit_bench.runs.records import AskRecord, ProbeRecord, lines_of
 from mmedit_bench.scoring import intervals, metrics
 from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
 from mmedit_bench.scoring.cost import read_cost

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.families import family_named
-from mmedit_bench.specs import RunSpec
 
 SCHEMA_VERSION = 1
 FILE_NAME = "scores.json"

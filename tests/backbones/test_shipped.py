@@ -11,10 +11,10 @@ from mmedit_bench.backbones.zoo import CHECKPOINTS
 from mmedit_bench.cases import Query
 from mmedit_bench.datasets.picturebook import files, vqa
 from mmedit_bench.execution.local import Order, Workshop
-from mmedit_bench.registry import BACKBONES, SUITES
+from mmedit_bench.harness.selection import select_needed
+from mmedit_bench.plugins.registry import BACKBONES, SUITES
 from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.score import score_run
-from mmedit_bench.selection import select_needed
 
 NAMES = ("blip2-opt-mini", "minigpt4-mini")
 LARGEST = 15_000_000

@@ -15,23 +15,17 @@ PACKAGES = ("mmedit_bench", "methods", "leaderboard")
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"version", "errors"}),
-    frozenset({"cases", "specs", "registry", "provenance", "settings"}),
-    frozenset({"interventions", "training"}),
-    frozenset({"protocols", "datasets", "records"}),
+    frozenset({"cases", "plugins"}),
+    frozenset({"runs", "protocols", "datasets", "interventions"}),
     frozenset({"scoring"}),
-    frozenset({"backbones"}),
-    frozenset({"editors", "retention", "leaderboard"}),
+    frozenset({"backbones", "rendering"}),
+    frozenset({"editors", "leaderboard"}),
     frozenset({"harness", "methods"}),
     frozenset({"execution"}),
     frozenset({"reproduce"}),
     frozenset({"cli"}),
 )
 """Lowest first. Rooms on one floor do not import each other."""
-
-ROOM_OF = {"runfolder": "records"} | dict.fromkeys(
-    ("artefacts", "asking", "before", "guard", "selection", "walk"), "harness"
-)
-"""Modules that share a room with another."""
 
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -41,8 +35,7 @@ def room(module: str) -> str:
     top, _, rest = module.partition(".")
     if top != "mmedit_bench":
         return top
-    name = rest.partition(".")[0] or "version"
-    return ROOM_OF.get(name, name)
+    return rest.partition(".")[0] or "version"
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -99,10 +92,10 @@ def test_methods_use_each_other_and_the_public_interface_only() -> None:
 @pytest.mark.parametrize(
     "modules",
     [
-        "mmedit_bench.scoring.score, mmedit_bench.scoring.report, leaderboard.build",
+        "mmedit_bench.scoring.score, mmedit_bench.rendering.report, leaderboard.build",
         "mmedit_bench.scoring, leaderboard",
         "mmedit_bench.datasets.picturebook",
-        "mmedit_bench.registry, mmedit_bench.records, mmedit_bench.runfolder, mmedit_bench.specs",
+        "mmedit_bench.plugins.registry, mmedit_bench.runs.records, mmedit_bench.runs.folder",
     ],
 )
 def test_no_torch_where_none_is_needed(modules: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from mmedit_bench.reproduce import plans, spaces
 from mmedit_bench.reproduce.plans import Entry, Place, Plan
-from mmedit_bench.runfolder import read_run
+from mmedit_bench.runs.folder import read_run
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import edit_values
 from tests.cli.conftest import Call

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmedit_bench.registry import EDITORS
+from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.reproduce import produce
 from mmedit_bench.reproduce.plans import PLANS
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.guard import ProofPolicy
-from mmedit_bench.harness import Experiment, RunResult
+from mmedit_bench.harness.guard import ProofPolicy
+from mmedit_bench.harness.run import Experiment, RunResult
 from mmedit_bench.protocols.one_step import OneStep
 from tests.fakes import editors
 from tests.fakes.backbone import FakeBackbone

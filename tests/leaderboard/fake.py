@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mmedit_bench.cases import SORTS, EditCase, EditRequest, ImageRef, Probe, Query
-from mmedit_bench.records import AskRecord, ProbeRecord, Reading, Status
-from mmedit_bench.runfolder import Manifest, RunFolder, SelectionSummary
-from mmedit_bench.specs import RunSpec
+from mmedit_bench.runs.folder import Manifest, RunFolder, SelectionSummary
+from mmedit_bench.runs.records import AskRecord, ProbeRecord, Reading, Status
+from mmedit_bench.runs.spec import RunSpec
 
 THINGS = ("tangerine", "umbrella", "trumpet", "snail", "kite", "lantern", "anchor", "cactus")
 OTHERS = ("a violin", "two", "green", "no", "Lisbon", "the sea")

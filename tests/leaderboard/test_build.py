@@ -16,7 +16,7 @@ from leaderboard.commands import run_command
 from leaderboard.pictures import LARGEST, Pictures
 from mmedit_bench.cases import EditCase, ImageRef, Query
 from mmedit_bench.errors import BadData, BadRecord
-from mmedit_bench.runfolder import read_run
+from mmedit_bench.runs.folder import read_run
 from mmedit_bench.scoring.score import score_run
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
 

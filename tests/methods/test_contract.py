@@ -17,9 +17,10 @@ import pytest
 import torch
 
 import methods
-from mmedit_bench.editors import Backbone, BenchError, Edit, Editor, NotSavable, Preparing, Trained, Training
-from mmedit_bench.registry import EDITORS
-from mmedit_bench.settings import settings_for
+from mmedit_bench.editors import Backbone, BenchError, Edit, Editor, NotSavable, Preparing, Trained
+from mmedit_bench.harness.training import Training
+from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.plugins.settings import settings_for
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 FOLDER = Path(methods.__path__[0])

@@ -16,7 +16,8 @@ from torch.nn.functional import cosine_similarity
 
 from methods.ke.editor import KEEditor, condition_text, lagrangian, shrink
 from methods.ke.network import Conditioner, Gate, norm_of, unit_scale
-from mmedit_bench.editors import Backbone, BenchError, Edit, Trained, Training, WeightDelta
+from mmedit_bench.editors import Backbone, BenchError, Edit, Trained, WeightDelta
+from mmedit_bench.harness.training import Training
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 CASES = tiny_cases(8)

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from methods.lessons import divergence, drift, lesson, likelihood_loss
 from methods.mend.editor import MENDEditor
 from methods.mend.network import LowRankLayer, RunningNorm
-from methods.meta import divergence, drift, lesson, likelihood_loss
-from mmedit_bench.editors import Backbone, BenchError, Edit, LowRankDelta, Trained, Training, WeightDelta
+from mmedit_bench.editors import Backbone, BenchError, Edit, LowRankDelta, Trained, WeightDelta
+from mmedit_bench.harness.training import Training
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 CASES = tiny_cases(6)

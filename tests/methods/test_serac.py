@@ -25,8 +25,8 @@ from mmedit_bench.editors import (
     Query,
     Route,
     Trained,
-    Training,
 )
+from mmedit_bench.harness.training import Training
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
 
 CASES = tiny_cases(10)

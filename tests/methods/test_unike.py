@@ -25,8 +25,8 @@ from mmedit_bench.editors import (
     Edit,
     ExtraNeurons,
     Trained,
-    Training,
 )
+from mmedit_bench.harness.training import Training
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 CASES = tiny_cases(8)

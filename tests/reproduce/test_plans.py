@@ -6,7 +6,7 @@ import pytest
 
 from mmedit_bench.cli.reproduce import TARGETS
 from mmedit_bench.errors import BenchError
-from mmedit_bench.registry import BACKBONES, EDITORS, SUITES
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
 from mmedit_bench.reproduce.plans import FIG4B, PLANS, TABLE1, Entry, Plan
 from mmedit_bench.reproduce.produce import plan_of
 from mmedit_bench.reproduce.published import published

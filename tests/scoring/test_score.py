@@ -8,8 +8,8 @@ import pytest
 
 from mmedit_bench.cases import EditCase, Probe, Query
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.records import AskRecord, read_predictions
-from mmedit_bench.runfolder import RunFolder, read_run
+from mmedit_bench.runs.folder import RunFolder, read_run
+from mmedit_bench.runs.records import AskRecord, read_predictions
 from mmedit_bench.scoring.families import FAMILIES
 from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.score import load_scores, score_run, scores_of
@@ -195,7 +195,7 @@ def test_costs_survive_torn_and_foreign_lines(tmp_path: Path, suite: FakeSuite) 
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys, mmedit_bench.scoring.score, mmedit_bench.scoring.report, leaderboard.build\n"
+        "import sys, mmedit_bench.scoring.score, mmedit_bench.rendering.report, leaderboard.build\n"
         "heavy = {'torch', 'transformers', 'datasets', 'methods', 'PIL', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -1,0 +1,1 @@
+"""Scores as tables: on a terminal, in Markdown, LaTeX and CSV."""

@@ -1,0 +1,82 @@
+"""Tables for a paper: LaTeX with the booktabs package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mmedit_bench.rendering.table import Block, Row
+from mmedit_bench.rendering.wording import MISSING, margin, number, seconds, size
+from mmedit_bench.scoring.columns import Column
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    MISSING: "--",
+    "±": r"$\pm$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+} | {char: "\\" + char for char in "&%$#_{}"}
+
+
+def latex(blocks: Sequence[Block]) -> str:
+    """One floating table for each block. Needs \\usepackage{booktabs} and an encoding such as T1."""
+    return "\n".join(_block(block) for block in blocks)
+
+
+def escaped(text: str) -> str:
+    """`text` as LaTeX sets it, on one line."""
+    return "".join(_ESCAPES.get(char, char) for char in " ".join(text.split()))
+
+
+def _block(block: Block) -> str:
+    columns = block.headline
+    groups = [(name, len(list(items))) for name, items in groupby(columns, key=lambda item: item.group)]
+    heads, rules, place = [], [], 2
+    for name, width in groups:
+        heads.append(rf"\multicolumn{{{width}}}{{c}}{{{escaped(name)}}}")
+        rules.append(rf"\cmidrule(lr){{{place}-{place + width - 1}}}")
+        place += width
+    heads.append(r"\multicolumn{2}{c}{Cost}")
+    rules.append(rf"\cmidrule(lr){{{place}-{place + 1}}}")
+    methods = [_row(row, columns) for row in block.rows if not row.scores.control]
+    controls = [_row(row, columns) for row in block.rows if row.scores.control]
+    body = methods + ([r"\midrule"] if methods and controls else []) + controls
+    caption = f"{block.title}. {block.label}; percent with half the 95 % interval (bootstrap over edits)."
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering\small",
+            rf"\caption{{{escaped(caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(columns)}rr}}",
+            r"\toprule",
+            " & ".join(["", *heads]) + r" \\",
+            "".join(rules),
+            " & ".join(["Editor", *(_title(column) for column in columns), "s/edit", "size"]) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _title(column: Column) -> str:
+    return escaped(column.title)
+
+
+def _row(row: Row, columns: Sequence[Column]) -> str:
+    name = escaped(f"{row.name} ({row.status})" if row.status else row.name)
+    cells = []
+    for column in columns:
+        cell = row.cells.get(column.key)
+        spread = rf"\,{{\scriptsize$\pm${margin(cell)}}}" if margin(cell) else ""
+        cells.append(escaped(number(cell)) + spread)
+    cost = row.scores.cost
+    return " & ".join([name, *cells, escaped(seconds(cost.seconds)), escaped(size(cost.edit_bytes))]) + r" \\"

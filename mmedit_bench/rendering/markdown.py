@@ -1,0 +1,56 @@
+"""Tables in plain Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mmedit_bench.rendering.table import Block
+from mmedit_bench.rendering.wording import seconds, size, with_margin
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """One heading, one line on the measurement and one table for each block."""
+    return "\n".join(_block(block) for block in blocks)
+
+
+def escaped(text: str) -> str:
+    """`text` so that Markdown shows it as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _block(block: Block) -> str:
+    columns = block.headline + block.strata
+    head = ["rank", "editor", *(column.short for column in columns), "s/edit", "size", "edits", "note"]
+    align = ["---", "---", *["---:"] * (len(columns) + 3), "---"]
+    lines = [
+        f"### {escaped(block.title)}",
+        "",
+        f"{escaped(block.label)}; percent ± half the 95 % interval.",
+        "",
+        _line(head),
+        _line(align, keep=True),
+    ]
+    for row in block.rows:
+        notes = [row.status] if row.status else []
+        notes += ["control"] if row.scores.control else []
+        lines.append(
+            _line(
+                [
+                    str(row.rank or ""),
+                    row.name,
+                    *(with_margin(row.cells.get(column.key)) for column in columns),
+                    seconds(row.scores.cost.seconds),
+                    size(row.scores.cost.edit_bytes),
+                    str(row.scores.counts.done),
+                    ", ".join(notes),
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _line(texts: Sequence[str], *, keep: bool = False) -> str:
+    return f"| {' | '.join(text if keep else escaped(text) for text in texts)} |"
