@@ -1,13 +1,14 @@
 """The folder of one run: manifest, predictions, timings, and the lock that keeps writers apart.
 
 The manifest is written whole, in one rename, before the first prediction. Predictions are only
-appended. Both are the same bytes for every run of the same spec, however often it was interrupted;
-timings are not, and so no result depends on them.
+appended. Both are the same bytes for every run of the same spec, however often it was interrupted
+and by however many processes it was carried out; timings are not, and so no result depends on them.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from mmedit_bench.errors import BadRecord, BenchError
-from mmedit_bench.runs.records import AskRecord, Reader, lines_of, read_predictions
+from mmedit_bench.runs.files import parsed, read_regular, write_whole
+from mmedit_bench.runs.records import Applied, Asked, Measured, Reader, StepRecord, read_predictions
 from mmedit_bench.runs.spec import RECIPE, RunSpec, canonical
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,47 +47,72 @@ class SelectionSummary:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run is going to do: its spec, its cases and how much there is."""
+    """What a run is going to do: its spec, its cases and how much there is, and on what it rests."""
 
     spec: RunSpec
     selection: SelectionSummary
     units: int
     asks: int
+    baseline: str
+    """Digest of the part of the baseline that the run is measured against."""
+    artefact: str | None = None
+    """sha256 of what the editor has learned; None for one that is not trained."""
     control: bool = False
     """Whether the editor calls itself a mark on the scale rather than a method."""
+    source: str = "unregistered"
+    """Distribution and version that the editor comes from."""
 
     def text(self) -> str:
-        """manifest.json."""
+        """manifest.json. Its seal is a digest of all the rest."""
         values = {
             "schema": SCHEMA,
             "fingerprint": self.spec.fingerprint,
             "fingerprint_recipe": RECIPE,
             "spec": self.spec.as_dict(),
-            "selection": {**asdict(self.selection), "kept": self.selection.kept},
+            "selection": {
+                **asdict(self.selection),
+                "cases": list(self.selection.cases),
+                "kept": self.selection.kept,
+            },
             "units": self.units,
             "asks": self.asks,
+            "baseline": self.baseline,
+            "artefact": self.artefact,
             "control": self.control,
+            "source": self.source,
         }
-        return json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        sealed = values | {"seal": hashlib.sha256(canonical(values).encode()).hexdigest()}
+        return json.dumps(sealed, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises `BadRecord` for a file that is damaged, edited or of another version."""
         try:
-            values = json.loads(path.read_bytes())
+            text = read_regular(path)
+            values = parsed(text)
             if (values["schema"], values["fingerprint_recipe"]) != (SCHEMA, RECIPE):
                 raise BadRecord(f"{path} was written by another version of mmedit-bench; use that one")
             kept = values["selection"]
             selection = SelectionSummary(kept["considered"], kept["already_right"], tuple(kept["cases"]))
-            spec = RunSpec.from_dict(values["spec"])
-            manifest = cls(spec, selection, values["units"], values["asks"], values["control"])
-            contradiction = json.loads(manifest.text()) != values
+            manifest = cls(
+                RunSpec.from_dict(values["spec"]),
+                selection,
+                values["units"],
+                values["asks"],
+                values["baseline"],
+                values["artefact"],
+                values["control"],
+                values["source"],
+            )
+            contradiction = manifest.text().encode() != text
         except BadRecord:
             raise
-        except (OSError, ValueError, KeyError, TypeError, BenchError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, BenchError) as error:
             raise BadRecord(f"{path} cannot be read: {type(error).__name__}: {error}") from None
         if contradiction:
-            raise BadRecord(f"{path}: fingerprint or counts contradict the rest; it was changed by hand")
+            raise BadRecord(
+                f"{path}: seal, fingerprint or counts contradict the rest; it was changed by hand"
+            )
         return manifest
 
 
@@ -94,22 +121,39 @@ class RunState:
     """A run as its folder tells it."""
 
     manifest: Manifest
-    units: tuple[tuple[AskRecord, ...], ...]
+    segments: tuple[tuple[StepRecord, ...], ...]
 
     @property
-    def asks(self) -> tuple[AskRecord, ...]:
+    def records(self) -> tuple[StepRecord, ...]:
         """All records, in order."""
-        return tuple(record for unit in self.units for record in unit)
+        return tuple(record for segment in self.segments for record in segment)
+
+    @property
+    def asks(self) -> tuple[Asked, ...]:
+        """The records of all asks, in order."""
+        return tuple(record for record in self.records if isinstance(record, Asked))
+
+    @property
+    def measures(self) -> tuple[Measured, ...]:
+        """The records of all measures, in order."""
+        return tuple(record for record in self.records if isinstance(record, Measured))
+
+    @property
+    def finished_units(self) -> tuple[str, ...]:
+        """Ids of the units that are recorded to their end."""
+        return tuple(segment[-1].unit for segment in self.segments if segment[-1].closes == "unit")
 
     @property
     def complete(self) -> bool:
         """Whether every unit of the schedule is recorded."""
-        return len(self.units) == self.manifest.units
+        return len(self.finished_units) == self.manifest.units
 
     @property
     def failed(self) -> int:
-        """Number of asks whose edit failed."""
-        return sum(record.status == "failed" for record in self.asks)
+        """Number of edits that could not be made or acted."""
+        applied = [r for r in self.records if isinstance(r, Applied) and r.status == "failed"]
+        unasked = [r for r in self.asks if r.status == "failed"]
+        return len({(r.unit, r.request) for r in applied} | {(r.unit, r.case) for r in unasked})
 
 
 def read_run(folder: Path) -> RunState:
@@ -117,10 +161,8 @@ def read_run(folder: Path) -> RunState:
     run = RunFolder(folder)
     if not run.manifest.exists():
         raise BadRecord(f"{folder} is not a run: it has no manifest.json")
-    state = RunState(Manifest.read(run.manifest), read_predictions(run.predictions).units)
-    if len(state.units) > state.manifest.units or len(state.asks) > state.manifest.asks:
-        raise BadRecord(f"{run.predictions} holds more than manifest.json announces")
-    return state
+    manifest = Manifest.read(run.manifest)
+    return RunState(manifest, read_predictions(run.predictions, manifest.spec.evidence).segments)
 
 
 class RunFolder:
@@ -132,6 +174,8 @@ class RunFolder:
         self.predictions = path / "predictions.jsonl"
         self.timings = path / "timings.jsonl"
         self.artefact = path / "artefact.json"
+        self.work = path / "work"
+        """What is finished but not in order yet, and the edits in force in unfinished units."""
 
     @contextmanager
     def writing(self) -> Iterator[Self]:
@@ -139,8 +183,14 @@ class RunFolder:
 
         The lock is advisory and ends with the process, so a killed run never blocks the next.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a+") as lock:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise BenchError(
+                f"{self.path} cannot be written ({error.strerror}); name another folder with --out"
+            ) from None
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -156,37 +206,26 @@ class RunFolder:
 
     def announce(self, manifest: Manifest) -> None:
         """Write the manifest, whole or not at all."""
-        beside = self.manifest.with_name(".manifest.json.new")
-        with beside.open("wb") as file:
-            file.write(manifest.text().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.manifest)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self.manifest, manifest.text().encode())
 
     def describe_artefact(self, summary: Mapping[str, Any]) -> None:
-        """Say which training the editor's answers rest on. For people: no number depends on the file."""
-        text = json.dumps(dict(summary), sort_keys=True, indent=1) + "\n"
-        self.artefact.write_text(text, encoding="utf-8")
+        """Say which training the editor's answers rest on, for people: the manifest has its digest."""
+        write_whole(self.artefact, (json.dumps(dict(summary), sort_keys=True, indent=1) + "\n").encode())
 
-    def resume(self) -> Reader:
+    def resume(self, manifest: Manifest) -> Reader:
         """What is already recorded. Cuts off the tail that a killed writer left."""
-        found = read_predictions(self.predictions)
+        found = read_predictions(self.predictions, manifest.spec.evidence)
         if found.torn:
-            log.warning("%s: dropping %d bytes of an unfinished unit", self.predictions, found.torn)
+            log.warning("%s: dropping %d bytes of an unfinished segment", self.predictions, found.torn)
             os.truncate(self.predictions, found.size)
         if not self.predictions.exists():
             self.predictions.touch()
         return found
 
-    def append(self, records: Iterable[AskRecord], timings: Iterable[Mapping[str, Any]]) -> None:
-        """Add whole units and their timings, in one write each; the predictions are on disk on return."""
+    def append(self, records: bytes, timings: Iterable[Mapping[str, Any]]) -> None:
+        """Add whole segments and their timings, in one write each; the predictions are on disk on return."""
         with self.predictions.open("ab", buffering=0) as file:
-            _write_all(file.fileno(), lines_of(records))
+            _write_all(file.fileno(), records)
             os.fsync(file.fileno())
         with self.timings.open("ab", buffering=0) as file:
             # The line feed in front ends a line that a killed writer may have left torn.

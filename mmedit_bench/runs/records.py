@@ -1,195 +1,251 @@
-"""What a run records: one JSON line per `Ask`, and the reader that survives a killed writer.
+"""What a run records: one JSON line per step, and the reader that survives a killed writer.
 
-A writer that dies leaves at most a torn last line or a unit without its last line. The reader drops
-both, because the unit will be run again; anything else that is wrong is damage, and an error.
+A writer that dies leaves at most a torn last line or a segment without its last line. The reader
+drops both, because the segment will be walked again; anything else that is wrong is damage, and an
+error. What the probes are about and what would have been right stands elsewhere.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from mmedit_bench.errors import BadRecord
+from mmedit_bench.runs.evidence import Reading
+from mmedit_bench.runs.files import MOST_BYTES, parsed, read_regular
 from mmedit_bench.runs.spec import canonical
 
 Status = Literal["ok", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a backbone says to one query."""
-
-    answer: str
-    argmax: tuple[int, ...]
-    """Most likely token at each position of the reference, </s> included, under teacher forcing."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return {"answer": self.answer, "argmax": list(self.argmax)}
-
-    @classmethod
-    def from_dict(cls, values: object) -> Self:
-        """The inverse of `as_dict`. Raises `BadRecord`."""
-        fields = _fields(values, {"answer": str, "argmax": list})
-        return cls(fields["answer"], _ids(fields, "argmax"))
+Closes = Literal["segment", "unit"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeRecord:
-    """One probe's answer with the edits in force, and before any edit."""
+    """What the edited model said to one probe."""
 
     id: str
-    answer: str
-    argmax: tuple[int, ...]
-    target: tuple[int, ...]
-    """Token ids of the reference, </s> included: what `argmax` is compared with."""
-    before: Reading
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return {
-            "id": self.id,
-            "answer": self.answer,
-            "argmax": list(self.argmax),
-            "target": list(self.target),
-            "before": self.before.as_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, values: object) -> Self:
-        """The inverse of `as_dict`. Raises `BadRecord`."""
-        types = {"id": str, "answer": str, "argmax": list, "target": list, "before": dict}
-        fields = _fields(values, types)
-        argmax, target = _ids(fields, "argmax"), _ids(fields, "target")
-        before = Reading.from_dict(fields["before"])
-        if not len(argmax) == len(target) == len(before.argmax):
-            raise BadRecord(f"probe {fields['id']}: argmax, target and before.argmax differ in length")
-        return cls(fields["id"], fields["answer"], argmax, target, before)
+    reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class AskRecord:
-    """All answers of one `Ask`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """What one step of a unit came to; the kinds of step are the subclasses."""
 
     unit: str
     step: int
-    """Index of the `Ask` among the unit's steps."""
+    """Index of the step in its unit."""
+    closes: Closes = None
+    """What ends with this step: a segment of the unit, the unit, or nothing."""
+
+    def own(self, kinds: Sequence[str]) -> dict[str, Any]:
+        """The fields beyond these three, as JSON values; `kinds` of evidence are written."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied(StepRecord):
+    """An edit was made, or could not be."""
+
+    request: str
+    status: Status
+    """"failed" if the editor raised, ran out of time or returned no edit."""
+    error: str | None
+
+    def own(self, kinds: Sequence[str]) -> dict[str, Any]:
+        return {"request": self.request, "status": self.status, "error": self.error}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(StepRecord):
+    """All answers to one case's probes at one moment."""
+
     case: str
+    moment: str
     edits: tuple[str, ...]
     """Ids of the requests whose edits were in force, in order."""
     status: Status
-    """"failed" if the editor raised for this case: its probes were asked without its edit."""
+    """"failed" if asking raised with some of the edits: those were left out."""
     error: str | None
     probes: tuple[ProbeRecord, ...]
-    last: bool
-    """Whether this is the last `Ask` of its unit."""
 
-    def line(self) -> str:
-        """One line of predictions.jsonl, with its line feed."""
-        values = {
-            "unit": self.unit,
-            "step": self.step,
+    def own(self, kinds: Sequence[str]) -> dict[str, Any]:
+        return {
             "case": self.case,
+            "moment": self.moment,
             "edits": list(self.edits),
             "status": self.status,
             "error": self.error,
-            "probes": [probe.as_dict() for probe in self.probes],
-            "last": self.last,
+            "probes": [{"id": probe.id, **probe.reading.as_dict(kinds)} for probe in self.probes],
         }
-        return canonical(values) + "\n"
 
-    @classmethod
-    def parse(cls, line: str) -> Self:
-        """The inverse of `line`. Raises `BadRecord` naming the field."""
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BadRecord(f"not JSON: {error}") from None
-        types = {"unit": str, "step": int, "case": str, "edits": list, "status": str, "probes": list}
-        fields = _fields(values, types | {"error": str | None, "last": bool})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone(StepRecord):
+    """An edit was taken out."""
+
+    request: str
+
+    def own(self, kinds: Sequence[str]) -> dict[str, Any]:
+        return {"request": self.request}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored(StepRecord):
+    """All edits were dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured(StepRecord):
+    """Numbers of the edited model that are no answers to probes."""
+
+    measure: str
+    moment: str
+    values: Mapping[str, float]
+
+    def own(self, kinds: Sequence[str]) -> dict[str, Any]:
+        return {"measure": self.measure, "moment": self.moment, "values": dict(self.values)}
+
+
+_TYPES: Mapping[str, type[StepRecord]] = {
+    "apply": Applied, "ask": Asked, "undo": Undone, "restore": Restored, "measure": Measured,
+}  # fmt: skip
+_KINDS = {cls: kind for kind, cls in _TYPES.items()}
+
+
+def line_of(record: StepRecord, kinds: Sequence[str]) -> str:
+    """One line of predictions.jsonl, with its line feed."""
+    head = {"unit": record.unit, "step": record.step, "closes": record.closes, "kind": _KINDS[type(record)]}
+    return canonical(head | record.own(kinds)) + "\n"
+
+
+def parse(line: str, kinds: Sequence[str]) -> StepRecord:
+    """The inverse of `line_of`. Raises `BadRecord` naming the field."""
+    values = parsed(line)
+    kind = values.get("kind") if isinstance(values, dict) else None
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise BadRecord(f"kind is {kind!r}, not one of {', '.join(_TYPES)}")
+    head: dict[str, Any] = {"unit": str, "step": int, "closes": str | None, "kind": str}
+    own: Mapping[str, Any] = {
+        "apply": {"request": str, "status": str, "error": str | None},
+        "ask": {
+            "case": str, "moment": str, "edits": list, "status": str, "error": str | None, "probes": list,
+        },
+        "undo": {"request": str},
+        "restore": {},
+        "measure": {"measure": str, "moment": str, "values": dict},
+    }[kind]  # fmt: skip
+    fields = dict(_fields(values, head | own))
+    del fields["kind"]
+    if fields["step"] < 0:
+        raise BadRecord("step is negative")
+    if fields["closes"] not in (None, "segment", "unit"):
+        raise BadRecord(f"closes is {fields['closes']!r}, not segment, unit or null")
+    if "status" in fields:
         if fields["status"] not in ("ok", "failed"):
             raise BadRecord(f"status is {fields['status']!r}, not ok or failed")
         if (fields["status"] == "ok") != (fields["error"] is None):
             raise BadRecord("status and error contradict each other")
+    if kind == "ask":
         if not all(isinstance(item, str) for item in fields["edits"]):
             raise BadRecord("edits must be a list of ids")
-        probes = tuple(ProbeRecord.from_dict(item) for item in fields["probes"])
-        if len({probe.id for probe in probes}) < len(probes):
+        fields["edits"] = tuple(fields["edits"])
+        fields["probes"] = tuple(_probe(item, kinds) for item in fields["probes"])
+        if len({probe.id for probe in fields["probes"]}) < len(fields["probes"]):
             raise BadRecord("two probes bear the same id")
-        return cls(
-            unit=fields["unit"],
-            step=fields["step"],
-            case=fields["case"],
-            edits=tuple(fields["edits"]),
-            status=cast(Status, fields["status"]),
-            error=fields["error"],
-            probes=probes,
-            last=fields["last"],
-        )
+    if kind == "measure":
+        numbers = fields["values"].values()
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise BadRecord("values must be finite numbers by name")
+    return _TYPES[kind](**fields)
 
 
 class Reader(NamedTuple):
     """What a predictions file holds."""
 
-    units: tuple[tuple[AskRecord, ...], ...]
-    """Complete units in file order."""
+    segments: tuple[tuple[StepRecord, ...], ...]
+    """Complete segments in file order."""
     size: int
     """Bytes they fill; what follows is the tail of a killed writer."""
     torn: int
     """Bytes of that tail."""
 
+    @property
+    def units(self) -> tuple[tuple[StepRecord, ...], ...]:
+        """The records of each unit, of which the last may lack segments."""
+        found: dict[str, list[StepRecord]] = {}
+        for segment in self.segments:
+            found.setdefault(segment[0].unit, []).extend(segment)
+        return tuple(map(tuple, found.values()))
 
-def read_predictions(path: Path) -> Reader:
-    """All complete units of a predictions file; a missing file holds none.
+
+def read_predictions(path: Path, kinds: Sequence[str]) -> Reader:
+    """All complete segments of a predictions file; a missing file holds none.
 
     Raises `BadRecord` naming file and line for anything a killed writer cannot leave behind.
     """
-    data = path.read_bytes() if path.exists() else b""
-    units: list[tuple[AskRecord, ...]] = []
-    names: set[str] = set()
-    open_unit: list[AskRecord] = []
+    try:
+        data = read_regular(path, MOST_BYTES)
+    except FileNotFoundError:
+        data = b""
+    return read_lines(data, kinds, str(path))
+
+
+def read_lines(data: bytes, kinds: Sequence[str], where: str) -> Reader:
+    """`read_predictions` of bytes at hand."""
+    segments: list[tuple[StepRecord, ...]] = []
+    closed: set[str] = set()
+    unit: str | None = None
+    begun: list[StepRecord] = []
     size = end = 0
     for number, raw in enumerate(data.split(b"\n")[:-1], start=1):
         end += len(raw) + 1
         try:
-            record = AskRecord.parse(raw.decode())
-            if record.unit in names:
+            record = parse(raw.decode(), kinds)
+            if line_of(record, kinds).encode() != raw + b"\n":
+                raise BadRecord("not written as mmedit-bench writes (spaces, order of fields or line ends)")
+            if record.unit in closed:
                 raise BadRecord(f"unit {record.unit} was already complete")
-            if open_unit and (record.unit, record.step > open_unit[-1].step) != (open_unit[-1].unit, True):
-                raise BadRecord(f"expected the next ask of unit {open_unit[-1].unit}")
+            if unit is not None and record.unit != unit:
+                raise BadRecord(f"expected the next step of unit {unit}")
         except (BadRecord, UnicodeDecodeError) as error:
-            fix = "Delete the run's folder and run again."
-            raise BadRecord(f"{path}, line {number}: {error}. {fix}") from None
-        open_unit.append(record)
-        if record.last:
-            units.append(tuple(open_unit))
-            names.add(record.unit)
-            open_unit, size = [], end
-    return Reader(tuple(units), size, len(data) - size)
+            raise BadRecord(
+                f"{where}, line {number}: {error}. Delete the run's folder and run again."
+            ) from None
+        begun.append(record)
+        unit = None if record.closes == "unit" else record.unit
+        if record.closes:
+            segments.append(tuple(begun))
+            begun, size = [], end
+        if record.closes == "unit":
+            closed.add(record.unit)
+    return Reader(tuple(segments), size, len(data) - size)
 
 
-def lines_of(records: Iterable[AskRecord]) -> bytes:
+def lines_of(records: Iterable[StepRecord], kinds: Sequence[str]) -> bytes:
     """The bytes of these records in predictions.jsonl."""
-    return "".join(record.line() for record in records).encode()
+    return "".join(line_of(record, kinds) for record in records).encode()
 
 
-def _fields(values: object, types: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` if it is an object with exactly these fields of these types."""
-    if not isinstance(values, dict):
-        raise BadRecord(f"expected an object, found {type(values).__name__}")
+def _probe(values: object, kinds: Sequence[str]) -> ProbeRecord:
+    if not isinstance(values, dict) or not isinstance(values.get("id"), str):
+        raise BadRecord("a probe is an object with an id")
+    own = dict(values)
+    id = cast(str, own.pop("id"))
+    try:
+        return ProbeRecord(id, Reading.from_dict(own, kinds))
+    except BadRecord as error:
+        raise BadRecord(f"probe {id}: {error}") from None
+
+
+def _fields(values: Mapping[str, Any], types: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`values` if it has exactly these fields of these types."""
     if values.keys() != types.keys():
         raise BadRecord(f"expected the fields {', '.join(sorted(types))}; found {', '.join(sorted(values))}")
     for name, kind in types.items():
-        wrong_bool = isinstance(values[name], bool) and kind is not bool  # a bool is an int to Python
+        wrong_bool = isinstance(values[name], bool)  # a bool is an int to Python
         if wrong_bool or not isinstance(values[name], kind):
             raise BadRecord(f"{name} has the wrong type, {type(values[name]).__name__}")
     return values
-
-
-def _ids(fields: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    if not all(type(item) is int for item in fields[name]):
-        raise BadRecord(f"{name} must be a list of token ids")
-    return tuple(fields[name])

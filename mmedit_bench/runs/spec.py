@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from mmedit_bench.errors import BadData
 
-RECIPE = 1
+RECIPE = 2
 """Version of the way a fingerprint is computed; raised when fields are added or change meaning."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+]|-(?!-))*")
@@ -36,16 +36,21 @@ class RunSpec:
     split: str
     backbone: str
     backbone_digest: str
+    evidence: tuple[str, ...]
+    """What is recorded of each reply."""
     editor: str
     editor_version: str
-    editor_source: str
-    """Distribution and version the editor comes from."""
+    editor_settings: Mapping[str, Any] = field(hash=False)
+    """All options as they hold on this backbone, defaults included."""
     editor_options: Mapping[str, Any] = field(hash=False)
-    """As given by the user; the defaults are in the editor's code."""
+    """Those among them that differ from what the editor does by default: they tell its rows apart."""
     editor_code: str
-    """Digest of the editor's source."""
+    """Digest of the editor's code and of all it uses."""
+    artefact: str | None
+    """Fingerprint of the training that the editor rests on; None for one that is not trained."""
     protocol: str
     protocol_version: str
+    protocol_options: Mapping[str, Any] = field(hash=False)
     limit: int | None
     """Most cases kept, counted after selection; None keeps all."""
     seed: int
@@ -53,8 +58,10 @@ class RunSpec:
     device: str
     """Device type, without an index."""
     batch_size: int
-    core_code: str
-    """Digest of the source of harness, backbone and protocol."""
+    asking_code: str
+    """Digest of the code that asks the unedited backbone."""
+    walking_code: str
+    """Digest of the code that walks the schedule, the protocol's included."""
     torch: str
     transformers: str
 
@@ -69,7 +76,9 @@ class RunSpec:
         if self.limit is not None and self.limit < 1:
             raise BadData(f"limit is {self.limit}; it must be at least 1, or left out")
         # One spelling (a tuple is a list in JSON), and a copy that no caller can change later.
-        object.__setattr__(self, "editor_options", json.loads(canonical(dict(self.editor_options))))
+        for part in ("editor_settings", "editor_options", "protocol_options"):
+            object.__setattr__(self, part, json.loads(canonical(dict(getattr(self, part)))))
+        object.__setattr__(self, "evidence", tuple(self.evidence))
 
     @property
     def fingerprint(self) -> str:
@@ -84,7 +93,7 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"evidence": list(self.evidence)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -1,0 +1,84 @@
+"""Reading files that a stranger may have made, and writing files whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mmedit_bench.errors import BadRecord
+
+MOST_BYTES = 1 << 30
+"""Largest records file that is read."""
+MOST_SMALL = 16 << 20
+"""Largest manifest, score or baseline line that is read."""
+
+
+def read_regular(path: Path, most: int = MOST_SMALL) -> bytes:
+    """The bytes of a regular file of at most `most` bytes; no link is followed, no pipe waited for.
+
+    Raises `BadRecord` naming the file and what it is instead; `FileNotFoundError` if there is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        what = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
+        raise BadRecord(f"{path} is {what}; a run consists of regular files") from None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise BadRecord(f"{path} is not a regular file; a run consists of regular files")
+        if found.st_size > most:
+            raise BadRecord(f"{path} has {found.st_size} bytes; at most {most} are read")
+        return file.read(most)
+
+
+def parsed(text: str | bytes) -> Any:
+    """JSON without NaN, without infinities and without a key that stands twice. Raises `BadRecord`."""
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except BadRecord:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"not JSON: {error}") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` under a random name of its own and move it into place; it is on disk on return.
+
+    A name that could be foretold could be a link that someone else has laid there.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadRecord(f"the field {twice!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise BadRecord(f"{name} is no JSON number")

@@ -1,0 +1,197 @@
+"""Whether a run's records are exactly what its spec asks for.
+
+Nothing that a run says of itself is believed: the schedule is made anew from the suite, the
+protocol and the baseline, and the records must be it, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from mmedit_bench.cases import EditCase
+from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.plugins.registry import PROTOCOLS
+from mmedit_bench.protocols.steps import (
+    Apply,
+    Ask,
+    EditingProtocol,
+    Measure,
+    Restore,
+    Step,
+    Undo,
+    Unit,
+    in_force,
+    schedule_of,
+)
+from mmedit_bench.runs.baseline import Baseline
+from mmedit_bench.runs.folder import Manifest, RunState
+from mmedit_bench.runs.records import Applied, Asked, Measured, Restored, StepRecord, Undone
+from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.scoring.selection import Selection, select_needed
+
+if TYPE_CHECKING:
+    from mmedit_bench.datasets.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A run that is what it says: its state, the schedule it follows, and what it is measured against."""
+
+    state: RunState
+    schedule: tuple[Unit, ...]
+    selection: Selection
+    baseline: Baseline
+
+
+def protocol_of(spec: RunSpec) -> EditingProtocol:
+    """The protocol that a spec names, with its options. Raises `BenchError` for another version of it."""
+    made: EditingProtocol = PROTOCOLS.load(spec.protocol)(**spec.protocol_options)
+    if made.version != spec.protocol_version:
+        raise BadRecord(
+            f"run {spec.folder_name} follows version {spec.protocol_version} of protocol {spec.protocol}, "
+            f"but version {made.version} is installed; install that one or run again"
+        )
+    return made
+
+
+def checked(
+    state: RunState, suite: Suite, baseline: Baseline, protocol: EditingProtocol | None = None
+) -> Checked:
+    """Compare a run with the schedule that its spec asks for. Raises `BadRecord` naming what differs.
+
+    `protocol` stands in for the registered one. An incomplete run must be the schedule's beginning.
+    """
+    manifest = state.manifest
+    spec = manifest.spec
+    _same_data(spec, suite)
+    selection = reselected(spec, suite, baseline)
+    summary = manifest.selection
+    if (summary.considered, summary.already_right, summary.cases) != (
+        len(selection.considered),
+        selection.already_right,
+        tuple(case.id for case in selection.cases),
+    ):
+        raise BadRecord(
+            f"run {spec.folder_name}: its cases are not those that need an edit by the baseline; run again"
+        )
+    kept = [case.id for case in selection.cases]
+    if baseline.digest(selection.considered, kept) != manifest.baseline:
+        raise BadRecord(
+            f"run {spec.folder_name} was measured against another baseline ({manifest.baseline[:12]}) than "
+            "the one at hand; one of the two was changed or made on another machine: run again"
+        )
+    schedule = schedule_of(protocol or protocol_of(spec), selection.cases, spec.seed)
+    if (manifest.units, manifest.asks) != (len(schedule), sum(len(unit.asks) for unit in schedule)):
+        raise BadRecord(f"run {spec.folder_name}: manifest.json announces another schedule than its spec's")
+    compare(manifest, state.segments, schedule)
+    _same_probes(state, selection.cases, baseline)
+    return Checked(state, schedule, selection, baseline)
+
+
+def reselected(spec: RunSpec, suite: Suite, baseline: Baseline) -> Selection:
+    """The cases that need an edit, by the baseline's answers. Raises `BadRecord` where one is missing."""
+
+    def answers(part: Sequence[EditCase]) -> list[str]:
+        # a batch may hold more cases than the limit lets be considered
+        return [baseline.answers.get(case.id, case.request.target) for case in part]
+
+    cases = suite.cases(spec.split)
+    selection = select_needed(cases, answers, spec.limit, batch=spec.batch_size)
+    if missing := [case for case in selection.considered if case not in baseline.answers]:
+        raise BadRecord(
+            f"the baseline of {spec.suite} on {spec.backbone} has no answer to case {missing[0]}; "
+            "`mmedit-bench run` with the same options makes it"
+        )
+    return selection
+
+
+def compare(manifest: Manifest, segments: Sequence[Sequence[StepRecord]], schedule: Sequence[Unit]) -> None:
+    """Check that segments are the schedule's beginning, each step consistent with those before it."""
+    where = f"run {manifest.spec.folder_name}: predictions.jsonl"
+    planned = [(unit, number) for unit in schedule for number in range(len(unit.segments))]
+    if len(segments) > len(planned):
+        raise BadRecord(
+            f"{where} holds more than the schedule asks, from unit {segments[len(planned)][0].unit}"
+        )
+    failed: dict[str, set[int]] = {}
+    for segment, (unit, number) in zip(segments, planned, strict=False):
+        indices = unit.segments[number]
+        if [record.step for record in segment] != list(indices) or segment[0].unit != unit.id:
+            raise BadRecord(
+                f"{where}: expected steps {indices.start} to {indices.stop - 1} of unit {unit.id}, found "
+                f"{len(segment)} from step {segment[0].step} of unit {segment[0].unit}; a unit is missing, "
+                "doubled or out of order"
+            )
+        for record in segment:
+            last = record.step == indices[-1]
+            ends = ("unit" if number == len(unit.segments) - 1 else "segment") if last else None
+            problem = None if record.closes == ends else f"closes {record.closes} and not {ends}"
+            problem = problem or _problem(record, unit, failed.setdefault(unit.id, set()))
+            if problem:
+                raise BadRecord(f"{where}, unit {unit.id}, step {record.step}: {problem}")
+
+
+def _problem(record: StepRecord, unit: Unit, failed: set[int]) -> str | None:
+    """What is wrong with one record, if anything; notes an edit that failed."""
+    step: Step = unit.steps[record.step]
+    match step:
+        case Apply(request=request):
+            if not isinstance(record, Applied) or record.request != request.id:
+                return f"expected the edit of {request.id}"
+            if record.status == "failed":
+                failed.add(record.step)
+        case Ask(case=case, moment=moment):
+            if not isinstance(record, Asked) or (record.case, record.moment) != (case.id, moment):
+                return f"expected case {case.id} to be asked at {moment!r}"
+            carried = tuple(id for _, id in in_force(unit, record.step, frozenset(failed)))
+            if record.status == "ok" and record.edits != carried:
+                return f"edits {list(record.edits)} are recorded as in force, but {list(carried)} were"
+            if record.status == "failed" and (
+                record.edits == carried or record.edits != carried[: len(record.edits)]
+            ):
+                return "failed, and yet not with the first few of the edits in force"
+        case Undo(request=id):
+            if not isinstance(record, Undone) or record.request != id:
+                return f"expected the edit of {id} to be undone"
+        case Restore():
+            if not isinstance(record, Restored):
+                return "expected all edits to be dropped"
+        case Measure(measure=name, moment=moment):
+            if not isinstance(record, Measured) or (record.measure, record.moment) != (name, moment):
+                return f"expected the measure {name} at {moment!r}"
+        case _:
+            assert_never(step)
+    return None
+
+
+def _same_data(spec: RunSpec, suite: Suite) -> None:
+    if (suite.name, suite.digest) != (spec.suite, spec.suite_digest):
+        raise BadRecord(
+            f"run {spec.folder_name} was made with {spec.suite} {spec.suite_digest[:12]}, "
+            f"but the data at hand is {suite.name} {suite.digest[:12]}; install the run's data or run again"
+        )
+    if spec.split not in suite.splits:
+        raise BenchError(f"suite {suite.name} has no split {spec.split!r}; it has {', '.join(suite.splits)}")
+
+
+def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline) -> None:
+    """Each ask must answer exactly its case's probes, at as many positions as the reference has."""
+    known = {case.id: case for case in cases}
+    for ask in state.asks:
+        where = f"run {state.manifest.spec.folder_name}: predictions.jsonl, unit {ask.unit}, case {ask.case}"
+        wanted = [probe.id for probe in known[ask.case].probes]
+        if [probe.id for probe in ask.probes] != wanted:
+            found = {probe.id for probe in ask.probes}
+            lacking = next((id for id in wanted if id not in found), None)
+            what = f"probe {lacking} has no answer" if lacking else "its probes are not the suite's, in order"
+            raise BadRecord(f"{where}: {what}")
+        for probe, base in zip(ask.probes, baseline.probes[ask.case], strict=True):
+            if probe.id != base.id:
+                raise BadRecord(f"{where}: the baseline has probe {base.id} where {probe.id} is asked")
+            positions = probe.reading.argmax
+            if positions is not None and len(positions) != len(base.target):
+                raise BadRecord(
+                    f"{where}: probe {probe.id} has {len(positions)} positions, its reference {len(base.target)}"
+                )
