@@ -27,3 +27,7 @@ class BadRecord(BenchError):
 
 class WeightsChanged(BenchError):
     """The base weights of a backbone differ from what they were before an edit."""
+
+
+class NotSavable(BenchError):
+    """An intervention that holds code, which no data file can carry."""

@@ -101,6 +101,10 @@ class Backbone:
         words, pixels = self.tokenizer.backend_tokenizer.to_str(), self.image_processor.to_json_string()
         return weights_digest(self.model, extra="\0".join((words, self.template, pixels)))
 
+    @property
+    def loaded_digest(self) -> str:
+        return self.digest
+
     def versions(self) -> tuple[int, ...]:
         """Version counters of all parameters and buffers: cheap evidence that none was written to."""
         return tensor_versions(self.model)

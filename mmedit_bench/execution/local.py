@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from mmedit_bench.datasets.suite import TRAIN, Suite
+from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.errors import BadData, BenchError, WeightsChanged
-from mmedit_bench.harness.artefacts import Artefact, prepared
-from mmedit_bench.harness.run import Experiment, Progress, RunResult
+from mmedit_bench.harness.artefacts import Artefact
+from mmedit_bench.harness.baseline import Measured, Progress, measured
+from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.run import RunResult
 from mmedit_bench.harness.run import run as run_harness
-from mmedit_bench.harness.walk import seed_everything
+from mmedit_bench.harness.work import made_ready
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+from mmedit_bench.runs.baseline import FOLDER
+from mmedit_bench.runs.evidence import evidence
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
-    from mmedit_bench.editors import Editor, Trained
+    from mmedit_bench.editors import Editor
 
 EVALUATION = "evaluation"
 """The split that published numbers are measured on."""
@@ -31,6 +35,7 @@ class Order:
     backbone: str
     editor: str
     protocol: str = "one-step"
+    protocol_options: Mapping[str, Any] = field(default_factory=dict)
     split: str = EVALUATION
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the editor."""
@@ -39,6 +44,8 @@ class Order:
     device: str = "cpu"
     dtype: str = "float32"
     batch_size: int = 16
+    evidence: tuple[str, ...] = ()
+    """What is recorded beyond the default; see `runs.evidence`."""
 
 
 class Workshop:
@@ -53,33 +60,36 @@ class Workshop:
         self._backbone: Backbone | None = None
         self._loaded: tuple[str, str, str, int] | None = None
 
+    def measured(self, order: Order, out: Path, progress: Progress | None = None) -> Measured:
+        """The baseline that the order is measured against. No editor is loaded for it."""
+        return measured(
+            self._suite_of(order), order.split, self.backbone(order), out / FOLDER,
+            limit=order.limit, kinds=evidence(order.evidence), progress=progress,
+        )  # fmt: skip
+
     def experiment(self, order: Order) -> Experiment:
         """The parts, loaded. Raises `BenchError` naming what cannot be had."""
+        suite = self._suite_of(order)
         entry = EDITORS.entry(order.editor)
-        editor = _made(EDITORS, order.editor, order.options)
-        protocol = _made(PROTOCOLS, order.protocol, {})
-        suite = self.suite(order.suite)
-        if order.split not in suite.splits:
-            raise BadData(
-                f"suite {suite.name} has no split {order.split!r}; it has {', '.join(suite.splits)}"
-            )
         return Experiment(
             suite=suite,
             split=order.split,
             backbone=self.backbone(order),
-            editor=editor,
-            protocol=protocol,
+            editor=_made(EDITORS, order.editor, order.options),
+            protocol=_made(PROTOCOLS, order.protocol, order.protocol_options),
             editor_options=order.options,
             editor_source=entry.source,
+            evidence=evidence(order.evidence),
             limit=order.limit,
             seed=order.seed,
         )
 
     def run(self, order: Order, out: Path, progress: Progress | None = None) -> RunResult:
         """Carry out an order; what is recorded already is not done again. Raises as `harness.run`."""
+        found = self.measured(order, out, progress)  # before any editor's code is imported
         try:
             experiment = self.experiment(order)
-            return run_harness(experiment, out, progress=progress, artefacts=self._artefacts)
+            return run_harness(experiment, out, found=found, progress=progress, artefacts=self._artefacts)
         except WeightsChanged:
             self._backbone = self._loaded = None  # the next order must not meet an altered model
             raise
@@ -91,15 +101,20 @@ class Workshop:
     def trained(self, order: Order, progress: Progress | None = None) -> tuple[Editor, Artefact | None]:
         """The order's editor with what it learned, and where that is kept."""
         made = self.experiment(order)
-        if not hasattr(made.editor, "train"):
+        if not made.trained:
             return made.editor, None
-        if TRAIN not in made.suite.splits:
-            raise BadData(f"suite {made.suite.name} has no split {TRAIN!r} to train {order.editor} on")
-        seed_everything(order.seed, "train")
-        editor, cases = cast("Trained", made.editor), made.suite.cases(TRAIN)
-        return editor, prepared(
-            editor, made.backbone, cases, seed=order.seed, folder=self._artefacts, progress=progress
-        )
+        return made.editor, made_ready(
+            made.editor, made.backbone, made.suite,
+            seed=order.seed, artefacts=self._artefacts, progress=progress,
+        )  # fmt: skip
+
+    def _suite_of(self, order: Order) -> Suite:
+        suite = self.suite(order.suite)
+        if order.split not in suite.splits:
+            raise BadData(
+                f"suite {suite.name} has no split {order.split!r}; it has {', '.join(suite.splits)}"
+            )
+        return suite
 
     def suite(self, name: str) -> Suite:
         """A suite, loaded once."""

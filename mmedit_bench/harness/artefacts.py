@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from mmedit_bench.cases import EditCase
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.datasets.suite import TRAIN, Suite
+from mmedit_bench.errors import BadData, BadRecord
+from mmedit_bench.runs.files import write_whole
 from mmedit_bench.runs.provenance import library_version, source_digest
 from mmedit_bench.runs.spec import canonical
 
@@ -111,13 +113,22 @@ def spec_of(editor: Trained, backbone: Backbone, cases: Sequence[EditCase], seed
         settings=json.loads(canonical(dict(editor.training_settings(base)))),
         code=_source_digest(type(editor).__module__),
         backbone=base.name,
-        backbone_digest=base.digest,
+        backbone_digest=base.loaded_digest,
         dtype=str(base.dtype).removeprefix("torch."),
         device=str(base.device).partition(":")[0],
         cases=cases_digest(cases),
         seed=seed,
         torch=library_version("torch"),
     )
+
+
+def fingerprint_of(editor: Any, backbone: Backbone, suite: Suite, seed: int) -> str | None:
+    """Which training an editor rests on, before it is trained; None for one that is not."""
+    if not hasattr(editor, "train"):
+        return None
+    if TRAIN not in suite.splits:
+        raise BadData(f"suite {suite.name} has no split {TRAIN!r} to train {editor.name} on")
+    return spec_of(editor, backbone, suite.cases(TRAIN), seed).fingerprint
 
 
 def cases_digest(cases: Sequence[EditCase]) -> str:
@@ -179,7 +190,7 @@ def _train(
         if state.exists():
             (state / "seconds").write_text(f"{seconds}\n", encoding="utf-8")
     data = save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()})
-    _write(place / "artefact.safetensors", data)
+    write_whole(place / "artefact.safetensors", data)
     described = {
         "recipe": RECIPE,
         "fingerprint": spec.fingerprint,
@@ -189,7 +200,7 @@ def _train(
         "seconds": round(seconds, 1),
         "curves": training.curves,
     }
-    _write(place / "artefact.json", (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
+    write_whole(place / "artefact.json", (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
     shutil.rmtree(state, ignore_errors=True)
     log.info("%s: trained in %.0f seconds", place, seconds)
 
@@ -210,13 +221,6 @@ def _read(spec: ArtefactSpec, place: Path, new: bool) -> Artefact:
         raise BadRecord(
             f"{place} cannot be read: {type(error).__name__}: {error}; remove it and prepare again"
         ) from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
 
 
 def _seconds(state: Path) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmedit_bench.cases import EditRequest, ImageRef, Probe, Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.runs.records import Reading
+from mmedit_bench.runs.evidence import DEFAULT, KL, TOP10, Reading, rounded
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
@@ -22,22 +22,41 @@ class Replies(NamedTuple):
     """Token ids of the references."""
 
 
-def ask(backbone: Backbone, probes: Sequence[Probe]) -> Replies:
+def ask(backbone: Backbone, probes: Sequence[Probe], kinds: Sequence[str] = DEFAULT) -> Replies:
     """Answer and teacher-force all probes, always as the one batch they are.
 
     Before and after an edit the same batch is asked, so that no difference between the two can come
-    from batching. Raises `BenchError` for replies that no record can hold.
+    from batching. `kinds` of evidence are read. Raises `BenchError` for replies that no record can
+    hold.
     """
     queries = [sealed(probe.query) for probe in probes]
     if not queries:
         return Replies((), ())
+    references = [probe.reference for probe in probes]
     answers = answered(backbone, queries)
-    forced = backbone.score(queries, [probe.reference for probe in probes])
-    readings = tuple(
-        Reading(answer, tuple(int(token) for token in one.argmax_ids))
-        for answer, one in zip(answers, forced, strict=True)
-    )
-    return Replies(readings, tuple(tuple(int(token) for token in one.target_ids) for one in forced))
+    forced = backbone.score(queries, references)
+    # a query that a route answers has a text, and no distribution that anything could be read from
+    open_ones = [i for i, one in enumerate(forced) if one.argmax_ids is not None]
+    further = _further(backbone, [queries[i] for i in open_ones], [references[i] for i in open_ones], kinds)
+    readings = [Reading(answer) for answer in answers]
+    for i, more in zip(open_ones, further, strict=True):
+        argmax = tuple(int(token) for token in forced[i].argmax_ids or ())
+        readings[i] = Reading(answers[i], argmax, rounded(forced[i].logprobs or ()), **more)
+    return Replies(tuple(readings), tuple(tuple(int(token) for token in one.target_ids) for one in forced))
+
+
+def _further(
+    backbone: Backbone, queries: Sequence[Query], references: Sequence[str], kinds: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Evidence beyond the default kinds, by query."""
+    found: list[dict[str, Any]] = [{} for _ in queries]
+    if TOP10 in kinds and queries:
+        for own, rows in zip(found, backbone.top_tokens(queries, references, 10), strict=True):
+            own[TOP10] = rows
+    if KL in kinds and queries:
+        for own, numbers in zip(found, backbone.divergences(queries, references), strict=True):
+            own[KL] = rounded(numbers)
+    return found
 
 
 def answered(backbone: Backbone, queries: Sequence[Query]) -> list[str]:
@@ -63,6 +82,9 @@ def sealed(query: Query) -> Query:
     return Query(query.prompt, ImageRef(query.image.digest, partial(bytes, query.image.bytes())))
 
 
-def sealed_request(request: EditRequest) -> EditRequest:
-    """The request with a sealed query: all of a case that an editor is handed."""
-    return EditRequest(request.id, sealed(request.query), request.target)
+def sealed_request(request: EditRequest, opaque: str) -> EditRequest:
+    """The request with a sealed query, under an id that means something to this run only.
+
+    All of a case that an editor is handed: under its own id it could be looked up in the data set.
+    """
+    return EditRequest(opaque, sealed(request.query), request.target)

@@ -1,102 +1,124 @@
-"""What the unedited backbone says: asked once, shared by every editor and run.
+"""Asking the unedited backbone: once per suite, backbone and way of asking, shared by every run.
 
-The unit of storage is a whole batch, so a stored answer and a fresh one are the same even where
-batching changes the last bits. Only batches asked before any editor has met the backbone are
-stored, so no editor can leave a trace in another's run.
+A baseline is made by the side that asks, before any editor is loaded, and only ever added to. The
+unit of storage is a whole batch (the requests of a batch of cases, the probes of a case), so that a
+stored reply and a fresh one are the same even where batching changes the last bits.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmedit_bench.cases import Probe, Query
+from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.harness.asking import Replies, answered, ask, sealed
-from mmedit_bench.runs.records import Reading
-from mmedit_bench.runs.spec import RunSpec, canonical
+from mmedit_bench.harness.asking import answered, ask, sealed
+from mmedit_bench.runs.baseline import Baseline, BaseProbe, append, path_for, read_baseline
+from mmedit_bench.runs.evidence import DEFAULT
+from mmedit_bench.runs.provenance import code_digest, library_version
+from mmedit_bench.scoring.selection import Selection, select_needed
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
+    from mmedit_bench.datasets.suite import Suite
 
-_KEY = (
-    "suite_digest",
-    "backbone_digest",
-    "protocol_version",
-    "dtype",
-    "device",
-    "batch_size",
-    "core_code",
-    "torch",
-    "transformers",
-)
-"""The parts of a spec that can change an unedited answer."""
+Progress = Callable[[str, int, int], None]
+"""Called with a phase ("select", "baseline", "edit"), how much of it is done, and how much there is."""
+
+SPOT_CHECKS = 4
+"""Stored cases that are asked again before a stored baseline is believed."""
 
 
-class BeforeStore:
-    """Replies of one unedited backbone, in memory and in one append-only file under `folder`.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A baseline with the cases that it says need an edit."""
 
-    Several processes may share the file: each adds whole lines in one append, and a line that is
-    torn or not understood is ignored and its batch asked again.
+    baseline: Baseline
+    selection: Selection
+
+    @property
+    def digest(self) -> str:
+        """Of the part that a run over this selection uses."""
+        return self.baseline.digest(self.selection.considered, [case.id for case in self.selection.cases])
+
+
+def asking_of(suite: Suite, split: str, backbone: Backbone, kinds: Sequence[str] = DEFAULT) -> dict[str, Any]:
+    """The parts of a spec that decide what an unedited backbone says."""
+    base = backbone.unedited()
+    return {
+        "suite": suite.name,
+        "suite_digest": suite.digest,
+        "split": split,
+        "backbone": base.name,
+        "backbone_digest": base.loaded_digest,
+        "dtype": str(base.dtype).removeprefix("torch."),
+        "device": str(base.device).partition(":")[0],
+        "batch_size": base.batch_size,
+        "evidence": list(kinds),
+        "asking_code": code_digest("mmedit_bench.harness.asking", type(base).__module__),
+        "torch": library_version("torch"),
+        "transformers": library_version("transformers"),
+    }
+
+
+def measured(
+    suite: Suite,
+    split: str,
+    backbone: Backbone,
+    folder: Path,
+    *,
+    limit: int | None = None,
+    kinds: Sequence[str] = DEFAULT,
+    progress: Progress | None = None,
+) -> Measured:
+    """The baseline of the cases that need an edit, read from `folder` and asked where it is missing.
+
+    A few of the stored cases are asked again. Raises `BadRecord` if one of them is answered
+    otherwise: the file was changed, or stems from another machine.
     """
+    tell = progress or (lambda phase, done, total: None)
+    base = backbone.unedited()
+    path = path_for(folder, asking_of(suite, split, base, kinds))
+    held = read_baseline(path, kinds)
+    cases = suite.cases(split)
 
-    def __init__(self, folder: Path, backbone: Backbone, spec: RunSpec) -> None:
-        values = spec.as_dict()
-        key = _digest({name: values[name] for name in _KEY})
-        self._path = folder / f"{key[:32]}.jsonl"
-        self._backbone = backbone
-        self._held = dict(_lines(self._path))
+    def answers(part: Sequence[EditCase]) -> list[str]:
+        nonlocal held
+        if not all(case.id in held.answers for case in part):
+            said = answered(base, [sealed(case.request.query) for case in part])
+            found = {case.id: answer for case, answer in zip(part, said, strict=True)}
+            fresh = {case: answer for case, answer in found.items() if case not in held.answers}
+            held = held.with_answers(fresh)
+            append(path, held.lines(fresh, ()))
+        return [held.answers[case.id] for case in part]
 
-    def answers(self, queries: Sequence[Query]) -> list[str]:
-        """Answers to a batch of queries that need no teacher forcing."""
-        key = _digest(["answers", [query.digest for query in queries]])
-        try:
-            answers = [str(answer) for answer in self._held[key]]
-            if len(answers) == len(queries):
-                return answers
-        except (KeyError, TypeError):
-            pass  # not stored, or not by this program
-        answers = answered(self._backbone, [sealed(query) for query in queries])
-        self._add(key, answers)
-        return answers
-
-    def replies(self, probes: Sequence[Probe]) -> Replies:
-        """Replies to a batch of probes."""
-        key = _digest(["replies", [[probe.query.digest, probe.reference] for probe in probes]])
-        try:
-            readings, targets = self._held[key]
-            replies = Replies(
-                tuple(Reading.from_dict(item) for item in readings),
-                tuple(tuple(int(token) for token in target) for target in targets),
+    selection = select_needed(
+        cases,
+        answers,
+        limit,
+        batch=base.batch_size,
+        progress=lambda done: tell("select", done, len(cases)),
+    )
+    stored = [case for case in selection.cases if case.id in held.probes]
+    for case in random.SystemRandom().sample(stored, min(SPOT_CHECKS, len(stored))):
+        if readings_of(base, case, kinds) != held.probes[case.id]:
+            raise BadRecord(
+                f"{path}: case {case.id} is answered otherwise by the backbone at hand; the file was "
+                "changed or made on another machine: remove it, and the runs measured against it"
             )
-            if len(replies.readings) == len(replies.targets) == len(probes):
-                return replies
-        except (KeyError, TypeError, ValueError, BadRecord):
-            pass  # not stored, or not by this program
-        replies = ask(self._backbone, probes)
-        self._add(key, [[reading.as_dict() for reading in replies.readings], replies.targets])
-        return replies
-
-    def _add(self, key: str, value: Any) -> None:
-        self._held[key] = value
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A line feed on both sides: a torn line before this one cannot swallow it.
-        line = f"\n{canonical({'key': key, 'value': value})}\n".encode()
-        with self._path.open("ab", buffering=0) as file:
-            file.write(line)
+    for done, case in enumerate(selection.cases, start=1):
+        if case.id not in held.probes:
+            held = held.with_probes(case.id, readings_of(base, case, kinds))
+            append(path, held.lines((), [case.id]))
+        tell("baseline", done, len(selection.cases))
+    return Measured(held, selection)
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    for raw in path.read_bytes().split(b"\n") if path.exists() else ():
-        try:
-            entry = json.loads(raw)
-            yield entry["key"], entry["value"]
-        except (ValueError, KeyError, TypeError):
-            continue
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+def readings_of(base: Backbone, case: EditCase, kinds: Sequence[str]) -> tuple[BaseProbe, ...]:
+    """What the unedited backbone says to a case's probes."""
+    replies = ask(base, case.probes, kinds)
+    together = zip(case.probes, replies.targets, replies.readings, strict=True)
+    return tuple(BaseProbe(probe.id, target, reading) for probe, target, reading in together)

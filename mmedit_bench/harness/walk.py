@@ -1,100 +1,167 @@
-"""One unit of a schedule, step by step."""
+"""One segment of a unit, step by step."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from mmedit_bench.cases import EditCase, EditRequest
-from mmedit_bench.errors import WeightsChanged
-from mmedit_bench.harness.asking import Replies, ask, sealed_request, writable
-from mmedit_bench.harness.baseline import BeforeStore
+from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.harness.asking import ask, sealed_request, writable
+from mmedit_bench.harness.editor_side import Carried, EditorSide, opaque_id
 from mmedit_bench.harness.guard import WeightGuard
-from mmedit_bench.protocols.steps import Apply, Ask, Unit
-from mmedit_bench.runs.records import AskRecord, ProbeRecord
+from mmedit_bench.plugins.registry import MEASURES
+from mmedit_bench.protocols.steps import Apply, Ask, Measure, Restore, Undo, Unit
+from mmedit_bench.runs.evidence import rounded
+from mmedit_bench.runs.records import (
+    Applied,
+    Asked,
+    Closes,
+    Measured,
+    ProbeRecord,
+    Restored,
+    StepRecord,
+    Undone,
+)
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
-    from mmedit_bench.editors import Editor
-    from mmedit_bench.interventions import Edit
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
 _LONGEST_ERROR = 1000
 
 
 class Walked(NamedTuple):
-    """What a unit leaves behind."""
+    """What a segment leaves behind."""
 
-    records: list[AskRecord]
+    records: list[StepRecord]
     timings: list[dict[str, Any]]
     """One per `Apply`: seconds of wall time and bytes of the edit."""
+    carried: tuple[Carried, ...]
+    """The edits in force at its end, in order."""
 
 
 class Walker:
-    """Walks units with one editor on one unedited backbone."""
+    """Walks segments with one editor on one unedited backbone."""
 
-    def __init__(self, base: Backbone, editor: Editor, before: BeforeStore, guard: WeightGuard) -> None:
+    def __init__(
+        self,
+        base: Backbone,
+        side: EditorSide,
+        guard: WeightGuard,
+        *,
+        fingerprint: str,
+        kinds: Sequence[str],
+        seed: int,
+    ) -> None:
         self._base = base
-        self._editor = editor
-        self._before = before
+        self._side = side
         self._guard = guard
+        self._fingerprint = fingerprint
+        self._kinds = kinds
+        self._seed = seed
 
-    def walk(self, unit: Unit) -> Walked:
-        """Run the unit's steps. Raises `WeightsChanged` as soon as an edit is seen to write to the model."""
-        walked = Walked([], [])
-        edits: list[tuple[str, Edit]] = []
-        failures: dict[str, str] = {}
-        last = unit.asks[-1][0]
-        for index, step in enumerate(unit.steps):
-            if isinstance(step, Apply):
-                timing = self._apply(step.request, edits, failures)
-                walked.timings.append({"unit": unit.id, "step": index, "case": step.request.id, **timing})
-                self._guard.watch(f"after edit {step.request.id}")
-            elif isinstance(step, Ask):
-                walked.records.append(self._ask(unit.id, index, step.case, edits, failures, index == last))
-                self._guard.watch(f"after asking case {step.case.id}")
-            else:
-                edits.clear()
-                failures.clear()
-        return walked
+    def walk(self, unit: Unit, number: int, carried: Sequence[Carried] = ()) -> Walked:
+        """Take the steps of segment `number`, with the edits that are in force ahead of it.
+
+        Raises `WeightsChanged` as soon as an edit is seen to write to the model.
+        """
+        seed_everything(self._seed, unit.id if number == 0 else f"{unit.id}\n{number}")
+        indices = unit.segments[number]
+        records: list[StepRecord] = []
+        timings: list[dict[str, Any]] = []
+        now = tuple(carried)
+        for index in indices:
+            closes: Closes = None
+            if index == indices[-1]:
+                closes = "unit" if number == len(unit.segments) - 1 else "segment"
+            head: dict[str, Any] = {"unit": unit.id, "step": index, "closes": closes}
+            step = unit.steps[index]
+            match step:
+                case Apply(request=request):
+                    edit, error, cost = self._apply(request, now)
+                    if edit is not None:
+                        new = Carried(index, request.id, edit)
+                        now = (*(one for one in now if one.case != request.id), new)
+                    status = "failed" if error else "ok"
+                    records.append(Applied(**head, request=request.id, status=status, error=error))  # type: ignore[arg-type]
+                    timings.append({"unit": unit.id, "step": index, "case": request.id, **cost})
+                    self._guard.watch(f"after edit {request.id}")
+                case Ask(case=case, moment=moment):
+                    records.append(self._ask(head, case, moment, now))
+                    self._guard.watch(f"after asking case {case.id}")
+                case Undo(request=id):
+                    now = tuple(one for one in now if one.case != id)
+                    records.append(Undone(**head, request=id))
+                case Restore():
+                    now = ()
+                    records.append(Restored(**head))
+                case Measure(measure=name, options=options, moment=moment):
+                    acting = self._base.edited(*(one.edit for one in now))
+                    values = _finite(name, MEASURES.load(name)(acting, **options))
+                    records.append(Measured(**head, measure=name, moment=moment, values=values))
+                    self._guard.watch(f"after measure {name}")
+                case _:
+                    assert_never(step)
+        if number == len(unit.segments) - 1:
+            self._side.forget()
+        return Walked(records, timings, now)
+
+    def made_again(self, unit: Unit, upto: int, failed: frozenset[int]) -> tuple[Carried, ...]:
+        """The edits in force ahead of segment `upto`, made anew: for edits that could not be kept.
+
+        With the seeds of the first time they are the same. Raises `BenchError` for one that is not
+        made this time.
+        """
+        now: tuple[Carried, ...] = ()
+        for number in range(upto):
+            seed_everything(self._seed, unit.id if number == 0 else f"{unit.id}\n{number}")
+            for index in unit.segments[number]:
+                step = unit.steps[index]
+                if isinstance(step, Apply) and index not in failed:
+                    edit, error, _ = self._apply(step.request, now)
+                    if edit is None:
+                        raise BenchError(
+                            f"unit {unit.id}: the edit of {step.request.id} was made before and now is not "
+                            f"({error}); delete the run's folder and run again"
+                        )
+                    now = (
+                        *(one for one in now if one.case != step.request.id),
+                        Carried(index, step.request.id, edit),
+                    )
+                elif isinstance(step, Undo):
+                    now = tuple(one for one in now if one.case != step.request)
+                elif isinstance(step, Restore):
+                    now = ()
+        return now
 
     def _apply(
-        self, request: EditRequest, edits: list[tuple[str, Edit]], failures: dict[str, str]
-    ) -> dict[str, Any]:
-        carrying = self._base.edited(*(edit for _, edit in edits))
+        self, request: EditRequest, carried: Sequence[Carried]
+    ) -> tuple[Any, str | None, dict[str, Any]]:
+        sealed = sealed_request(request, opaque_id(self._fingerprint, request.id))
         started = time.perf_counter()
-        edit: Edit | None = None
-        failures.pop(request.id, None)
+        edit, error, size = None, None, None
         try:
-            edit = self._editor.edit(carrying, sealed_request(request))
-            self._base.edited(edit)  # raises if it is no edit
-            edits.append((request.id, edit))
+            edit = self._side.make(sealed, carried)
+            size = edit.nbytes
         except WeightsChanged:
             raise
-        except (Exception, SystemExit) as error:  # a third party's code may raise anything
-            failures[request.id] = described("edit", error)
+        except (Exception, SystemExit) as problem:  # a third party's code may raise anything
+            edit, error = None, described("edit", problem)
         seconds = time.perf_counter() - started
-        return {"seconds": round(seconds, 6), "edit_bytes": getattr(edit, "nbytes", None)}
+        return edit, error, {"seconds": round(seconds, 6), "edit_bytes": size}
 
-    def _ask(
-        self,
-        unit: str,
-        index: int,
-        case: EditCase,
-        edits: Sequence[tuple[str, Edit]],
-        failures: dict[str, str],
-        last: bool,
-    ) -> AskRecord:
-        before = self._before.replies(case.probes)
-        acting, error = list(edits), failures.get(case.id)
+    def _ask(self, head: dict[str, Any], case: EditCase, moment: str, carried: Sequence[Carried]) -> Asked:
+        acting, error = list(carried), None
         while True:
             try:
-                after = ask(self._base.edited(*(edit for _, edit in acting)), case.probes)
+                after = ask(self._base.edited(*(one.edit for one in acting)), case.probes, self._kinds)
                 break
             except WeightsChanged:
                 raise
@@ -102,27 +169,25 @@ class Walker:
                 # An edit may be well formed and still break the model (a context too long for it).
                 if not acting:
                     raise
-                name, _ = acting.pop()
-                error = error or described(f"asking with edit {name}", problem)
-        return AskRecord(
-            unit=unit,
-            step=index,
+                left_out = acting.pop()
+                error = error or described(f"asking with edit {left_out.case}", problem)
+        together = zip(case.probes, after.readings, strict=True)
+        return Asked(
+            **head,
             case=case.id,
-            edits=tuple(name for name, _ in acting),
+            moment=moment,
+            edits=tuple(one.case for one in acting),
             status="failed" if error else "ok",
             error=error,
-            probes=_joined(case, before, after),
-            last=last,
+            probes=tuple(ProbeRecord(probe.id, reading) for probe, reading in together),
         )
 
 
-def _joined(case: EditCase, before: Replies, after: Replies) -> tuple[ProbeRecord, ...]:
-    return tuple(
-        ProbeRecord(probe.id, now.answer, now.argmax, target, then)
-        for probe, now, target, then in zip(
-            case.probes, after.readings, after.targets, before.readings, strict=True
-        )
-    )
+def _finite(name: str, values: Any) -> dict[str, float]:
+    found = {str(key): float(value) for key, value in dict(values).items()}
+    if wrong := [key for key, value in found.items() if not math.isfinite(value)]:
+        raise BenchError(f"measure {name}: {wrong[0]} is not a finite number")
+    return dict(zip(found, rounded(list(found.values())), strict=True))
 
 
 def described(doing: str, error: BaseException) -> str:
@@ -132,9 +197,9 @@ def described(doing: str, error: BaseException) -> str:
 
 
 def seed_everything(seed: int, purpose: str) -> None:
-    """Seed Python, NumPy and PyTorch from the run's seed and a purpose (a unit's id).
+    """Seed Python, NumPy and PyTorch from the run's seed and a purpose (a segment's name).
 
-    A unit then draws the same numbers whether or not others ran before it in this process.
+    A segment then draws the same numbers whether or not others ran before it in this process.
     """
     value = int.from_bytes(hashlib.sha256(f"{seed}\n{purpose}".encode()).digest()[:4], "big")
     random.seed(value)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from mmedit_bench.errors import BenchError, Collision, UnknownName
+from mmedit_bench.errors import BenchError, Collision, NotSavable, UnknownName
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import Query
@@ -21,10 +21,6 @@ class Answerer(Protocol):
 
     def answer(self, queries: Sequence[Query]) -> list[str]:
         """One answer per query."""
-
-
-class NotSavable(BenchError):
-    """An intervention that holds code, which no data file can carry."""
 
 
 class Layout(Protocol):

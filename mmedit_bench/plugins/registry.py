@@ -100,3 +100,6 @@ SUITES = Registry("mmedit_bench.suites", "suite")
 
 PROTOCOLS = Registry("mmedit_bench.protocols", "protocol")
 """Protocol classes, called with their options."""
+
+MEASURES = Registry("mmedit_bench.measures", "measure")
+"""Callables `(backbone, **options) -> Mapping[str, float]` of an edited backbone."""

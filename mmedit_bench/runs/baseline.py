@@ -23,7 +23,7 @@ from mmedit_bench.runs.spec import RunSpec, canonical
 FOLDER = "baselines"
 """Name of the folder beside the runs."""
 
-_KEY = (
+ASKING = (
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "dtype", "device", "batch_size",
     "evidence", "asking_code", "torch", "transformers",
 )  # fmt: skip
@@ -86,15 +86,15 @@ class Baseline:
         return (canonical({"case": case, "probes": probes}) + "\n").encode()
 
 
-def baseline_key(spec: RunSpec) -> str:
-    """What tells one baseline from another: 32 hex digits, the name of its file."""
-    values = spec.as_dict()
-    return hashlib.sha256(canonical({name: values[name] for name in _KEY}).encode()).hexdigest()[:32]
+def path_for(folder: Path, asking: Mapping[str, Any]) -> Path:
+    """The baseline's file in a folder of baselines; `asking` has the parts of a spec that decide it."""
+    key = canonical({name: asking[name] for name in ASKING})
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
 
 
 def path_of(folder: Path, spec: RunSpec) -> Path:
-    """The baseline's file in a folder of baselines."""
-    return folder / f"{baseline_key(spec)}.jsonl"
+    """The file of a run's baseline in a folder of baselines."""
+    return path_for(folder, spec.as_dict())
 
 
 def read_baseline(path: Path, kinds: Sequence[str]) -> Baseline:

@@ -47,6 +47,9 @@ def source_digest(*modules: str, folder: bool = False) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+code_digest = source_digest
+
+
 @functools.cache
 def library_version(distribution: str) -> str:
     """The installed version, without its local build tag ("2.6.0", not "2.6.0+cpu"), or "absent"."""

@@ -6,9 +6,11 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmedit_bench.cases import Query
+from mmedit_bench.errors import NotSavable
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,18 @@ class FakeEdit:
     text: str
     nbytes: int = 8
 
+    def save(self, path: Path) -> None:
+        raise NotSavable("a fake edit is no file")
+
 
 @dataclass(frozen=True)
 class FakeForced:
     target_ids: tuple[int, ...]
     argmax_ids: tuple[int, ...]
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        return tuple(0.0 if a == t else -2.5 for a, t in zip(self.argmax_ids, self.target_ids, strict=True))
 
 
 class FakeModel:
@@ -57,6 +66,10 @@ class FakeBackbone:
     @property
     def digest(self) -> str:
         return hashlib.sha256(repr(self.model.weights).encode()).hexdigest()
+
+    @property
+    def loaded_digest(self) -> str:
+        return self.digest
 
     def versions(self) -> tuple[int, ...]:
         return (self.model.version,)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmedit_bench.harness.guard import ProofPolicy
-from mmedit_bench.harness.run import Experiment, RunResult
+from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.run import RunResult
 from mmedit_bench.protocols.one_step import OneStep
 from tests.fakes import editors
 from tests.fakes.backbone import FakeBackbone

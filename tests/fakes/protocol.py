@@ -17,4 +17,4 @@ class Sequential:
     def units(self, cases: Sequence[EditCase], seed: int) -> Iterator[Unit]:
         applies = [Apply(case.request) for case in cases]
         asks = [Ask(case) for case in cases]
-        yield Unit("all", (*applies, *asks, Restore(), asks[0]))
+        yield Unit("all", (*applies, *asks, Restore(), Ask(cases[0], "restored")))

@@ -1,0 +1,117 @@
+"""What a run is going to do, made from its parts before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.harness.artefacts import fingerprint_of
+from mmedit_bench.harness.baseline import Measured, asking_of
+from mmedit_bench.protocols.steps import EditingProtocol, Unit, options_of, schedule_of
+from mmedit_bench.runs.evidence import DEFAULT
+from mmedit_bench.runs.folder import Manifest, SelectionSummary
+from mmedit_bench.runs.provenance import code_digest
+from mmedit_bench.runs.spec import RunSpec
+
+if TYPE_CHECKING:
+    from mmedit_bench.backbones.base import Backbone
+    from mmedit_bench.editors import Editor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What to run: the parts, ready for use."""
+
+    suite: Suite
+    split: str
+    backbone: Backbone
+    editor: Editor
+    protocol: EditingProtocol
+    editor_options: Mapping[str, Any] = field(default_factory=dict)
+    """The options the editor was made with."""
+    editor_source: str = "unregistered"
+    """`Entry.source` of an editor that was looked up by name."""
+    evidence: tuple[str, ...] = DEFAULT
+    """What is recorded of each reply; see `runs.evidence`."""
+    limit: int | None = None
+    seed: int = 0
+
+    def spec(self) -> RunSpec:
+        """What determines the outcome."""
+        base, editor, protocol = self.backbone.unedited(), self.editor, self.protocol
+        return RunSpec(
+            **asking_of(self.suite, self.split, base, self.evidence),
+            editor=editor.name,
+            editor_version=editor.version,
+            editor_settings=resolved(editor, base, self.editor_options),
+            editor_options=differing(editor, base, self.editor_options),
+            editor_code=code_digest(type(editor).__module__, folder=True),
+            artefact=fingerprint_of(editor, base, self.suite, self.seed),
+            protocol=protocol.name,
+            protocol_version=protocol.version,
+            protocol_options=options_of(protocol),
+            limit=self.limit,
+            seed=self.seed,
+            walking_code=code_digest("mmedit_bench.harness.walk", type(protocol).__module__),
+        )
+
+    @property
+    def trained(self) -> bool:
+        """Whether the editor learns before it edits."""
+        return hasattr(self.editor, "train")
+
+    @property
+    def control(self) -> bool:
+        """Whether the editor calls itself a mark on the scale."""
+        return bool(getattr(self.editor, "control", False))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run's spec with what follows from it."""
+
+    spec: RunSpec
+    schedule: tuple[Unit, ...]
+    manifest: Manifest
+
+    @property
+    def segments(self) -> tuple[tuple[int, int], ...]:
+        """Index of the unit and number of the segment, for all segments in order."""
+        return tuple(
+            (index, number)
+            for index, unit in enumerate(self.schedule)
+            for number in range(len(unit.segments))
+        )
+
+
+def resolved(editor: Any, backbone: Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
+    settings = getattr(editor, "settings", None)
+    return dict(asdict(settings(backbone)) if callable(settings) else options)
+
+
+def differing(editor: Any, backbone: Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
+    if not callable(getattr(editor, "settings", None)):
+        return dict(options)
+    mine, usual = (asdict(one.settings(backbone)) for one in (editor, type(editor)()))
+    return {name: mine[name] for name in options if mine[name] != usual[name]}
+
+
+def planned(experiment: Experiment, found: Measured, artefact: str | None = None) -> Plan:
+    """The plan of an experiment whose cases are those of `found`; `artefact` is the training's sha256."""
+    spec = experiment.spec()
+    selection = found.selection
+    schedule = schedule_of(experiment.protocol, selection.cases, experiment.seed)
+    kept = tuple(case.id for case in selection.cases)
+    manifest = Manifest(
+        spec,
+        SelectionSummary(len(selection.considered), selection.already_right, kept),
+        len(schedule),
+        sum(len(unit.asks) for unit in schedule),
+        found.digest,
+        artefact,
+        experiment.control,
+        experiment.editor_source,
+    )
+    return Plan(spec, schedule, manifest)
