@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, WeightsChanged
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from mmedit_bench.editors import Editor, Trained
 
 
-class Task(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Task:
     """A unit with something left to walk."""
 
     index: int

@@ -118,7 +118,8 @@ def schedule_of(protocol: EditingProtocol, cases: Sequence[EditCase], seed: int)
         if unit.id in seen:
             raise BenchError(f"protocol {name} gives two units the same id, {unit.id!r}")
         seen.add(unit.id)
-        if strange := [step for step in unit.steps if not isinstance(step, Step)]:
+        given: tuple[object, ...] = unit.steps  # by a protocol that nobody may have type-checked
+        if strange := [step for step in given if not isinstance(step, Step)]:
             raise BenchError(f"protocol {name}: unit {unit.id} has a step that is none: {strange[0]!r}")
         moments = [(step.case.id, step.moment) for _, step in unit.asks]
         if len(set(moments)) < len(moments):

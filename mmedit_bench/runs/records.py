@@ -128,7 +128,7 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
     if not isinstance(kind, str) or kind not in _TYPES:
         raise BadRecord(f"kind is {kind!r}, not one of {', '.join(_TYPES)}")
     head: dict[str, Any] = {"unit": str, "step": int, "closes": str | None, "kind": str}
-    own: Mapping[str, Any] = {
+    known: dict[str, dict[str, Any]] = {
         "apply": {"request": str, "status": str, "error": str | None},
         "ask": {
             "case": str, "moment": str, "edits": list, "status": str, "error": str | None, "probes": list,
@@ -136,8 +136,8 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
         "undo": {"request": str},
         "restore": {},
         "measure": {"measure": str, "moment": str, "values": dict},
-    }[kind]  # fmt: skip
-    fields = dict(_fields(values, head | own))
+    }  # fmt: skip
+    fields = dict(_fields(values, head | known[kind]))
     del fields["kind"]
     if fields["step"] < 0:
         raise BadRecord("step is negative")

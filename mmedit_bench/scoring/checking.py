@@ -193,5 +193,6 @@ def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline)
             positions = probe.reading.argmax
             if positions is not None and len(positions) != len(base.target):
                 raise BadRecord(
-                    f"{where}: probe {probe.id} has {len(positions)} positions, its reference {len(base.target)}"
+                    f"{where}: probe {probe.id} has {len(positions)} positions, "
+                    f"its reference {len(base.target)}"
                 )
