@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmedit_bench.editors import BenchError, EditCase, Probe
+from mmedit_bench.editors import BenchError, EditCase, EditRequest, Probe
 
 COPY, UPDATE, RETAIN = "copy", "update", "retain"
 
@@ -18,12 +18,15 @@ class Fact:
     """A train case as a demonstration shows it: the fact, another wording of its question, and a
     question that the fact leaves alone with that question's own answer."""
 
-    id: str
     prompt: str
     target: str
     reworded: str
     unrelated: str
     unrelated_answer: str
+
+    def tells(self, request: EditRequest) -> bool:
+        """Whether this is the request's own fact: it would show the editor what it is asked to teach."""
+        return (self.prompt, self.target) == (request.query.prompt, request.target)
 
     def shown(self, kind: str) -> str:
         """The demonstration of the given type."""
@@ -47,7 +50,6 @@ def facts_of(cases: Sequence[EditCase]) -> tuple[Fact, ...]:
         if reworded and unrelated:
             request = case.request
             fact = Fact(
-                request.id,
                 request.query.prompt,
                 request.target,
                 reworded.query.prompt,

@@ -81,5 +81,6 @@ class IKEEditor:
         count = settings.demonstrations
         query = embed(settings.retriever, backbone, [f"{request.query.prompt} {request.target}"])[0]
         similar = (self._index.embeddings @ query).argsort(descending=True, stable=True).tolist()
-        facts = [self._index.facts[i] for i in similar if self._index.facts[i].id != request.id][:count]
+        ranked = (self._index.facts[i] for i in similar)
+        facts = [fact for fact in ranked if not fact.tells(request)][:count]
         return [fact.shown(TYPES[rank % len(TYPES)]) for rank, fact in enumerate(facts)][::-1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from methods.ike.corpus import COPY, RETAIN, UPDATE, facts_of
+from methods.ike.corpus import COPY, RETAIN, UPDATE, Fact, facts_of
 from methods.ike.fitting import fitting, longest_question
 from methods.ike.retriever import embed
 from mmedit_bench.editors import (
@@ -37,8 +37,8 @@ class IKELegacySettings:
 
 @dataclass(frozen=True)
 class _Corpus:
-    sentences: tuple[tuple[str, str], ...]
-    """(id of the case, demonstration)."""
+    sentences: tuple[tuple[Fact, str], ...]
+    """(fact, one of its demonstrations)."""
     embeddings: Tensor
     longest: tuple[Query, str]
 
@@ -58,7 +58,7 @@ class IKELegacyEditor:
         """Three sentences per fact of the train split: copy, rewording and unrelated question."""
         settings = settings_for(IKELegacySettings, CONFIG, backbone.name, self.options)
         kinds = (COPY, UPDATE, RETAIN)
-        sentences = tuple((fact.id, fact.shown(kind)) for fact in facts_of(cases) for kind in kinds)
+        sentences = tuple((fact, fact.shown(kind)) for fact in facts_of(cases) for kind in kinds)
         embeddings = embed(settings.retriever, backbone, [text for _, text in sentences])
         self._corpus = _Corpus(sentences, embeddings, longest_question(backbone, cases))
 
@@ -74,7 +74,8 @@ class IKELegacyEditor:
         itself = f"New Fact: {fact}\nPrompt: {fact}\n\n"
         query = embed(settings.retriever, backbone, [itself])[0]
         order = (self._corpus.embeddings @ query).argsort(descending=True, stable=True).tolist()
-        others = [text for i in order for id, text in [self._corpus.sentences[i]] if id != request.id]
+        ranked = (self._corpus.sentences[i] for i in order)
+        others = [text for fact, text in ranked if not fact.tells(request)]
         shown = others[: settings.demonstrations]
         last = f"{itself}New Fact: {fact}\nPrompt: "
         # the least similar stand at the end, and are the ones to go

@@ -11,6 +11,8 @@ from mmedit_bench.harness.guard import ProofPolicy
 from mmedit_bench.harness.plan import Experiment
 from mmedit_bench.harness.run import RunResult
 from mmedit_bench.protocols.one_step import OneStep
+from mmedit_bench.runs.baseline import FOLDER, Baseline, path_of, read_baseline
+from mmedit_bench.runs.folder import Manifest
 from tests.fakes import editors
 from tests.fakes.backbone import FakeBackbone
 from tests.fakes.suite import FakeSuite
@@ -33,6 +35,11 @@ def experiment(editor: Any = None, **changes: Any) -> Experiment:
 def contents(result_or_folder: RunResult | Path) -> tuple[bytes, bytes]:
     folder = result_or_folder if isinstance(result_or_folder, Path) else result_or_folder.folder
     return (folder / "manifest.json").read_bytes(), (folder / "predictions.jsonl").read_bytes()
+
+
+def baseline_of(out: Path, result: RunResult) -> Baseline:
+    spec = Manifest.read(result.folder / "manifest.json").spec
+    return read_baseline(path_of(out / FOLDER, spec), spec.evidence)
 
 
 def reachable(*roots: object) -> Iterator[object]:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.harness.baseline import SPOT_CHECKS
+from mmedit_bench.harness.commit import Committer
+from mmedit_bench.harness.editor_side import InProcess
+from mmedit_bench.harness.plan import Plan
 from mmedit_bench.harness.run import run
+from mmedit_bench.harness.work import work
+from mmedit_bench.protocols.steps import SEGMENT
 from mmedit_bench.runs.folder import RunFolder, read_run
 from tests.fakes import editors
-from tests.fakes.backbone import FakeBackbone
+from tests.fakes.backbone import FakeBackbone, FakeEdit
 from tests.fakes.experiment import EACH, SELDOM, contents, experiment
 from tests.fakes.protocol import Sequential
+from tests.fakes.suite import FakeSuite
 
 
 def test_a_second_run_does_nothing_and_says_so(tmp_path: Path) -> None:
@@ -30,7 +39,8 @@ def test_a_second_run_does_nothing_and_says_so(tmp_path: Path) -> None:
     assert (again.status, again.units, again.new) == ("already complete", 4, 0)
     after = contents(again), [(p, p.stat().st_mtime_ns) for p in sorted(again.folder.glob("*.json*"))]
     assert before == after
-    assert not exp.backbone.calls and not exp.editor.seen  # type: ignore[attr-defined]
+    assert not exp.editor.seen  # type: ignore[attr-defined]
+    assert len(exp.backbone.calls) <= SPOT_CHECKS  # type: ignore[attr-defined]
 
 
 def test_resumes_from_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +52,7 @@ def test_resumes_from_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (done.folder / "predictions.jsonl").write_bytes(predictions[:size])
         result = run(exp, tmp_path)
         assert contents(result) == (manifest, predictions)
-        missing = 2 - predictions[:size].count(b"\n")
+        missing = 2 - predictions[:size].count(b"\n") // 3
         assert (result.new, result.status) == (missing, "complete" if missing else "already complete")
 
 
@@ -50,14 +60,14 @@ def test_resumes_without_a_manifest(tmp_path: Path) -> None:
     done = run(experiment(), tmp_path)
     expected = contents(done)
     (done.folder / "manifest.json").unlink()
-    (done.folder / ".manifest.json.new").write_bytes(expected[0][:50])
+    (done.folder / ".manifest.json.abcd.new").write_bytes(expected[0][:50])
     assert contents(run(experiment(), tmp_path)) == expected
 
 
 def test_resumes_with_torn_timings(tmp_path: Path) -> None:
     done = run(experiment(), tmp_path)
     lines = contents(done)[1].splitlines(keepends=True)
-    (done.folder / "predictions.jsonl").write_bytes(b"".join(lines[:2]))
+    (done.folder / "predictions.jsonl").write_bytes(b"".join(lines[:6]))
     timings = done.folder / "timings.jsonl"
     timings.write_bytes(timings.read_bytes()[:-5])
     run(experiment(), tmp_path)
@@ -67,14 +77,14 @@ def test_resumes_with_torn_timings(tmp_path: Path) -> None:
 
 def test_interrupt_passes_through_and_keeps_what_is_finished(tmp_path: Path) -> None:
     def interrupt(_: FakeBackbone, request: EditRequest) -> None:
-        if request.id == "test-2":
+        if editors.about(request, 2):
             raise KeyboardInterrupt
 
     clean = contents(run(experiment(), tmp_path / "a"))
     editor = editors.CopyTarget(interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(experiment(editor), tmp_path / "b", policy=SELDOM)
-    (folder,) = (path for path in (tmp_path / "b").iterdir() if path.name != ".before")
+    (folder,) = (tmp_path / "b").glob("fakes--*")
     assert [record.case for record in read_run(folder).asks] == ["test-0", "test-1"]
     assert not read_run(folder).complete
     assert contents(run(experiment(), tmp_path / "b")) == clean
@@ -116,8 +126,8 @@ def test_sigkill(tmp_path: Path) -> None:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-    (folder,) = (path for path in out.iterdir() if path.name != ".before")
-    assert 0 < len(read_run(folder).units) < 4
+    (folder,) = out.glob("fakes--*")
+    assert 0 < len(read_run(folder).finished_units) < 4
     result = run(experiment(), out)
     assert 0 < result.new < 4
     assert contents(result) == clean
@@ -130,12 +140,100 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     assert run(experiment(), tmp_path).status == "already complete"
 
 
-def test_a_file_of_another_schedule_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arranged", "message"),
+    [
+        (lambda units: units[1:], "missing, doubled or out of order"),
+        (lambda units: units[::-1], "missing, doubled or out of order"),
+        (lambda units: [units[0], units[0]], "was already complete"),
+        (lambda units: [units[0].replace(b"test-0", b"test-9")], "missing, doubled or out of order"),
+    ],
+)
+def test_records_of_another_schedule_are_refused(tmp_path: Path, arranged: Any, message: str) -> None:
     done = run(experiment(), tmp_path)
     lines = contents(done)[1].splitlines(keepends=True)
-    (done.folder / "predictions.jsonl").write_bytes(b"".join(reversed(lines)))
-    with pytest.raises(BadRecord, match="not what the schedule asks"):
+    units = [b"".join(lines[at : at + 3]) for at in range(0, len(lines), 3)]
+    (done.folder / "predictions.jsonl").write_bytes(b"".join(arranged(units)))
+    with pytest.raises(BadRecord, match=message):
         run(experiment(), tmp_path)
+
+
+LONG = 5 * SEGMENT
+"""Edits in a sequence of several segments."""
+
+
+class Numbered(editors.CopyTarget):
+    """Makes edits that can be saved, or not, and counts how many it made."""
+
+    def __init__(self, savable: bool, stop: int | None = None) -> None:
+        super().__init__()
+        self._savable, self._stop = savable, stop
+
+    def edit(self, backbone: Any, request: EditRequest) -> Any:
+        self.seen.append(request.target)
+        if len(self.seen) == self._stop:
+            raise KeyboardInterrupt
+        if not self._savable:
+            return FakeEdit(request.query.prompt, f"{request.target} {random.randrange(100):02}")
+        return SavedEdit(request.query.prompt, f"{request.target} {random.randrange(100):02}")
+
+
+class SavedEdit(FakeEdit):
+    """A fake that is a file."""
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps([self.prompt, self.text]), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> SavedEdit:
+        return cls(*json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("savable", [True, False])
+def test_a_long_unit_goes_on_at_its_last_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, savable: bool
+) -> None:
+    monkeypatch.setattr("mmedit_bench.interventions.Edit.load", SavedEdit.load)
+
+    def long(editor: Any) -> Any:
+        return experiment(editor, suite=FakeSuite(LONG), protocol=Sequential())
+
+    clean = contents(run(long(Numbered(savable)), tmp_path / "a", policy=EACH))
+    rng = random.Random(5)
+    for trial in range(6):
+        out = tmp_path / f"b{trial}"
+        stop = rng.randrange(SEGMENT + 2, LONG)
+        with pytest.raises(KeyboardInterrupt):
+            run(long(Numbered(savable, stop)), out, policy=EACH)
+        again = Numbered(savable)
+        result = run(long(again), out, policy=EACH)
+        assert contents(result) == clean
+        assert not (result.folder / "work").exists()
+        made = LONG - 1 - (stop - 1) // SEGMENT * SEGMENT  # the fake knows one of the answers
+        assert len(again.seen) == (made if savable else LONG - 1)
+
+
+def test_segments_in_any_order_end_in_the_same_bytes(tmp_path: Path) -> None:
+    """Whatever is laid down early waits for its turn, also over the end of a process."""
+    clean = contents(run(experiment(), tmp_path / "a"))
+
+    class Backwards:
+        def work(self, plan: Plan, folder: RunFolder, tasks: Any, committer: Committer) -> None:
+            base = FakeBackbone({"what is test-3?": "The NEW three."})
+            for task in reversed(tasks):
+                side = InProcess(editors.CopyTarget(), base)
+                work(plan, base, side, committer.bench, [task], policy=EACH)
+                if task.index == 2 and not (folder.path / "stopped").exists():
+                    (folder.path / "stopped").touch()
+                    raise KeyboardInterrupt
+                committer.advance()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment(), tmp_path / "b", crew=Backwards())  # type: ignore[arg-type]
+    (folder,) = (tmp_path / "b").glob("fakes--*")
+    assert not read_run(folder).records and len(list((folder / "work").glob("*.segment"))) == 2
+    result = run(experiment(), tmp_path / "b", crew=Backwards())  # type: ignore[arg-type]
+    assert contents(result) == clean
 
 
 def test_a_unit_of_several_lines_resumes(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import torch
 from mmedit_bench.editors import Backbone, Context, Edit, EditCase, EditRequest, LowRankDelta, Probe
 from mmedit_bench.errors import WeightsChanged
 from mmedit_bench.harness.guard import ProofPolicy
-from mmedit_bench.harness.run import Experiment, run
+from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.run import run
 from mmedit_bench.protocols.one_step import OneStep
 from mmedit_bench.runs.folder import read_run
-from tests.fakes.experiment import contents, reachable
-from tests.plugins.test_plugin import TinySuite
+from tests.fakes.experiment import baseline_of, contents, reachable
+from tests.fakes.tiny_suite import TinySuite
 from tests.tiny import FAMILIES, tiny_backbone
 
 
@@ -84,12 +85,12 @@ class Writer:
     name = "writer"
     version = "1"
 
-    def __init__(self, write: Any, when: str = "test-1") -> None:
+    def __init__(self, write: Any, when: int = 1) -> None:
         self._write = write
-        self._when = when
+        self._when = TinySuite().cases("test")[when].request.query
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        if request.id == self._when:
+        if request.query == self._when:
             self._write(backbone.model)
         return Edit((Context(f"{request.query.prompt} {request.target}\n"),))
 
@@ -137,9 +138,9 @@ def test_every_way_to_write_is_noticed(clean: bytes, out: Path, write: Any) -> N
 @pytest.mark.parametrize("write", [through_data, hook])
 def test_the_first_unit_is_checked_too(out: Path, write: Any) -> None:
     with pytest.raises(WeightsChanged):
-        run(experiment(Writer(write, when="test-0")), out)
+        run(experiment(Writer(write, when=0)), out)
     (folder,) = out.glob("tiny--*")
-    assert read_run(folder).units == ()
+    assert read_run(folder).segments == ()
 
 
 class RandomDelta:
@@ -168,8 +169,12 @@ def test_runs_and_resumes_to_the_same_bytes(out: Path, family: str) -> None:
     for size in (0, len(expected[1]) - 1):
         predictions.write_bytes(expected[1][:size])
         assert contents(run(experiment(RandomDelta(), family), out)) == expected
-    probes = [probe for record in read_run(done.folder).asks for probe in record.probes]
-    assert any(probe.answer != probe.before.answer for probe in probes)
+    before = baseline_of(out, done)
+    assert any(
+        now.reading.answer != then.reading.answer
+        for ask in read_run(done.folder).asks
+        for now, then in zip(ask.probes, before.probes[ask.case], strict=True)
+    )
 
 
 def test_a_backbone_leads_to_no_probe(out: Path) -> None:

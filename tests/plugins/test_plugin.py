@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,19 +14,10 @@ from mmedit_bench.protocols.one_step import OneStep
 from mmedit_bench.runs.folder import read_run
 from mmedit_bench.scoring.score import score_run
 from tests.distributions import write_metadata, write_metadata_of
-from tests.tiny import tiny_backbone, tiny_cases
+from tests.fakes.tiny_suite import TinySuite
+from tests.tiny import tiny_backbone
 
 PROJECT = Path(__file__).parent / "acme_editor"
-
-
-class TinySuite:
-    name = "tiny"
-    task = "vqa"
-    digest = "0" * 64
-    splits = ("train", "test")
-
-    def cases(self, split: str) -> Any:
-        return tiny_cases(3, split)
 
 
 @pytest.fixture
