@@ -21,7 +21,6 @@ from mmedit_bench.backbones.forcing import Forced
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import (
-    Answerer,
     AttentionMemory,
     ConstantAnswer,
     Context,
@@ -32,16 +31,18 @@ from mmedit_bench.interventions import (
     Layout,
     LowRankDelta,
     NotSavable,
+    Reader,
     Route,
     Scope,
+    Shared,
     WeightDelta,
     register_intervention,
+    register_reader,
 )
 from mmedit_bench.plugins.settings import checked, settings_for
 
 __all__ = [
     "Anatomy",
-    "Answerer",
     "AttentionMemory",
     "Backbone",
     "BenchError",
@@ -62,14 +63,17 @@ __all__ = [
     "Preparing",
     "Probe",
     "Query",
+    "Reader",
     "Route",
     "Scope",
+    "Shared",
     "Trained",
     "Training",
     "WeightDelta",
     "checked",
     "deterministic",
     "register_intervention",
+    "register_reader",
     "settings_for",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, EditRequest, Everything, Route, checked
+from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, EditRequest, Route, checked
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,4 @@ class CopyTargetEditor:
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """One route whose scope is everything."""
-        return Edit((Route(Everything(), ConstantAnswer(request.target)),))
+        return Edit((Route(ConstantAnswer(request.target), request.id),))

@@ -35,7 +35,7 @@ def fitting(
     for dropped in range(len(shown) + 1):
         kept = shown[dropped:] if drop_first else shown[: len(shown) - dropped]
         note = {"demonstrations": str(len(kept)), "dropped": str(dropped)}
-        edit = Edit((Context("".join(kept) + last),), note)
+        edit = Edit((Context("".join(kept) + last, request.id),), note)
         lengths = backbone.edited(edit).input_lengths([query for query, _ in asked], [t for _, t in asked])
         if max(lengths) + reserve <= backbone.max_positions:
             return edit

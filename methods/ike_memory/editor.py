@@ -9,13 +9,13 @@ from typing import Any
 
 from methods.ike.editor import IKEEditor
 from methods.ike_memory.gate import Keys, Thresholds, calibrated
+from methods.ike_memory.reader import Entry, Memory
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
     Edit,
     EditCase,
     EditRequest,
-    Query,
     Route,
     checked,
     settings_for,
@@ -32,52 +32,6 @@ class IKEMemorySettings:
     reserve: int = 32
     retriever: str = "backbone"
     calibration: int = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """One remembered edit: its keys and its context."""
-
-    id: str
-    keys: Keys
-    context: Edit
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """Entries and who reads them: scope and answerer of a route in one."""
-
-    backbone: Backbone
-    retriever: str
-    thresholds: Thresholds
-    entries: tuple[Entry, ...]
-
-    def __call__(self, query: Query) -> bool:
-        """True if an entry is about the query."""
-        return self.nearest(query) is not None
-
-    def nearest(self, query: Query) -> Entry | None:
-        """The entry the query lies deepest in the scope of; None if it lies in none."""
-        asked = Keys.of(self.backbone, self.retriever, [query])
-        margins = [self.thresholds.margin(entry.keys, asked).item() for entry in self.entries]
-        best = max(range(len(margins)), key=margins.__getitem__)
-        return self.entries[best] if margins[best] >= 0 else None
-
-    def answer(self, queries: Sequence[Query]) -> list[str]:
-        """Answers of the backbone with the nearest entry's context before each question."""
-        chosen = [self.nearest(query) for query in queries]
-        answers: dict[int, str] = {}
-        for entry in {id(entry): entry for entry in chosen}.values():
-            own = [i for i, other in enumerate(chosen) if other is entry]
-            acting = self.backbone if entry is None else self.backbone.edited(entry.context)
-            answers.update(zip(own, acting.answer([queries[i] for i in own]), strict=True))
-        return [answers[i] for i in range(len(queries))]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the keys and texts held."""
-        keys = sum(entry.keys.text.nbytes + entry.keys.image.nbytes for entry in self.entries)
-        return keys + sum(entry.context.nbytes for entry in self.entries)
 
 
 class IKEMemoryEditor:
@@ -105,30 +59,18 @@ class IKEMemoryEditor:
         self._thresholds = calibrated(backbone, s.retriever, cases[::stride])
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        """A route that knows this request and all that this editor remembered before it.
+        """A route of one remembered edit; those of a sequence fold into one memory.
 
-        The base model answers, with the context: weight edits that the sequence may hold do not act
-        on routed questions. Raises `BenchError` before `prepare`.
+        Raises `BenchError` before `prepare`.
         """
         if self._reader is None or self._thresholds is None:
             raise BenchError("ike-memory: prepare(backbone, train_cases) must be called before edit")
-        retriever = self.settings(backbone).retriever
-        base = backbone.unedited()
-        entry = Entry(request.id, Keys.of(base, retriever, [request.query]), self._reader.edit(base, request))
-        # a newer edit of the same request takes the older one's place
-        earlier = tuple(old for old in remembered(backbone) if old.id != request.id)
-        memory = Memory(base, retriever, self._thresholds, (*earlier, entry))
-        note = dict(entry.context.note) | {
+        retriever, base = self.settings(backbone).retriever, backbone.unedited()
+        shown = self._reader.edit(base, request)
+        (context,) = shown.interventions
+        entry = Entry(request.id, Keys.of(base, retriever, [request.query]), context.prefix())
+        note = dict(shown.note) | {
             "text_threshold": f"{self._thresholds.text:.3f}",
             "image_threshold": f"{self._thresholds.image:.3f}",
         }
-        return Edit((Route(memory, memory),), note)
-
-
-def remembered(backbone: Backbone) -> tuple[Entry, ...]:
-    """What the latest route of this editor in the sequence remembers."""
-    for edit in reversed(backbone.edits):
-        for item in edit.interventions:
-            if isinstance(item, Route) and isinstance(item.answerer, Memory):
-                return item.answerer.entries
-    return ()
+        return Edit((Route(Memory(retriever, self._thresholds, (entry,)), request.id),), note)

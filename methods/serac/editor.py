@@ -10,23 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.serac.counterfactual import Counterfactual, train_counterfactual
-from methods.serac.scope import ScopeClassifier, likeness, train_scope
+from methods.serac.counterfactual import train_counterfactual
+from methods.serac.reader import Entry, Memory, Networks, Sizes
+from methods.serac.scope import train_scope
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
     Edit,
     EditCase,
     EditRequest,
-    Query,
     Route,
+    Shared,
     Training,
     checked,
     settings_for,
 )
 
 CONFIG = Path(__file__).parent / "config"
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,53 +47,6 @@ class SERACSettings:
     batch: int = 24
 
 
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """One remembered edit and the code of its question."""
-
-    request: EditRequest
-    code: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """Scope and answerer of a route: the edits so far, the classifier and the counterfactual model."""
-
-    backbone: Backbone
-    classifier: ScopeClassifier
-    model: Counterfactual
-    entries: tuple[Entry, ...]
-
-    def __call__(self, query: Query) -> bool:
-        """True if the query is more likely than not in the scope of an edit."""
-        return self.nearest(query) is not None
-
-    @torch.no_grad()
-    def nearest(self, query: Query) -> Entry | None:
-        """The entry most like the query if its likeness is above one half, else None."""
-        code = self.classifier.encode(self.backbone, [query])
-        similar = likeness(torch.stack([entry.code for entry in self.entries]), code)
-        best = int(similar.argmax())
-        return self.entries[best] if similar[best] > THRESHOLD else None
-
-    def answer(self, queries: Sequence[Query]) -> list[str]:
-        """The counterfactual model's answers, each from the nearest edit."""
-        answers = []
-        for query in queries:
-            entry = self.nearest(query)
-            if entry is None:
-                answers.extend(self.backbone.answer([query]))
-            else:
-                answers.append(self.model.answer(self.backbone, entry.request, query))
-        return answers
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the entries; the two models are shared by all edits."""
-        texts = (entry.request.query.prompt + entry.request.target for entry in self.entries)
-        return sum(len(text.encode()) for text in texts) + sum(entry.code.nbytes for entry in self.entries)
-
-
 class SERACEditor:
     """Semi-parametric editing: nothing in the base model changes, questions are routed around it."""
 
@@ -103,7 +56,7 @@ class SERACEditor:
 
     def __init__(self, **options: Any) -> None:
         self.options: Mapping[str, Any] = checked(SERACSettings, options, self.name)
-        self._parts: tuple[ScopeClassifier, Counterfactual] | None = None
+        self._networks: Networks | None = None
 
     def settings(self, backbone: Backbone) -> SERACSettings:
         """The options that hold for a backbone."""
@@ -129,38 +82,26 @@ class SERACEditor:
         return own | {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
 
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
-        s, width = self.settings(backbone), backbone.embeddings(()).shape[1]
-        classifier = ScopeClassifier(width, s.scope_hidden, s.scope_code, s.image_key)
-        model = Counterfactual(width, s.size, s.layers, s.heads)
-        for part, start in ((classifier, "scope."), (model, "model.")):
-            part.load_state_dict(
-                {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
-            )
-            part.to(backbone.device).eval().requires_grad_(False)
-        self._parts = classifier, model
+        s = self.settings(backbone)
+        sizes = Sizes(
+            backbone.embeddings(()).shape[1], s.scope_hidden, s.scope_code, s.image_key,
+            s.size, s.layers, s.heads,
+        )  # fmt: skip
+        held = {name: tensor.detach().to(backbone.device) for name, tensor in tensors.items()}
+        self._networks = Networks(Shared(held), sizes)
+        self._networks.ready(backbone)  # what does not fit is refused here, not at the first edit
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        """A route that knows this request and all that were remembered before it in the sequence.
+        """A route of one remembered edit; those of a sequence fold into one memory.
 
         Questions out of scope are the base model's, with whatever other edits the sequence holds.
         Raises `BenchError` before `load`.
         """
-        if self._parts is None:
+        if self._networks is None:
             raise BenchError(f"{self.name}: the trained parts must be loaded before an edit")
-        classifier, model = self._parts
         base = backbone.unedited()
+        classifier, _ = self._networks.ready(base)
         with torch.no_grad():
             code = classifier.encode(base, [request.query])[0]
-        # a newer edit of the same request takes the older one's place
-        earlier = tuple(old for old in remembered(backbone) if old.request.id != request.id)
-        memory = Memory(base, classifier, model, (*earlier, Entry(request, code)))
-        return Edit((Route(memory, memory),), {"remembered": str(len(memory.entries))})
-
-
-def remembered(backbone: Backbone) -> tuple[Entry, ...]:
-    """What the latest route of this editor in the sequence remembers."""
-    for edit in reversed(backbone.edits):
-        for item in edit.interventions:
-            if isinstance(item, Route) and isinstance(item.answerer, Memory):
-                return item.answerer.entries
-    return ()
+        entry = Entry(request.id, request.query.prompt, request.target, code)
+        return Edit((Route(Memory(self._networks, (entry,)), request.id),))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +33,8 @@ class ScopeClassifier(nn.Module):
         self.text_code = nn.Linear(2 * hidden, code)
         self.image_code = nn.Linear(width, code)
         self.blind = nn.Parameter(torch.zeros(code))
-        self._seen: dict[str, Tensor] = {}  # the backbone is frozen: each picture is looked at once
+        # backbones are frozen: each looks at a picture once
+        self._seen: WeakKeyDictionary[Any, dict[str, Tensor]] = WeakKeyDictionary()
 
     def encode(self, backbone: Backbone, queries: Sequence[Query]) -> Tensor:
         """Codes e(x): [queries, code], or [queries, 2 code] with the picture's half."""
@@ -49,11 +52,12 @@ class ScopeClassifier(nn.Module):
 
     def _sight(self, backbone: Backbone, image: ImageRef) -> Tensor:
         """Mean of a picture's visual tokens, at unit variance: [width]."""
-        if image.digest not in self._seen:
+        seen = self._seen.setdefault(backbone.model, {})
+        if image.digest not in seen:
             with torch.no_grad():
                 mean = backbone.visual([image])[0].float().mean(0)
-            self._seen[image.digest] = layer_norm(mean, mean.shape)
-        return self._seen[image.digest]
+            seen[image.digest] = layer_norm(mean, mean.shape)
+        return seen[image.digest]
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:

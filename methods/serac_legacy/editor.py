@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.serac.counterfactual import Counterfactual
-from methods.serac.scope import ScopeClassifier, likeness
+from methods.serac.reader import Entry, Networks, Sizes
 from methods.serac_legacy.mixture import Joint, memory_query, train_jointly
+from methods.serac_legacy.reader import Port
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
     Edit,
     EditCase,
     EditRequest,
-    Query,
     Route,
+    Shared,
     Training,
     checked,
     settings_for,
@@ -43,31 +43,6 @@ class SERACLegacySettings:
     batch: int = 4
 
 
-@dataclass(frozen=True, eq=False)
-class Port:
-    """Scope and answerer of a route: one edit, told apart by text alone."""
-
-    backbone: Backbone
-    joint: Joint
-    request: EditRequest
-    code: Tensor
-
-    @torch.no_grad()
-    def __call__(self, query: Query) -> bool:
-        """True if the mixture's larger weight is the counterfactual model's."""
-        code = self.joint.classifier.encode(self.backbone, [Query(query.prompt)])[0]
-        return bool(likeness(self.code, code) > 0.5)
-
-    def answer(self, queries: Sequence[Query]) -> list[str]:
-        """The counterfactual model's answers. It sees no picture."""
-        return [self.joint.model.answer(self.backbone, self.request, query) for query in queries]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the edit's text and code."""
-        return len((self.request.query.prompt + self.request.target).encode()) + self.code.nbytes
-
-
 class SERACLegacyEditor:
     """Routes by a classifier that read the answer and was never told what is in scope."""
 
@@ -77,7 +52,7 @@ class SERACLegacyEditor:
 
     def __init__(self, **options: Any) -> None:
         self.options: Mapping[str, Any] = checked(SERACLegacySettings, options, self.name)
-        self._joint: Joint | None = None
+        self._networks: Networks | None = None
 
     def settings(self, backbone: Backbone) -> SERACLegacySettings:
         """The options that hold for a backbone."""
@@ -88,12 +63,15 @@ class SERACLegacyEditor:
 
     def fresh(self, backbone: Backbone, seed: int) -> Joint:
         """Both parts, untrained."""
-        s, width = self.settings(backbone), backbone.embeddings(()).shape[1]
+        sizes = self._sizes(backbone)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            classifier = ScopeClassifier(width, s.scope_hidden, s.scope_code, image_key=False)
-            made = Joint(classifier, Counterfactual(width, s.size, s.layers, s.heads))
+            made = Joint(*sizes.fresh())
         return made.to(backbone.device)
+
+    def _sizes(self, backbone: Backbone) -> Sizes:
+        s, width = self.settings(backbone), backbone.embeddings(()).shape[1]
+        return Sizes(width, s.scope_hidden, s.scope_code, False, s.size, s.layers, s.heads)
 
     def train(
         self, backbone: Backbone, cases: Sequence[EditCase], training: Training
@@ -105,16 +83,21 @@ class SERACLegacyEditor:
         return joint.state_dict()
 
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
-        joint = self.fresh(backbone, 0)
-        joint.load_state_dict(dict(tensors))
-        self._joint = joint.eval().requires_grad_(False)
+        names = {"classifier": "scope", "model": "model"}
+        held = {}
+        for name, tensor in tensors.items():
+            part, _, own = name.partition(".")
+            held[f"{names[part]}.{own}"] = tensor.detach().to(backbone.device)
+        self._networks = Networks(Shared(held), self._sizes(backbone))
+        self._networks.ready(backbone)  # what does not fit is refused here, not at the first edit
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """One route per edit; of several in scope the latest answers. Raises `BenchError` before `load`."""
-        if self._joint is None:
+        if self._networks is None:
             raise BenchError("serac-legacy: the trained parts must be loaded before an edit")
         base = backbone.unedited()
+        classifier, _ = self._networks.ready(base)
         with torch.no_grad():
-            code = self._joint.classifier.encode(base, [memory_query(request)])[0]
-        port = Port(base, self._joint, request, code)
-        return Edit((Route(port, port),))
+            code = classifier.encode(base, [memory_query(request)])[0]
+        entry = Entry(request.id, request.query.prompt, request.target, code)
+        return Edit((Route(Port(self._networks, (entry,)), request.id),))

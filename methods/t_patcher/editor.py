@@ -154,7 +154,8 @@ def wrong_queries(backbone: Backbone, request: EditRequest, reader: str) -> Tens
     """What `reader` reads where the backbone would not write the target's next token: [n, d]."""
     (read,) = backbone.states([request.query], [request.target], [reader])
     (forced,) = backbone.score([request.query], [request.target])
-    wrong = [i for i, (a, t) in enumerate(zip(forced.argmax_ids, forced.target_ids, strict=True)) if a != t]
+    pairs = zip(forced.argmax_ids or (), forced.target_ids, strict=True)
+    wrong = [i for i, (guess, token) in enumerate(pairs) if guess != token]
     return read[reader][wrong].float()
 
 

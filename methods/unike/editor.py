@@ -23,6 +23,7 @@ from mmedit_bench.editors import (
     EditCase,
     EditRequest,
     Intervention,
+    Shared,
     Training,
     checked,
     settings_for,
@@ -46,6 +47,7 @@ class UniKEEditor:
         self._settings(**self.options)  # wrong words are refused here, not at the first edit
         self._learned: Learned | None = None
         self._examples: IKEEditor | None = None
+        self._held: dict[str, Shared] = {}  # what all edits refer to
 
     def settings(self, backbone: Backbone) -> UniKESettings:
         """The options that hold for a backbone."""
@@ -71,6 +73,7 @@ class UniKEEditor:
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
         held = {name: tensor.detach().to(backbone.device) for name, tensor in tensors.items()}
         self._learned = Learned.restore(held)
+        self._held = {}
 
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Index demonstrations, if the external part is to be text (an ablation)."""
@@ -106,6 +109,7 @@ class UniKEEditor:
         external = self._external(backbone, request, s)
         if not s.intrinsic:
             return Edit(external, {"steps": "0"})
+        shifted = backbone.edited(Edit(external))
         pairs = self._fresh_pairs(backbone, request, s)
         trained = [tensor for own in pairs for tensor in own.parameters()]
         optimiser: torch.optim.Optimizer
@@ -118,8 +122,8 @@ class UniKEEditor:
 
         def loss() -> Tensor:
             nonlocal answer_loss
-            edit = Edit((*external, *(own.neurons() for own in pairs)))
-            total = backbone.loss([request.query], [request.target], edit)
+            edit = Edit(tuple(own.neurons() for own in pairs))
+            total = shifted.loss([request.query], [request.target], edit)
             answer_loss = total.item()
             for own in pairs if quiet else ():
                 total = total + own.manners(quiet[own.layer], s.activation_weight, s.memory_weight)
@@ -141,39 +145,32 @@ class UniKEEditor:
             return self._examples.edit(backbone, request).interventions
         learned, layers = self._ready(), _last(backbone, s.layers)
         own = {} if s.own == "none" else own_states(backbone, request, layers, s.own)
-        return tuple(self._memory(backbone, s, learned, layer, own.get(layer)) for layer in layers)
+        return tuple(self._memory(s, learned, layer, own.get(layer)) for layer in layers)
 
     def _memory(
-        self,
-        backbone: Backbone,
-        s: UniKESettings,
-        learned: Learned,
-        layer: int,
-        own: tuple[Tensor, Tensor] | None,
+        self, s: UniKESettings, learned: Learned, layer: int, own: tuple[Tensor, Tensor] | None
     ) -> AttentionMemory:
-        """The request's own states and the store's. In a sequence the store is carried once."""
-        index, states, top_k = (
-            learned.store.states[layer].question,
-            learned.store.states[layer].right,
-            s.top_k,
-        )
+        """The request's own states as a group, and the store, which all edits share."""
+        store = learned.store.states[layer]
         if own is None:
-            pinned = 0
-        elif top_k == 0 or _carried(backbone, layer):
-            index, states, pinned, top_k = *own, len(own[0]), 0
-        else:
-            index, states = torch.cat([own[0], index]), torch.cat([own[1], states])
-            pinned = len(own[0])
+            own = store.question[:0], store.right[:0]
         gate = "similarity" if s.gate == "dynamic" else s.gate
+        bank = self._share(f"store.{layer}", {"index": store.question, "states": store.right})
+        encoder = {f"{number:02}": t for number, t in enumerate(learned.encoders[layer].semantic)}
         return AttentionMemory(
-            layer, index, states, top_k, gate,
+            layer, *own, s.top_k, gate,
             weight=s.weight if gate == "fixed" else 0.0,
-            pinned=pinned,
+            groups=(len(own[0]),) if len(own[0]) else (),
             on_input=s.on_input and gate == "similarity",
             space=s.space,
             floor=s.floor if gate == "similarity" else 0.0,
-            encoder=learned.encoders[layer].semantic if gate == "similarity" else (),
+            encoder=self._share(f"encoder.{layer}", encoder) if gate == "similarity" else (),
+            banks=(bank,) if s.top_k else (),
         )  # fmt: skip
+
+    def _share(self, name: str, tensors: Mapping[str, Tensor]) -> Shared:
+        """One object for all edits, so that its digest is computed once."""
+        return self._held.setdefault(name, Shared(tensors))
 
     def _fresh_pairs(self, backbone: Backbone, request: EditRequest, s: UniKESettings) -> list[Pairs]:
         layers, gated = _last(backbone, s.layers), backbone.anatomy.gated
@@ -219,12 +216,6 @@ def _last(backbone: Backbone, count: int) -> list[int]:
             f"unike: option 'layers' is {count}; {backbone.name} has {backbone.layer_count} layers"
         )
     return list(range(backbone.layer_count - count, backbone.layer_count))
-
-
-def _carried(backbone: Backbone, layer: int) -> bool:
-    """Whether an earlier edit of the sequence already holds the store in this layer."""
-    items = (item for edit in backbone.edits for item in edit.interventions)
-    return any(isinstance(item, AttentionMemory) and item.layer == layer and item.top_k for item in items)
 
 
 def _norms(pairs: Sequence[Pairs]) -> dict[str, str]:

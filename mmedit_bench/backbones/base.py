@@ -14,14 +14,14 @@ from torch.nn.functional import cross_entropy, normalize
 
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.backbones.decoding import greedy
-from mmedit_bench.backbones.forcing import Forced, answer_logits, forced, forced_text
+from mmedit_bench.backbones.forcing import Forced, answer_logits, forced
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
 from mmedit_bench.backbones.inside import answer_rows, reading, tracing, unpadded
 from mmedit_bench.backbones.pictures import Pictures
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions import Answerer, Edit, attached
+from mmedit_bench.interventions import Edit, Intervention, attached, fold
 
 
 class Backbone:
@@ -53,6 +53,8 @@ class Backbone:
         self.template = template
         self.batch_size = batch_size
         self.edits: tuple[Edit, ...] = ()
+        self._settled: tuple[Intervention, ...] = ()
+        self._open: tuple[Edit, ...] = ()
         config = model.config
         self._encoder = Encoder(
             tokenizer, template, config.num_query_tokens, config.text_config.max_position_embeddings
@@ -141,12 +143,18 @@ class Backbone:
                 raise BenchError(f"an editor must return an Edit, not a {type(edit).__name__}")
         view = copy.copy(self)
         view.edits = (*self.edits, *edits)
+        # From the first edit in training on, folding waits for each call: its tensors change between
+        # calls, and each call needs a graph of its own. What comes before is folded here, once.
+        waiting = (*self._open, *edits)
+        first = next((i for i, edit in enumerate(waiting) if _trains(edit)), len(waiting))
+        view._settled = fold(waiting[:first], onto=self._settled)
+        view._open = waiting[first:]
         return view
 
     def unedited(self) -> Self:
         """A view without edits."""
         view = copy.copy(self)
-        view.edits = ()
+        view.edits, view._settled, view._open = (), (), ()
         return view
 
     # ---- what it does
@@ -157,7 +165,7 @@ class Backbone:
         An answer ends at </s>, after `max_new_tokens`, or when the positions are used up. Raises
         `BenchError` if an input exceeds `max_positions`.
         """
-        routed = self._routed(queries)
+        routed = self._answered(queries)
         answers = dict(routed)
         left = [i for i in range(len(queries)) if i not in routed]
         prefix = self._prefix()
@@ -173,12 +181,12 @@ class Backbone:
         return [answers[i] for i in range(len(queries))]
 
     def score(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Forced]:
-        """What is predicted at each position of each target. Raises `BenchError` for over-long inputs."""
+        """What is predicted at each position of each target; nothing where a route answers the query.
+
+        Raises `BenchError` for over-long inputs.
+        """
         routed = self._routed(queries)
-        results: dict[int, Forced] = {}
-        for i, text in routed.items():
-            spoken, target = self._encoder.answer_ids(text), self._encoder.answer_ids(targets[i])
-            results[i] = forced_text(spoken, target, self.tokenizer.pad_token_id)
+        results = {i: Forced(self._encoder.answer_ids(targets[i]), None, None) for i in routed}
         left = [i for i in range(len(queries)) if i not in routed]
         rows = self._rows([queries[i] for i in left], [targets[i] for i in left])
         with torch.no_grad(), self._acting():
@@ -321,8 +329,12 @@ class Backbone:
         assert isinstance(found, nn.Embedding)
         return found
 
+    def _folded(self) -> tuple[Intervention, ...]:
+        """All edits as few interventions."""
+        return fold(self._open, onto=self._settled) if self._open else self._settled
+
     def _prefix(self) -> str:
-        return "".join(item.prefix() for edit in self.edits for item in edit.interventions)
+        return "".join(item.prefix() for item in self._folded())
 
     def _rows(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Row]:
         prefix = self._prefix()
@@ -334,23 +346,24 @@ class Backbone:
             raise BenchError("a Route answers one of the queries: a text has no loss")
         return self._rows(queries, targets)
 
-    def _routed(self, queries: Sequence[Query]) -> dict[int, str]:
+    def _routed(self, queries: Sequence[Query]) -> set[int]:
+        """Indices of the queries that a route answers."""
+        base = self.unedited()
+        inside = (item.in_scope(base, queries) for item in self._folded())
+        return {i for own in inside for i, taken in enumerate(own) if taken}
+
+    def _answered(self, queries: Sequence[Query]) -> dict[int, str]:
         """Answers of routes, by index of the query; the latest route in scope answers."""
-        latest_first = [item for edit in reversed(self.edits) for item in reversed(edit.interventions)]
-        taken: list[tuple[int, Answerer]] = []
-        for i, query in enumerate(queries):
-            by = next((by for item in latest_first if (by := item.answerer_for(query)) is not None), None)
-            if by is not None:
-                taken.append((i, by))
-        answers: dict[int, str] = {}
-        for by in {id(by): by for _, by in taken}.values():
-            own = [i for i, other in taken if other is by]
-            answers.update(zip(own, by.answer([queries[i] for i in own]), strict=True))
+        base, answers = self.unedited(), dict[int, str]()
+        for item in reversed(self._folded()):
+            left = [i for i in range(len(queries)) if i not in answers]
+            own = item.answers(base, [queries[i] for i in left])
+            answers |= {left[i]: text for i, text in own.items()}
         return answers
 
     @contextmanager
     def _acting(self) -> Iterator[None]:
-        with attached(self.model, self.anatomy, self.edits):
+        with attached(self.model, self.anatomy, self._folded()):
             yield
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
@@ -359,8 +372,14 @@ class Backbone:
         return pack(rows, self._embed, self._visual(images.values()))
 
     def _visual(self, images: Iterable[Any]) -> Mapping[str, Tensor]:
-        items = (item for edit in self.edits for item in edit.interventions)
+        items = (*self._settled, *(item for edit in self._open for item in edit.interventions))
         touched = (path for item in items for path in item.modules(self.anatomy))
         if all(self.anatomy.in_language_model(path) for path in touched):
             return self._pictures.tokens(images)
         return {image.digest: self._pictures.compute(image) for image in images}
+
+
+def _trains(edit: Edit) -> bool:
+    """Whether one of the edit's tensors carries a gradient."""
+    tensors = (tensor for item in edit.interventions for tensor in item.tensors().values())
+    return any(tensor.requires_grad for tensor in tensors)

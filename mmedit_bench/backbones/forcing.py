@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +16,13 @@ class Forced:
     """One answer, position by position; the last position is </s>.
 
     `target_ids` are the answer's tokens, `argmax_ids` the most likely token at each position, and
-    `logprobs` (nats) the log-probability of each target token.
+    `logprobs` (nats) the log-probability of each target token. The last two are None for a query
+    that a route answers: a text that was written elsewhere says nothing of a forced answer.
     """
 
     target_ids: tuple[int, ...]
-    argmax_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    argmax_ids: tuple[int, ...] | None
+    logprobs: tuple[float, ...] | None
 
 
 def answer_logits(language_model: Any, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
@@ -44,14 +44,3 @@ def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
     logprobs = logits.float().log_softmax(-1)
     picked = logprobs[range(len(target)), list(target)]
     return Forced(target, tuple(logits.argmax(-1).tolist()), tuple(picked.tolist()))
-
-
-def forced_text(spoken: tuple[int, ...], target: tuple[int, ...], pad: int) -> Forced:
-    """Compare a finished text with the answer, both as token ids that end in </s>.
-
-    The text predicts its own token at each position, and `pad`, which no answer holds, once it has
-    ended. A text has no probabilities: log-probabilities are 0 where it agrees and -inf elsewhere.
-    """
-    argmax = (spoken + (pad,) * len(target))[: len(target)]
-    logprobs = tuple(0.0 if a == t else -math.inf for a, t in zip(argmax, target, strict=True))
-    return Forced(target, argmax, logprobs)

@@ -2,11 +2,11 @@
 
 Each intervention is a plain description with tensors. It acts while a call runs, through forward
 hooks, a text in front of the prompt, or an answer given elsewhere, and stays differentiable in its
-tensors. `Edit.save` writes safetensors that replay without the editor's code.
+tensors. `fold` makes many edits few interventions. `Edit.save` writes safetensors that replay without
+the editor's code, save for a route, whose reader is a registered class.
 """
 
 from mmedit_bench.interventions.base import (
-    Answerer,
     Intervention,
     Layout,
     NotSavable,
@@ -14,14 +14,22 @@ from mmedit_bench.interventions.base import (
 )
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
+from mmedit_bench.interventions.fold import fold
 from mmedit_bench.interventions.hooks import attached
 from mmedit_bench.interventions.memory import AttentionMemory
 from mmedit_bench.interventions.neurons import ExtraNeurons
-from mmedit_bench.interventions.routes import ConstantAnswer, Everything, Route, Scope
+from mmedit_bench.interventions.routes import (
+    ConstantAnswer,
+    Everything,
+    Reader,
+    Route,
+    Scope,
+    register_reader,
+)
+from mmedit_bench.interventions.shared import Shared
 from mmedit_bench.interventions.weights import LowRankDelta, WeightDelta
 
 __all__ = [
-    "Answerer",
     "AttentionMemory",
     "ConstantAnswer",
     "Context",
@@ -32,9 +40,13 @@ __all__ = [
     "Layout",
     "LowRankDelta",
     "NotSavable",
+    "Reader",
     "Route",
     "Scope",
+    "Shared",
     "WeightDelta",
     "attached",
+    "fold",
     "register_intervention",
+    "register_reader",
 ]

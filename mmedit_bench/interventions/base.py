@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import torch
@@ -11,16 +12,13 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmedit_bench.errors import BenchError, Collision, NotSavable, UnknownName
+from mmedit_bench.interventions.shared import Shared
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import Query
 
 
-class Answerer(Protocol):
-    """Who answers queries in the model's place."""
-
-    def answer(self, queries: Sequence[Query]) -> list[str]:
-        """One answer per query."""
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Layout(Protocol):
@@ -65,9 +63,13 @@ class Intervention:
         """The tensors, by field name."""
         return {}
 
+    def shared(self) -> Mapping[str, Shared]:
+        """What it refers to but does not own, by field name."""
+        return {}
+
     @property
     def nbytes(self) -> int:
-        """Bytes of what it adds to the model: of its tensors, unless a type says otherwise."""
+        """Bytes of its own parts: of its tensors, unless a type says otherwise."""
         return sum(tensor.nbytes for tensor in self.tensors().values())
 
     def plain(self) -> Mapping[str, Any]:
@@ -75,9 +77,29 @@ class Intervention:
         return {}
 
     @classmethod
-    def restore(cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        """The intervention that `plain` and `tensors` describe."""
-        return cls(**plain, **tensors)
+    def restore(
+        cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared] = EMPTY
+    ) -> Self:
+        """The intervention that `plain`, `tensors` and `shared` describe.
+
+        A type without shared parts may leave the third argument out: it is then not passed.
+        """
+        return cls(**plain, **tensors, **shared)
+
+    @property
+    def place(self) -> Hashable | None:
+        """Where it acts and how, for folding: interventions of one place may merge.
+
+        None: it does not merge, and nothing is moved past it.
+        """
+        return None
+
+    def merged(self, other: Intervention) -> Intervention | None:
+        """One intervention that acts as this one and then `other`, of the same place; None if none does.
+
+        It stays differentiable in the tensors of both.
+        """
+        return None
 
     def modules(self, layout: Layout) -> tuple[str, ...]:
         """Paths of the modules whose computation changes."""
@@ -95,9 +117,13 @@ class Intervention:
         """Text put in front of every prompt."""
         return ""
 
-    def answerer_for(self, query: Query) -> Answerer | None:
-        """Who answers the query in the model's place; None leaves it to the model."""
-        return None
+    def in_scope(self, backbone: Any, queries: Sequence[Query]) -> list[bool]:
+        """By query, whether it is answered in the model's place. `backbone` carries no edits."""
+        return [False] * len(queries)
+
+    def answers(self, backbone: Any, queries: Sequence[Query]) -> dict[int, str]:
+        """Answers in the model's place, by index of the query; the others are left to the model."""
+        return {}
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other) or not isinstance(other, Intervention):
@@ -105,13 +131,19 @@ class Intervention:
         mine, theirs = self.tensors(), other.tensors()
         return (
             self.plain() == other.plain()
+            and self._digests() == other._digests()
             and mine.keys() == theirs.keys()
             and all(_same(mine[name], theirs[name]) for name in mine)
         )
 
     def __hash__(self) -> int:
         shapes = sorted((name, tuple(tensor.shape)) for name, tensor in self.tensors().items())
+        # of shared parts the names only: a digest has to be computed
+        shapes += [(name, ()) for name in sorted(self.shared())]
         return hash((type(self).__name__, json.dumps(self.plain(), sort_keys=True), str(shapes)))
+
+    def _digests(self) -> dict[str, str]:
+        return {name: part.digest for name, part in self.shared().items()}
 
 
 T = TypeVar("T", bound=Intervention)

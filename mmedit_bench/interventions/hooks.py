@@ -7,19 +7,17 @@ from contextlib import ExitStack, contextmanager
 
 from torch import nn
 
-from mmedit_bench.interventions.base import Layout
-from mmedit_bench.interventions.edit import Edit
+from mmedit_bench.interventions.base import Intervention, Layout
 
 
 @contextmanager
-def attached(model: nn.Module, layout: Layout, edits: Iterable[Edit]) -> Iterator[None]:
-    """Let the edits act on the model inside the `with` block, in their order.
+def attached(model: nn.Module, layout: Layout, interventions: Iterable[Intervention]) -> Iterator[None]:
+    """Let the interventions act on the model inside the `with` block, in their order.
 
     Hooks sit on the shared module objects, so two threads must not use one model at a time.
     """
     with ExitStack() as stack:
-        for edit in edits:
-            for intervention in edit.interventions:
-                for handle in intervention.attach(model, layout):
-                    stack.callback(handle.remove)
+        for intervention in interventions:
+            for handle in intervention.attach(model, layout):
+                stack.callback(handle.remove)
         yield

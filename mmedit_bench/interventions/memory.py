@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear, normalize
 from torch.utils.hooks import RemovableHandle
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions.base import Intervention, Layout, register_intervention, submodule
+from mmedit_bench.interventions.base import (
+    EMPTY,
+    Intervention,
+    Layout,
+    register_intervention,
+    submodule,
+)
+from mmedit_bench.interventions.recall import Recall
+from mmedit_bench.interventions.shared import Shared, digest_of
 
 GATES = ("mass", "fixed", "similarity")
 SPACES = ("state", "output")
@@ -25,9 +32,16 @@ class AttentionMemory(Intervention):
 
     The memory holds m pairs of pre-attention states (what the attention module reads, after the
     layer norm): `index` [m, d] is searched, `states` [m, d] are read. At every position, by that
-    position's own state h, the `top_k` entries with the highest cosine between h and `index` are
-    retrieved, beside the first `pinned` entries, which always are. The layer's own projections turn
-    their states into keys and values, its own query of h attends over them, head by head, and
+    position's own state h, near means a high cosine between h and an entry's index. Entries are read
+    from two sorts:
+
+    - The first sum(`groups`) entries are groups, of the given lengths: what one edit has to say, to
+      be read whole. The group with the nearest entry is always read.
+    - Of all the rest (later entries, those of the other groups, and those of `banks`, which several
+      edits refer to, with tensors "index" and "states") the `top_k` nearest are read.
+
+    The layer's own projections turn what is read into keys and values, its own query of h attends
+    over them in one softmax, head by head, and
 
         output = w * h_know + (1 - w) * h_input
 
@@ -38,10 +52,16 @@ class AttentionMemory(Intervention):
       input]. The output is then that of in-context learning (Eq. 2, 8, 9; alpha = 1 - w).
     - "fixed": `weight`.
     - "similarity": s = cosine of Enc(knowledge) and the input, Enc being the MLP `encoder` (W1, b1,
-      W2, b2, ...; GELU in between). `space` "state" compares the attention-weighted mean of the
-      states with h; "output" compares h_know with h_input, both projected (Eq. 7 as printed). With
-      `floor` f, s becomes max(0, (s - f) / (1 - f)). w is s, or 1 - s if `on_input` (Eq. 7 puts
-      alpha on the input).
+      W2, b2, ...; GELU in between), own tensors or a shared part whose names sort in that order.
+      `space` "state" compares the attention-weighted mean of the states with h; "output" compares
+      h_know with h_input, both projected (Eq. 7 as printed). With `floor` f, s becomes
+      max(0, (s - f) / (1 - f)). w is s, or 1 - s if `on_input` (Eq. 7 puts alpha on the input).
+
+    Memories of one layer with the same gate, encoder and `top_k` fold into one, with the groups of
+    all and each bank once. That is what a sequence of edits means: one after the other, each would
+    multiply the input's share by (1 - w) once more until nothing of the input is left. For the same
+    reason only one group is always read: the others compete with the store. Groups and banks are
+    ordered by their content, so the order of the edits does not matter, to the bit.
 
     Knowledge has no position: where keys are rotated, an entry stands at the reader's own position.
     The gate is taken position by position, so decoding and teacher forcing agree.
@@ -53,38 +73,50 @@ class AttentionMemory(Intervention):
     top_k: int
     gate: str = "mass"
     weight: float = 0.0
-    pinned: int = 0
+    groups: tuple[int, ...] = ()
     on_input: bool = False
     space: str = "state"
     floor: float = 0.0
-    encoder: tuple[Tensor, ...] = ()
+    encoder: tuple[Tensor, ...] | Shared = ()
+    banks: tuple[Shared, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "encoder", tuple(self.encoder))
+        object.__setattr__(self, "groups", tuple(self.groups))
+        object.__setattr__(self, "banks", tuple(self.banks))
+        if not isinstance(self.encoder, Shared):
+            object.__setattr__(self, "encoder", tuple(self.encoder))
         if problem := self._problem():
             raise BenchError(f"AttentionMemory of layer {self.layer}: {problem}")
 
     def _problem(self) -> str | None:
-        shape = tuple(self.index.shape)
-        if len(shape) != 2 or not shape[0] or tuple(self.states.shape) != shape:
-            return f"index {shape} and states {tuple(self.states.shape)} are not both [m, d] with m > 0"
+        for bank in self.banks:
+            if not {"index", "states"} <= bank.tensors.keys():
+                return f"a bank holds {', '.join(sorted(bank.tensors))}, not index and states"
+        for index, states in ((self.index, self.states), *(_pair(bank) for bank in self.banks)):
+            shape = tuple(index.shape)
+            if len(shape) != 2 or tuple(states.shape) != shape or shape[1] != self.index.shape[1]:
+                return f"index {shape} and states {tuple(states.shape)} are not both [m, d], d alike in banks"
         if self.gate not in GATES:
             return f"gate {self.gate!r} is not one of {', '.join(GATES)}"
         if self.space not in SPACES:
             return f"space {self.space!r} is not one of {', '.join(SPACES)}"
-        if not 0 <= self.pinned <= shape[0] or self.top_k < 0 or self.pinned + self.top_k < 1:
-            return f"top_k {self.top_k} and pinned {self.pinned} choose no entries, or more than {shape[0]}"
+        own = sum(self.groups)
+        count = len(self.index) + sum(len(bank.tensors["index"]) for bank in self.banks)
+        if min((*self.groups, 1)) < 1 or own > len(self.index):
+            return f"groups {self.groups} are empty or hold more than the {len(self.index)} entries"
+        if self.top_k < 0 or not count or not (own or self.top_k):
+            return f"top_k {self.top_k} and groups {self.groups} choose no entries of {count}"
         if not 0 <= self.weight <= 1 or not -1 <= self.floor < 1:
             return f"weight {self.weight} is not in [0, 1], or floor {self.floor} not in [-1, 1)"
-        if (self.gate == "similarity") != bool(self.encoder) or len(self.encoder) % 2:
-            return (
-                f"gate {self.gate!r} with {len(self.encoder)} encoder tensors; similarity needs (W, b) pairs"
-            )
-        return self._encoder_problem(shape[1])
+        mlp = self.mlp
+        if (self.gate == "similarity") != bool(mlp) or len(mlp) % 2:
+            return f"gate {self.gate!r} with {len(mlp)} encoder tensors; similarity needs (W, b) pairs"
+        return self._encoder_problem(self.index.shape[1])
 
     def _encoder_problem(self, d: int) -> str | None:
         width = d
-        for number, (weight, bias) in enumerate(zip(self.encoder[::2], self.encoder[1::2], strict=True)):
+        mlp = self.mlp
+        for number, (weight, bias) in enumerate(zip(mlp[::2], mlp[1::2], strict=True)):
             if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
                 shapes = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
                 return f"W and b {number + 1} of the encoder are {shapes}, not [h, {width}] and [h]"
@@ -93,22 +125,87 @@ class AttentionMemory(Intervention):
 
     # ---- description
 
+    @property
+    def mlp(self) -> tuple[Tensor, ...]:
+        """The encoder's tensors."""
+        if isinstance(self.encoder, Shared):
+            return tuple(self.encoder.tensors[name] for name in sorted(self.encoder.tensors))
+        return self.encoder
+
     def tensors(self) -> Mapping[str, Tensor]:
-        own = {f"encoder.{number:02}": tensor for number, tensor in enumerate(self.encoder)}
+        own = {} if isinstance(self.encoder, Shared) else _numbered("encoder", self.encoder)
         return {"index": self.index, "states": self.states} | own
 
+    def shared(self) -> Mapping[str, Shared]:
+        coder = {"encoder": self.encoder} if isinstance(self.encoder, Shared) else {}
+        return _numbered("bank", self.banks) | coder
+
     def plain(self) -> Mapping[str, Any]:
-        names = ("layer", "top_k", "gate", "weight", "pinned", "on_input", "space", "floor")
-        return {name: getattr(self, name) for name in names}
+        names = ("layer", "top_k", "gate", "weight", "on_input", "space", "floor")
+        return {name: getattr(self, name) for name in names} | {"groups": list(self.groups)}
 
     @classmethod
-    def restore(cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        names = sorted(name for name in tensors if name.startswith("encoder."))
-        encoder = tuple(tensors[name] for name in names)
-        return cls(index=tensors["index"], states=tensors["states"], encoder=encoder, **plain)
+    def restore(
+        cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared] = EMPTY
+    ) -> Self:
+        own = tuple(tensors[name] for name in sorted(tensors) if name.startswith("encoder."))
+        banks = tuple(shared[name] for name in sorted(shared) if name.startswith("bank."))
+        found: dict[str, Any] = {"encoder": shared.get("encoder", own), "banks": banks}
+        return cls(index=tensors["index"], states=tensors["states"], **found, **plain)
 
     def modules(self, layout: Layout) -> tuple[str, ...]:
         return (layout.attention(self.layer),)
+
+    # ---- folding
+
+    @property
+    def place(self) -> Hashable | None:
+        if type(self) is not AttentionMemory:
+            return None  # what derives from a memory may act otherwise
+        gate = (self.gate, self.weight, self.on_input, self.space, self.floor)
+        return ("memory", self.layer, self.top_k, *gate, self._encoder_digest)
+
+    def merged(self, other: Intervention) -> Intervention | None:
+        if type(other) is not AttentionMemory or self.index.shape[1] != other.index.shape[1]:
+            return None
+        groups = sorted((*self._blocks, *other._blocks), key=lambda block: block.digest)
+        banks = {bank.digest: bank for bank in (*self._all_banks, *other._all_banks)}
+        made = replace(
+            self,
+            index=torch.cat([block.index for block in groups] or [self.index[:0]]),
+            states=torch.cat([block.states for block in groups] or [self.states[:0]]),
+            groups=tuple(len(block.index) for block in groups),
+            banks=tuple(banks[digest] for digest in sorted(banks)),
+        )
+        made.__dict__["_blocks"] = tuple(groups)  # their digests are known
+        return made
+
+    @cached_property
+    def _encoder_digest(self) -> str:
+        if isinstance(self.encoder, Shared):
+            return self.encoder.digest
+        # the name of a shared part with these tensors, so that an own one merges with its equal
+        return digest_of({f"{number:02}": tensor for number, tensor in enumerate(self.encoder)})
+
+    @cached_property
+    def _blocks(self) -> tuple[_Block, ...]:
+        """The groups, one by one."""
+        own = sum(self.groups)
+        if not own:
+            return ()
+        lengths = list(self.groups)
+        parts = zip(
+            torch.split(self.index[:own], lengths), torch.split(self.states[:own], lengths), strict=True
+        )
+        return tuple(_Block(index, states) for index, states in parts)
+
+    @cached_property
+    def _all_banks(self) -> tuple[Shared, ...]:
+        """The banks, and own entries outside of groups as one more."""
+        own = sum(self.groups)
+        if own == len(self.index):
+            return self.banks
+        return (*self.banks, Shared({"index": self.index[own:], "states": self.states[own:]}))
 
     # ---- action
 
@@ -123,158 +220,35 @@ class AttentionMemory(Intervention):
         if self.gate == "fixed" and self.weight == 0:
             return  # no bit of the base may change
         assert isinstance(out, nn.Linear)
-        reader = _Reader(self, attention, q, k, v, out)
-        yield attention.register_forward_pre_hook(reader.remember, with_kwargs=True)
-        yield out.register_forward_pre_hook(reader.shift)
+        recall = Recall(self, attention, q, k, v, out)
+        yield attention.register_forward_pre_hook(recall.remember, with_kwargs=True)
+        yield out.register_forward_pre_hook(recall.shift)
+
+    def entries(self) -> tuple[Tensor, Tensor]:
+        """Index and states of all entries, those of the banks last: [m, d] each."""
+        pairs = [(self.index, self.states), *(_pair(bank) for bank in self.banks)]
+        index, states = zip(*((i.to(self.index), s.to(self.states)) for i, s in pairs), strict=True)
+        return torch.cat(index), torch.cat(states)
 
 
-class _Reader:
-    """One memory at work while its edit acts. h: [batch, positions, d]; heads: H of size e."""
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """One group of entries."""
 
-    def __init__(
-        self,
-        memory: AttentionMemory,
-        attention: Any,
-        q: nn.Module,
-        k: nn.Module,
-        v: nn.Module,
-        out: nn.Linear,
-    ) -> None:
-        self._memory = memory
-        self._attention = attention
-        self._q, self._k, self._v, self._out = q, k, v, out
-        self._seen: dict[str, Any] = {}
-        self._kept: tuple[Tensor, Tensor] | None = None
+    index: Tensor
+    states: Tensor
 
-    def remember(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._seen = kwargs | ({"hidden_states": args[0]} if args else {})
-
-    def shift(self, _: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Mix into what the output projection reads, [batch, positions, H * e]."""
-        h, given = self._seen["hidden_states"], args[0]
-        own = given.reshape(*h.shape[:2], -1)
-        know, weight = self._knowledge(h, own)
-        # the weight of the input is 1 - w by subtraction, so that w = 1 leaves exactly h_know
-        mixed = weight * know + (1 - weight) * own
-        self._seen = {}
-        return (mixed.reshape(given.shape), *args[1:])
-
-    def _knowledge(self, h: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-        """h_know [batch, positions, H * e] and its weight, broadcastable to it."""
-        size = int(self._attention.head_dim)
-        query = _heads(self._q(h), size)  # [b, H, n, e]
-        keys, values = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in self._read(h, size))
-        scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
-        retrieved = self._retrieved(h)
-        if retrieved is not None:
-            scores = scores.masked_fill(~retrieved[:, None], -math.inf)
-        shares = scores.softmax(-1)
-        know = _flat(shares.to(values) @ values)
-        return know, self._weight(h, own, know, query, scores, shares, size).to(know)
-
-    def _read(self, h: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of all entries, [1, key-value heads, m, e].
-
-        Without gradients they are projected once, not at every step of decoding; with gradients each
-        call has its own, so that its graph can be freed.
-        """
-        if self._kept is not None and not torch.is_grad_enabled():
-            return self._kept
-        states = self._memory.states.to(h)[None]
-        read = _heads(self._k(states), size), _heads(self._v(states), size)
-        if not torch.is_grad_enabled():
-            self._kept = read
-        return read
-
-    def _retrieved(self, h: Tensor) -> Tensor | None:
-        """True for the entries each position reads: [batch, positions, m]; None for all of them."""
-        memory = self._memory
-        count = memory.pinned + memory.top_k
-        if count >= len(memory.index):
-            return None
-        with torch.no_grad():  # a choice has no gradient
-            near = normalize(_wide(h), dim=-1) @ normalize(_wide(memory.index.to(h)), dim=-1).T
-            near[..., : memory.pinned] = math.inf
-        chosen = near.topk(count, dim=-1).indices
-        return torch.zeros_like(near, dtype=torch.bool).scatter_(-1, chosen, True)
-
-    def _weight(
-        self, h: Tensor, own: Tensor, know: Tensor, query: Tensor, scores: Tensor, shares: Tensor, size: int
-    ) -> Tensor:
-        memory = self._memory
-        if memory.gate == "fixed":
-            return torch.tensor(memory.weight, device=h.device)
-        if memory.gate == "mass":
-            mass = torch.sigmoid(scores.logsumexp(-1) - self._input_mass(h, query, size))  # [b, H, n]
-            return mass.transpose(1, 2).repeat_interleave(size, dim=-1)
-        if memory.space == "state":
-            mean = shares.mean(1) @ _wide(memory.states.to(h))
-            compared = _wide(h)
-        else:
-            # not by calling the module: this runs inside its own hook
-            bias = self._out.bias
-            mean = _wide(linear(know, self._out.weight, bias))
-            compared = _wide(linear(own, self._out.weight, bias))
-        near = (normalize(encoded(memory.encoder, mean), dim=-1) * normalize(compared, dim=-1)).sum(-1)
-        similar = ((near - memory.floor) / (1 - memory.floor)).clamp(0, 1)
-        return (1 - similar if memory.on_input else similar)[..., None]
-
-    def _input_mass(self, h: Tensor, query: Tensor, size: int) -> Tensor:
-        """Log of the summed exponentials of the input's own scores: [batch, H, positions]."""
-        rotation = self._seen.get("position_embeddings")
-        if rotation is not None:
-            query = _rotated(query, *rotation)
-        cache = self._seen.get("past_key_values")
-        if cache is not None:  # holds the keys of this call already, rotated
-            keys = cache.layers[self._attention.layer_idx].keys
-        else:
-            keys = _heads(self._k(h), size)
-            keys = keys if rotation is None else _rotated(keys, *rotation)
-        keys = keys.repeat_interleave(query.shape[1] // keys.shape[1], dim=1)
-        scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
-        mask = self._seen.get("attention_mask")
-        positions, length = scores.shape[-2:]
-        if mask is None:
-            order = torch.arange(length, device=h.device)
-            mask = order[None] <= order[length - positions :, None]
-        elif not isinstance(mask, Tensor) or mask.ndim != 4:
-            raise BenchError(
-                f"AttentionMemory of layer {self._memory.layer}: gate 'mass' cannot read the attention mask; "
-                "load the backbone with attention implementation sdpa or eager"
-            )
-        if mask.dtype == torch.bool:
-            scores = scores.masked_fill(~mask[..., :length], -math.inf)
-        else:
-            scores = scores + mask[..., :length]
-        return torch.logsumexp(scores, dim=-1)
+    @cached_property
+    def digest(self) -> str:
+        return digest_of({"index": self.index, "states": self.states})
 
 
-def encoded(encoder: tuple[Tensor, ...], x: Tensor) -> Tensor:
-    """The MLP with weights (W1, b1, W2, b2, ...) and GELU in between, applied to [..., d]."""
-    for number in range(0, len(encoder), 2):
-        x = linear(gelu(x) if number else x, encoder[number].to(x), encoder[number + 1].to(x))
-    return x
+def _pair(bank: Shared) -> tuple[Tensor, Tensor]:
+    return bank.tensors["index"], bank.tensors["states"]
 
 
-def _wide(x: Tensor) -> Tensor:
-    """At least single precision."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _heads(x: Tensor, size: int) -> Tensor:
-    """[b, n, H * e] -> [b, H, n, e]."""
-    return x.reshape(*x.shape[:2], -1, size).transpose(1, 2)
-
-
-def _flat(x: Tensor) -> Tensor:
-    """[b, H, n, e] -> [b, n, H * e]."""
-    return x.transpose(1, 2).flatten(2)
-
-
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of [b, H, n, e] by angles [b, n, e] whose halves are equal."""
-    left, right = x.chunk(2, dim=-1)
-    return x * cos[:, None] + torch.cat([-right, left], dim=-1) * sin[:, None]
+def _numbered(start: str, items: tuple[Any, ...]) -> dict[str, Any]:
+    return {f"{start}.{number:02}": item for number, item in enumerate(items)}
 
 
 register_intervention("attention_memory", AttentionMemory)

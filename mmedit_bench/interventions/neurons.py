@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.utils.hooks import RemovableHandle
@@ -23,7 +24,8 @@ class ExtraNeurons(Intervention):
 
     keys, values, up_keys are [n, d], bias is [n]; q is what the layer's first linear reads and act
     its own activation. This is a feed-forward layer with a wider inner matrix (Huang et al., ICLR
-    2023, for the plain family); up_keys belongs to the gated family and to it only.
+    2023, for the plain family); up_keys belongs to the gated family and to it only. The neurons of
+    several edits are one wider layer.
     """
 
     layer: int
@@ -48,6 +50,23 @@ class ExtraNeurons(Intervention):
 
     def modules(self, layout: Layout) -> tuple[str, ...]:
         return layout.ffn(self.layer)
+
+    @property
+    def place(self) -> Hashable | None:
+        # what derives from neurons may act otherwise
+        return ("neurons", self.layer) if type(self) is ExtraNeurons else None
+
+    def merged(self, other: Intervention) -> Intervention | None:
+        if type(other) is not ExtraNeurons:
+            return None
+        mine, theirs = self.tensors(), other.tensors()
+        alike = mine.keys() == theirs.keys() and all(
+            mine[name].shape[1:] == theirs[name].shape[1:] and mine[name].dtype == theirs[name].dtype
+            for name in mine
+        )
+        if not alike:
+            return None
+        return ExtraNeurons(self.layer, **{name: torch.cat([mine[name], theirs[name]]) for name in mine})
 
     def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
         if layout.gated != (self.up_keys is not None):

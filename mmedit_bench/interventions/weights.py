@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.utils.hooks import RemovableHandle
@@ -16,7 +17,10 @@ from mmedit_bench.interventions.base import Intervention, Layout, register_inter
 
 @dataclass(frozen=True, eq=False)
 class WeightDelta(Intervention):
-    """W' = W + delta for the linear layer at path `module`; delta is [out, in]."""
+    """W' = W + delta for the linear layer at path `module`; delta is [out, in].
+
+    Deltas of one module add up, low-rank ones too.
+    """
 
     module: str
     delta: Tensor
@@ -36,13 +40,25 @@ class WeightDelta(Intervention):
     def modules(self, layout: Layout) -> tuple[str, ...]:
         return (self.module,)
 
+    @property
+    def place(self) -> Hashable | None:
+        # what derives from a delta may act otherwise
+        return ("weight", self.module) if type(self) is WeightDelta else None
+
+    def merged(self, other: Intervention) -> Intervention | None:
+        return _sum(self, other) if type(other) in (WeightDelta, LowRankDelta) else None
+
     def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
         yield _add_product(model, self.module, tuple(self.delta.shape), lambda x: linear(x, self.delta.to(x)))
 
 
 @dataclass(frozen=True, eq=False)
 class LowRankDelta(Intervention):
-    """W' = W + left right for the linear layer at path `module`; left [out, r], right [r, in]."""
+    """W' = W + left right for the linear layer at path `module`; left [out, r], right [r, in].
+
+    Low-rank deltas of one module are stacked, rank by rank, until their product costs less as one
+    matrix: r (out + in) > out in.
+    """
 
     module: str
     left: Tensor
@@ -62,11 +78,42 @@ class LowRankDelta(Intervention):
     def modules(self, layout: Layout) -> tuple[str, ...]:
         return (self.module,)
 
+    @property
+    def place(self) -> Hashable | None:
+        # what derives from a delta may act otherwise
+        return ("weight", self.module) if type(self) is LowRankDelta else None
+
+    def merged(self, other: Intervention) -> Intervention | None:
+        return _sum(self, other) if type(other) in (WeightDelta, LowRankDelta) else None
+
     def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
         shape = (self.left.shape[0], self.right.shape[1])
         yield _add_product(
             model, self.module, shape, lambda x: linear(linear(x, self.right.to(x)), self.left.to(x))
         )
+
+
+def _sum(first: WeightDelta | LowRankDelta, second: Any) -> Intervention | None:
+    """One delta in place of two of a module, if both are of one shape and number type."""
+    if isinstance(first, LowRankDelta) and isinstance(second, LowRankDelta):
+        return _stack(first, second)
+    a, b = _dense(first), _dense(second)
+    return WeightDelta(first.module, a + b) if a.shape == b.shape and a.dtype == b.dtype else None
+
+
+def _stack(first: LowRankDelta, second: LowRankDelta) -> Intervention | None:
+    rows, columns = first.left.shape[0], first.right.shape[1]
+    same = (rows, columns) == (second.left.shape[0], second.right.shape[1])
+    if not same or {first.left.dtype, first.right.dtype} != {second.left.dtype, second.right.dtype}:
+        return None
+    left, right = torch.cat([first.left, second.left], dim=1), torch.cat([first.right, second.right])
+    if left.shape[1] * (rows + columns) > rows * columns:
+        return WeightDelta(first.module, left @ right)
+    return LowRankDelta(first.module, left, right)
+
+
+def _dense(item: WeightDelta | LowRankDelta) -> Tensor:
+    return item.delta if isinstance(item, WeightDelta) else item.left @ item.right
 
 
 def _add_product(

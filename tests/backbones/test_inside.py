@@ -13,7 +13,7 @@ from torch import Tensor
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions import ConstantAnswer, Edit, Everything, Route, WeightDelta
+from mmedit_bench.interventions import ConstantAnswer, Edit, Route, WeightDelta
 from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
 
 QUERIES = [
@@ -125,7 +125,7 @@ def test_gradients_are_taken_at_the_edited_model(backbone: Backbone) -> None:
 
 
 def test_what_cannot_be_looked_into_is_refused(backbone: Backbone) -> None:
-    routed = backbone.edited(Edit((Route(Everything(), ConstantAnswer("x")),)))
+    routed = backbone.edited(Edit((Route(ConstantAnswer("x")),)))
     path = backbone.anatomy.ffn(0)[0]
     for call in (routed.states, routed.gradients):
         with pytest.raises(BenchError, match="a Route answers"):

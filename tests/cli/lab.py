@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmedit_bench.cases import EditCase, EditRequest
-from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Everything, Route, Training
+from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Route, Training
 from tests.tiny import tiny_backbone, tiny_cases
 
 
@@ -45,7 +45,7 @@ class Echo:
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         target = request.target.upper() if self.shout else request.target
-        return Edit((Route(Everything(), ConstantAnswer(target)),))
+        return Edit((Route(ConstantAnswer(target)),))
 
 
 class Fragile(Echo):

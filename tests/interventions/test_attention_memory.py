@@ -17,7 +17,7 @@ from mmedit_bench.backbones.decoding import greedy
 from mmedit_bench.backbones.forcing import answer_logits
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions import AttentionMemory, Edit, attached
+from mmedit_bench.interventions import AttentionMemory, Edit, Shared, attached
 from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
 
 LAYER, WIDTH, HEADS, SIZE = 1, 32, 2, 16
@@ -51,8 +51,7 @@ class Trace:
             seen.update(kwargs, output=output[0])
 
         inputs = normal(1, length, WIDTH, seed=9)
-        edits = [Edit((item,))] if item else []
-        with torch.no_grad(), attached(backbone.model, backbone.anatomy, edits):
+        with torch.no_grad(), attached(backbone.model, backbone.anatomy, [item] if item else []):
             handle = module.register_forward_hook(remember, with_kwargs=True)
             backbone.model.language_model(inputs_embeds=inputs)
             handle.remove()
@@ -82,9 +81,10 @@ class Trace:
         """By head: h_know, h_input, mass on the input; and the mean shares of the retrieved entries."""
         h = self.h[position]
         near = [float(cosine_similarity(h, entry, dim=0)) for entry in item.index]
-        order = sorted(range(item.pinned, len(near)), key=lambda i: -near[i])
-        chosen = [*range(item.pinned), *order[: item.top_k]]
-        know, own, kept, shares = [], [], [], [0.0] * len(near)
+        own = sum(item.groups)  # one group at most
+        order = sorted(range(own, len(near)), key=lambda i: -near[i])
+        chosen = [*range(own), *order[: item.top_k]]
+        know, inputs, kept, shares = [], [], [], [0.0] * len(near)
         for head in range(HEADS):
             free = self.parts(self.q, h)[head]
             placed = self.parts(self.q, h, position)[head]
@@ -103,7 +103,7 @@ class Trace:
                 )
                 / sum(outside.values())
             )
-            own.append(
+            inputs.append(
                 sum(
                     (e * self.parts(self.v, self.h[j])[head] for j, e in enumerate(inside)), torch.zeros(SIZE)
                 )
@@ -112,7 +112,7 @@ class Trace:
             kept.append(sum(inside) / (sum(inside) + sum(outside.values())))
             for i, e in outside.items():
                 shares[i] += e / sum(outside.values()) / HEADS
-        return know, own, kept, shares
+        return know, inputs, kept, shares
 
 
 @pytest.mark.parametrize("position", [0, 3, 6])
@@ -185,16 +185,16 @@ def test_eq7_the_similarity_gate_is_a_cosine_of_encoded_knowledge(
             assert torch.allclose(trace.o(mixed), trace.output[position], atol=1e-5)
 
 
-@pytest.mark.parametrize(("top_k", "pinned"), [(1, 0), (3, 0), (2, 2), (0, 1)])
-def test_retrieval_is_brute_force_cosine_and_pinned_entries_are_always_read(
-    backbone: Backbone, top_k: int, pinned: int
+@pytest.mark.parametrize(("top_k", "group"), [(1, 0), (3, 0), (2, 2), (0, 1)])
+def test_retrieval_is_brute_force_cosine_and_the_only_group_is_always_read(
+    backbone: Backbone, top_k: int, group: int
 ) -> None:
-    item = memory(count=9, top_k=top_k, pinned=pinned, gate="fixed", weight=0.7)
+    item = memory(count=9, top_k=top_k, groups=(group,) if group else (), gate="fixed", weight=0.7)
     trace = Trace(backbone, item)
     for position in range(7):
         with torch.no_grad():
             know, own, _, shares = trace.plain(item, position)
-            assert sum(share > 0 for share in shares) == top_k + pinned
+            assert sum(share > 0 for share in shares) == top_k + group
             mixed = 0.7 * torch.cat(know) + 0.3 * torch.cat(own)
             assert torch.allclose(trace.o(mixed), trace.output[position], atol=1e-5)
 
@@ -203,7 +203,7 @@ QUERIES = [Query("where does the lion live?", tiny_picture(1)), Query("name the 
 ITEMS = [
     {"gate": "mass"},
     {"gate": "fixed", "weight": 0.4, "top_k": 2},
-    {"gate": "similarity", "encoder": ENCODER, "top_k": 1, "pinned": 1},
+    {"gate": "similarity", "encoder": ENCODER, "top_k": 1, "groups": (1,)},
 ]
 
 
@@ -218,7 +218,7 @@ def test_decoding_and_teacher_forcing_agree_whatever_the_batch(
     lengths = []
     for query in QUERIES:
         row = view._encoder.row(query)
-        with torch.no_grad(), attached(view.model, view.anatomy, view.edits):
+        with torch.no_grad(), attached(view.model, view.anatomy, view._folded()):
             (written,) = greedy(language_model, view._batch([row]), [8], eos)
             asked = replace(row, answer=(*written, eos), length=row.length + len(written) + 1)
             (forced,) = answer_logits(language_model, view._batch([asked]), [asked])
@@ -264,7 +264,11 @@ def test_half_precision_backbones_take_full_precision_memories(backbone: Backbon
         ({"gate": "similarity"}, "needs"),
         ({"encoder": ENCODER}, "needs"),
         ({"top_k": 0}, "choose no entries"),
-        ({"pinned": 6}, "choose no entries"),
+        ({"groups": (6,)}, "hold more than the 5 entries"),
+        ({"groups": (1, 0)}, "are empty"),
+        ({"banks": (Shared({"index": normal(2, WIDTH)}),)}, "holds index, not"),
+        ({"banks": (Shared({"index": normal(2, 8), "states": normal(2, 8)}),)}, "d alike"),
+        ({"index": normal(0, WIDTH), "states": normal(0, WIDTH)}, "choose no entries"),
         ({"gate": "fixed", "weight": 1.5}, "weight 1.5"),
         ({"space": "outer"}, "space 'outer'"),
     ],

@@ -23,7 +23,6 @@ from mmedit_bench.interventions import (
     ConstantAnswer,
     Context,
     Edit,
-    Everything,
     ExtraNeurons,
     Intervention,
     LowRankDelta,
@@ -59,7 +58,7 @@ def interventions(draw: st.DrawFn) -> Intervention:
         case 3:
             return Context(draw(st.text()))
         case _:
-            return Route(Everything(), ConstantAnswer(draw(st.text())))
+            return Route(ConstantAnswer(draw(st.text())))
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,7 +102,7 @@ def test_size_counts_all_tensors() -> None:
 
 
 def test_size_counts_texts() -> None:
-    route = Route(Everything(), ConstantAnswer("été"))
+    route = Route(ConstantAnswer("été"))
     assert Edit((Context("New Fact: x\n"), route)).nbytes == 12 + 5
 
 
@@ -127,7 +126,7 @@ def test_route_with_code_says_why_it_cannot_be_saved(tmp_path: Path) -> None:
     def short(query: Query) -> bool:
         return len(query.prompt) < 9
 
-    edit = Edit((Route(short, ConstantAnswer("x")),))
+    edit = Edit((Route(ConstantAnswer("x", short)),))
     with pytest.raises(NotSavable, match="holds code"):
         edit.save(tmp_path / "edit.safetensors")
     assert not (tmp_path / "edit.safetensors").exists()
@@ -158,7 +157,7 @@ def test_files_that_are_no_edits_are_refused(tmp_path: Path) -> None:
 
 
 def _described(item: dict[str, Any]) -> str:
-    return json.dumps({"format": "2", "interventions": [item], "note": {}})
+    return json.dumps({"format": "3", "interventions": [item], "note": {}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +190,7 @@ def test_first_layer_is_the_lowest_one_touched() -> None:
     table: list[tuple[tuple[Intervention, ...], int | None]] = [
         ((), None),
         ((Context(""),), None),
-        ((Route(Everything(), ConstantAnswer("")),), None),
+        ((Route(ConstantAnswer("")),), None),
         ((WeightDelta(f"{row.layers}.3.fc2", zero),), 3),
         ((WeightDelta(f"{row.layers}.5.fc2", zero), neurons), 4),
         ((WeightDelta(row.head, zero),), 6),

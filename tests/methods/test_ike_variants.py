@@ -15,9 +15,12 @@ from methods.ike.corpus import facts_of
 from methods.ike.editor import IKEEditor
 from methods.ike.retriever import embed
 from methods.ike_legacy.editor import IKELegacyEditor
-from methods.ike_memory.editor import IKEMemoryEditor, Memory
+from methods.ike_memory.editor import IKEMemoryEditor
 from methods.ike_memory.gate import CHANGED, KEPT, Keys, Thresholds, calibrated
+from methods.ike_memory.reader import Memory
 from mmedit_bench.editors import Backbone, BenchError, Context, Edit, EditRequest, Query, Route
+from mmedit_bench.interventions import fold
+from mmedit_bench.interventions.routes import Routes
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
 
 TRAIN = tiny_cases(12)
@@ -127,16 +130,23 @@ def gated(backbone: Backbone, **options: Any) -> IKEMemoryEditor:
 
 def memory_of(edit: Edit) -> Memory:
     (route,) = edit.interventions
-    assert isinstance(route, Route) and isinstance(route.answerer, Memory)
-    return route.answerer
+    assert isinstance(route, Route) and isinstance(route.reader, Memory)
+    return route.reader
+
+
+def held_by(view: Backbone) -> Memory:
+    """The one memory that a sequence's edits fold into."""
+    (folded,) = fold(view.edits)
+    assert isinstance(folded, Routes)
+    return memory_of(Edit(folded.parts))
 
 
 def test_questions_outside_are_the_base_models_own_and_inside_read_the_context(backbone: Backbone) -> None:
     edit = gated(backbone).edit(backbone, REQUEST)
     memory, view = memory_of(edit), backbone.edited(edit)
-    assert memory(REQUEST.query)
+    assert memory.in_scope(backbone, [REQUEST.query]) == [True]
     far = Query("which colour is ball 3?", tiny_picture(77))
-    outside = [query for query in (far, Query("a red fox")) if not memory(query)]
+    outside = [query for query in (far, Query("a red fox")) if not memory.in_scope(backbone, [query])[0]]
     assert outside, "something must be out of scope"
     assert view.answer(outside, 6) == backbone.answer(outside, 6)
     plain = IKEEditor(demonstrations=2)
@@ -152,13 +162,14 @@ def test_in_a_sequence_the_nearest_entry_is_read_and_a_repeated_request_replaces
     requests = [case.request for case in tiny_cases(3, "test")]
     for request in requests:
         view = view.edited(editor.edit(view, request))
-    memory = memory_of(view.edits[-1])
+    assert all(len(memory_of(edit).entries) == 1 for edit in view.edits), "no edit holds another one's"
+    memory = held_by(view)
     assert [entry.id for entry in memory.entries] == [request.id for request in requests]
     for request in requests:
-        nearest = memory.nearest(request.query)
+        nearest = memory.nearest(backbone, request.query)
         assert nearest is not None and nearest.id == request.id
     changed = EditRequest(requests[1].id, requests[1].query, "somewhere else")
-    again = memory_of(editor.edit(view, changed))
+    again = held_by(view.edited(editor.edit(view, changed)))
     assert [entry.id for entry in again.entries] == [requests[0].id, requests[2].id, requests[1].id]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from methods.serac.counterfactual import Counterfactual, embedding_table, in_scope_loss, read_ids
-from methods.serac.editor import Memory, SERACEditor
+from methods.serac.editor import SERACEditor
+from methods.serac.reader import Memory
 from methods.serac.scope import ScopeClassifier, likeness, scope_loss
 from methods.serac_legacy.editor import SERACLegacyEditor
 from methods.serac_legacy.mixture import memory_query, mixed, mixture
@@ -21,12 +24,13 @@ from mmedit_bench.editors import (
     BenchError,
     Edit,
     EditRequest,
-    NotSavable,
     Query,
     Route,
     Trained,
 )
 from mmedit_bench.harness.training import Training
+from mmedit_bench.interventions import fold
+from mmedit_bench.interventions.routes import Routes
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
 
 CASES = tiny_cases(10)
@@ -62,8 +66,15 @@ def ready(editor: Any, backbone: Backbone, seed: int = 0) -> Any:
 
 def memory(edit: Edit) -> Memory:
     (route,) = edit.interventions
-    assert isinstance(route, Route) and isinstance(route.answerer, Memory)
-    return route.answerer
+    assert isinstance(route, Route) and isinstance(route.reader, Memory)
+    return route.reader
+
+
+def held_by(view: Backbone) -> Memory:
+    """The one memory that a sequence's edits fold into."""
+    (folded,) = fold(view.edits)
+    assert isinstance(folded, Routes)
+    return memory(Edit(folded.parts))
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 50))
@@ -112,7 +123,7 @@ def test_the_classifier_sees_questions_and_pictures_but_no_answer(backbone: Back
     other = EditRequest(REQUEST.id, REQUEST.query, "quite another answer")
     first, second = memory(editor.edit(backbone, REQUEST)), memory(editor.edit(backbone, other))
     assert torch.equal(first.entries[0].code, second.entries[0].code)
-    classifier = first.classifier
+    classifier, _ = first.networks.ready(backbone)
     plain, painted = Query("where?"), Query("where?", tiny_picture(3))
     codes = classifier.encode(backbone, [plain, painted, Query("where?", tiny_picture(4))])
     assert not torch.equal(codes[0], codes[1]) and not torch.equal(codes[1], codes[2])
@@ -135,21 +146,32 @@ def test_the_nearest_edit_of_a_sequence_answers(backbone: Backbone) -> None:
     view = backbone
     for case in CASES[:3]:
         view = view.edited(editor.edit(view, case.request))
-    (route,) = view.edits[-1].interventions
-    assert isinstance(route, Route)
-    held = route.answerer
-    assert isinstance(held, Memory) and [entry.request for entry in held.entries] == [
-        c.request for c in CASES[:3]
-    ]
+    assert all(len(memory(edit).entries) == 1 for edit in view.edits), "no edit holds another one's"
+    held = held_by(view)
+    assert [entry.id for entry in held.entries] == [case.request.id for case in CASES[:3]]
+    _, model = held.networks.ready(backbone)
     for case in CASES[:3]:
-        found = held.nearest(case.request.query)
-        assert found is not None and found.request == case.request
-        assert held(case.request.query)
-        assert held.answer([case.request.query]) == [
-            held.model.answer(backbone, case.request, case.request.query)
-        ]
-    again = editor.edit(view, CASES[1].request)
-    assert len(memory(again).entries) == 3, "an edit of the same request takes the old one's place"
+        found = held.nearest(backbone, case.request.query)
+        assert found is not None and found.id == case.request.id
+        assert found.target == case.request.target
+        assert held.in_scope(backbone, [case.request.query]) == [True]
+        own = [model.answer(backbone, case.request, case.request.query)]
+        assert held.answer(backbone, [case.request.query]) == own == view.answer([case.request.query])
+    again = view.edited(editor.edit(view, EditRequest(CASES[1].id, CASES[1].request.query, "elsewhere")))
+    targets = [entry.target for entry in held_by(again).entries]
+    assert targets == [CASES[0].request.target, CASES[2].request.target, "elsewhere"]
+
+
+def test_of_the_ports_edits_in_scope_the_latest_answers(backbone: Backbone) -> None:
+    editor, view = ready(SERACLegacyEditor(**LEGACY), backbone), backbone
+    for case in CASES[:3]:
+        view = view.edited(editor.edit(view, case.request))
+    held = held_by(view)
+    code = editor._networks.ready(backbone)[0].encode(backbone, [Query("the question")])[0].detach()
+    inside = replace(held, entries=tuple(replace(entry, code=code) for entry in held.entries[:2]))
+    outside = replace(held.entries[2], code=code + 100)
+    nearest = replace(inside, entries=(*inside.entries, outside)).nearest(backbone, Query("the question"))
+    assert nearest is inside.entries[1]
 
 
 def test_out_of_scope_questions_stay_the_models_own_to_the_bit(backbone: Backbone) -> None:
@@ -159,23 +181,24 @@ def test_out_of_scope_questions_stay_the_models_own_to_the_bit(backbone: Backbon
     with torch.no_grad():
         held.entries[0].code.add_(100)
     asked = [case.request.query for case in CASES]
-    assert not any(held(query) for query in asked)
+    assert not any(held.in_scope(backbone, asked))
     assert backbone.edited(edit).answer(asked, 5) == backbone.answer(asked, 5)
 
 
 @pytest.mark.parametrize(("cls", "options"), [(SERACEditor, FAST), (SERACLegacyEditor, LEGACY)])
-def test_a_serac_edit_holds_code_and_says_that_it_cannot_be_saved(
-    backbone: Backbone, cls: Any, options: dict[str, Any], tmp_path: Any
+def test_a_serac_edit_counts_its_own_parts_and_refers_to_the_networks(
+    backbone: Backbone, cls: Any, options: dict[str, Any], tmp_path: Path
 ) -> None:
     editor = ready(cls(**options), backbone)
     assert isinstance(editor, Trained)
     versions = backbone.versions()
     edit = editor.edit(backbone, REQUEST)
-    assert edit.nbytes > len(REQUEST.target)
+    assert len(REQUEST.target) < edit.nbytes < 1000 < edit.shared_nbytes
     assert len(backbone.edited(edit).answer([REQUEST.query, Query("red?")])) == 2
     assert backbone.versions() == versions
-    with pytest.raises(NotSavable, match="holds code"):
-        edit.save(tmp_path / "edit.safetensors")
+    for number, case in enumerate(CASES[:3]):
+        editor.edit(backbone, case.request).save(tmp_path / f"{number}.safetensors")
+    assert len(list((tmp_path / "shared").iterdir())) == 1
     with pytest.raises(BenchError, match="must be loaded"):
         cls().edit(backbone, REQUEST)
 

@@ -27,6 +27,7 @@ from mmedit_bench.editors import (
     Trained,
 )
 from mmedit_bench.harness.training import Training
+from mmedit_bench.interventions import fold
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 CASES = tiny_cases(8)
@@ -245,11 +246,13 @@ def test_ablations_are_options(backbone: Backbone) -> None:
     assert "New Fact" in items(text, Context)[0].text and items(text, ExtraNeurons)
     (first, _) = items(editor(backbone, top_k=3).edit(backbone, REQUEST), AttentionMemory)
     own = len(backbone.answer_ids(REQUEST.target)) - 1
-    assert (first.top_k, first.pinned, len(first.index)) == (3, own, own + 8)
+    assert (first.top_k, first.groups, len(first.index)) == (3, (own,), own)
+    (bank,) = first.banks
+    assert {name: len(tensor) for name, tensor in bank.tensors.items()} == {"index": 8, "states": 8}
     (alone, _) = items(editor(backbone, top_k=0).edit(backbone, REQUEST), AttentionMemory)
-    assert len(alone.index) == own == alone.pinned
+    assert (alone.groups, alone.banks) == ((own,), ())
     (shared, _) = items(editor(backbone, own="none").edit(backbone, REQUEST), AttentionMemory)
-    assert len(shared.index) == 8 and shared.pinned == 0
+    assert (len(shared.index), shared.groups, len(shared.banks)) == (0, (), 1)
     (fixed, _) = items(editor(backbone, gate="fixed", weight=0.3).edit(backbone, REQUEST), AttentionMemory)
     assert (fixed.gate, fixed.weight, fixed.encoder) == ("fixed", 0.3, ())
 
@@ -267,18 +270,26 @@ def test_as_printed_puts_the_similarity_on_the_input(backbone: Backbone) -> None
     made = UniKEAsPrintedEditor(**FAST)
     made.load(backbone, learned(backbone))
     (memory, _) = items(made.edit(backbone, REQUEST), AttentionMemory)
-    assert memory.on_input and memory.space == "output" and memory.pinned == 1
+    assert memory.on_input and memory.space == "output" and memory.groups == (1,)
     own = editor(backbone).settings(backbone)
     assert not own.on_input and own.space == "state"
 
 
-def test_a_sequence_carries_the_store_once(backbone: Backbone) -> None:
-    made = editor(backbone)
-    first = made.edit(backbone, REQUEST)
-    second = made.edit(backbone.edited(first), CASES[0].request)
-    assert len(items(first, AttentionMemory)[0].index) > 8
-    for memory in items(second, AttentionMemory):
-        assert memory.top_k == 0 and len(memory.index) == memory.pinned
+def test_a_sequence_is_one_memory_a_layer_and_refers_to_the_store_once(backbone: Backbone) -> None:
+    made, view, edits = editor(backbone), backbone, []
+    for case in CASES[:3]:
+        edits.append(made.edit(view, case.request))
+        view = view.edited(edits[-1])
+    assert len({digest for edit in edits for digest in edit.shared()}) == 2 * 2, "by layer: store, encoder"
+    assert all(edit.nbytes < 40_000 for edit in edits) and edits[0].shared_nbytes == edits[2].shared_nbytes
+    folded = fold(edits)
+    memories = [item for item in folded if isinstance(item, AttentionMemory)]
+    assert len(folded) == 4 and len(memories) == 2
+    for memory in memories:
+        (bank,) = memory.banks
+        own = [items(edit, AttentionMemory)[memories.index(memory)].groups[0] for edit in edits]
+        assert sorted(memory.groups) == sorted(own)
+        assert len(bank.tensors["index"]) == 8
 
 
 def test_an_edit_survives_a_file_and_repeats_its_bytes(backbone: Backbone, tmp_path: Path) -> None:

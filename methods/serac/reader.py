@@ -1,0 +1,148 @@
+"""Who answers for SERAC: remembered edits, the scope classifier and the counterfactual model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from methods.serac.counterfactual import Counterfactual
+from methods.serac.scope import ScopeClassifier, likeness
+from mmedit_bench.editors import Backbone, EditRequest, Query, Shared, register_reader
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the two networks are built by."""
+
+    width: int
+    scope_hidden: int
+    scope_code: int
+    image_key: bool
+    size: int
+    layers: int
+    heads: int
+
+    def fresh(self) -> tuple[ScopeClassifier, Counterfactual]:
+        """Both, untrained."""
+        classifier = ScopeClassifier(self.width, self.scope_hidden, self.scope_code, self.image_key)
+        return classifier, Counterfactual(self.width, self.size, self.layers, self.heads)
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The trained classifier ("scope.") and counterfactual model ("model."), shared by all edits."""
+
+    weights: Shared
+    sizes: Sizes
+
+    def ready(self, backbone: Backbone) -> tuple[ScopeClassifier, Counterfactual]:
+        """Both, on the backbone's device; built once for each set of weights."""
+        built = _BUILT.setdefault(self.weights, {})
+        if self.sizes not in built:
+            parts = self.sizes.fresh()
+            for part, start in zip(parts, ("scope.", "model."), strict=True):
+                own = {
+                    n.removeprefix(start): t for n, t in self.weights.tensors.items() if n.startswith(start)
+                }
+                part.load_state_dict(own)
+                part.eval().requires_grad_(False)
+            built[self.sizes] = parts
+        classifier, model = built[self.sizes]
+        return classifier.to(backbone.device), model.to(backbone.device)
+
+    def same(self, other: Networks) -> bool:
+        """Whether the weights are equal."""
+        return self.sizes == other.sizes and self.weights.digest == other.weights.digest
+
+
+_BUILT: WeakKeyDictionary[Shared, dict[Sizes, tuple[ScopeClassifier, Counterfactual]]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One remembered edit: its question and answer, and what the classifier makes of it."""
+
+    id: str
+    prompt: str
+    target: str
+    code: Tensor
+
+    @property
+    def request(self) -> EditRequest:
+        """What the counterfactual model reads: it sees no picture."""
+        return EditRequest(self.id, Query(self.prompt), self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """The edits so far; the one most like a question answers it, if it is more likely in scope than not."""
+
+    networks: Networks
+    entries: tuple[Entry, ...]
+
+    def in_scope(self, backbone: Backbone, queries: Sequence[Query]) -> list[bool]:
+        return [self.nearest(backbone, query) is not None for query in queries]
+
+    @torch.no_grad()
+    def nearest(self, backbone: Backbone, query: Query) -> Entry | None:
+        """The entry that answers the query; None if it is in no scope."""
+        classifier, _ = self.networks.ready(backbone)
+        code = classifier.encode(backbone, [query])
+        similar = likeness(torch.stack([entry.code for entry in self.entries]).to(code), code)
+        best = int(similar.argmax())
+        return self.entries[best] if similar[best] > THRESHOLD else None
+
+    def answer(self, backbone: Backbone, queries: Sequence[Query]) -> list[str]:
+        """The counterfactual model's answers, each from the nearest edit; the backbone's own without one."""
+        _, model = self.networks.ready(backbone)
+        answers = []
+        for query in queries:
+            entry = self.nearest(backbone, query)
+            if entry is None:
+                answers.extend(backbone.answer([query]))
+            else:
+                answers.append(model.answer(backbone, entry.request, query))
+        return answers
+
+    def merged(self, other: Any) -> Self | None:
+        """One memory of both; a newer edit of the same request takes the older one's place."""
+        if type(other) is not type(self) or not self.networks.same(other.networks):
+            return None
+        newer = {entry.id for entry in other.entries}
+        kept = (entry for entry in self.entries if entry.id not in newer)
+        return replace(self, entries=(*kept, *other.entries))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the entries; the networks are shared."""
+        return sum(len((e.prompt + e.target).encode()) + e.code.nbytes for e in self.entries)
+
+    # ---- description
+
+    def plain(self) -> Mapping[str, Any]:
+        entries = [{"id": e.id, "prompt": e.prompt, "target": e.target} for e in self.entries]
+        return {"sizes": asdict(self.networks.sizes), "entries": entries}
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {"codes": torch.stack([entry.code for entry in self.entries])}
+
+    def shared(self) -> Mapping[str, Shared]:
+        return {"weights": self.networks.weights}
+
+    @classmethod
+    def restore(
+        cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared]
+    ) -> Self:
+        networks = Networks(shared["weights"], Sizes(**plain["sizes"]))
+        pairs = zip(plain["entries"], tensors["codes"], strict=True)
+        return cls(networks, tuple(Entry(**entry, code=code) for entry, code in pairs))
+
+
+register_reader("serac", Memory)
