@@ -14,11 +14,12 @@ from torch.nn.functional import cross_entropy, normalize
 
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.backbones.decoding import greedy
+from mmedit_bench.backbones.families import family_of
 from mmedit_bench.backbones.forcing import Forced, answer_logits, forced, forced_text
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
-from mmedit_bench.backbones.inside import answer_rows, reading, tracing, unpadded
 from mmedit_bench.backbones.pictures import Pictures
+from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Answerer, Edit, attached
@@ -39,8 +40,10 @@ class Backbone:
         image_processor: Any,
         *,
         template: str = "{prompt}",
+        ends: Sequence[str] = (),
         batch_size: int = 16,
     ) -> None:
+        """`ends` are texts of one token each that end an answer, beside what the checkpoint names."""
         if batch_size < 1:
             raise BenchError(f"batch_size is {batch_size}; it must be at least 1")
         model.eval()
@@ -53,11 +56,14 @@ class Backbone:
         self.template = template
         self.batch_size = batch_size
         self.edits: tuple[Edit, ...] = ()
-        config = model.config
-        self._encoder = Encoder(
-            tokenizer, template, config.num_query_tokens, config.text_config.max_position_embeddings
-        )
-        self._pictures = Pictures(model, image_processor)
+        self.family = family_of(model)(model, tokenizer, image_processor, template, ends)
+        self._encoder = Encoder(self.family)
+        self._pictures = Pictures(self.family)
+        self.loaded_digest = self.digest
+        """`digest` as it was when the backbone was made: a name for it that costs nothing.
+
+        Evidence of nothing later: whoever must know what the weights are now takes `digest`.
+        """
 
     @classmethod
     def load(
@@ -96,10 +102,13 @@ class Backbone:
     def digest(self) -> str:
         """sha256 (hex) of everything that decides an unedited answer; computed anew at each call.
 
-        Covers the weights as they are now, the tokenizer, the template and the picture processor.
+        Covers the weights as they are now, the tokenizer, the templates, the picture processor and what
+        ends an answer.
         """
         words, pixels = self.tokenizer.backend_tokenizer.to_str(), self.image_processor.to_json_string()
-        return weights_digest(self.model, extra="\0".join((words, self.template, pixels)))
+        return weights_digest(
+            self.model, extra="\0".join((words, self.template, pixels, *self.family.identity))
+        )
 
     def versions(self) -> tuple[int, ...]:
         """Version counters of all parameters and buffers: cheap evidence that none was written to."""
@@ -150,8 +159,8 @@ class Backbone:
     def answer(self, queries: Sequence[Query], max_new_tokens: int = 48) -> list[str]:
         """Greedy answers, stripped of outer white space.
 
-        An answer ends at </s>, after `max_new_tokens`, or when the positions are used up. Raises
-        `BenchError` if an input exceeds `max_positions`.
+        An answer ends at one of the family's end tokens, after `max_new_tokens`, or when the positions
+        are used up. Raises `BenchError` if an input exceeds `max_positions`.
         """
         routed = self._routed(queries)
         answers = dict(routed)
@@ -163,7 +172,7 @@ class Backbone:
                 batch = self._batch([rows[i] for i in chosen])
                 # the last token written is never read, so it needs no position
                 room = [min(max_new_tokens, self.max_positions - rows[i].length + 1) for i in chosen]
-                written = greedy(self.model.language_model, batch, room, self.tokenizer.eos_token_id)
+                written = greedy(self.family, batch, room)
                 for i, ids in zip(chosen, written, strict=True):
                     answers[left[i]] = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
         return [answers[i] for i in range(len(queries))]
@@ -180,7 +189,7 @@ class Backbone:
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                logits = answer_logits(self.model.language_model, self._batch(part), part)
+                logits = answer_logits(self.family, self._batch(part), part)
                 for i, row, own in zip(chosen, part, logits, strict=True):
                     results[left[i]] = forced(own, row.answer)
         return [results[i] for i in range(len(queries))]
@@ -211,7 +220,7 @@ class Backbone:
         with acting._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                own = answer_logits(self.model.language_model, acting._batch(part), part)
+                own = answer_logits(self.family, acting._batch(part), part)
                 found.update(zip(chosen, own, strict=True))
         return [found[i] for i in range(len(rows))]
 
@@ -231,7 +240,7 @@ class Backbone:
         with torch.no_grad(), self._acting(), reading(self.model, modules) as seen:
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                answer_logits(self.model.language_model, self._batch(part), part)
+                answer_logits(self.family, self._batch(part), part)
                 for path in modules:
                     # copies: a slice would keep the whole batch in memory
                     for i, own in zip(chosen, answer_rows(seen[path], part), strict=True):
@@ -257,7 +266,7 @@ class Backbone:
             part = [rows[i] for i in chosen]
             with torch.enable_grad(), self._acting(), tracing(self.model, modules) as seen:
                 batch = self._batch(part)
-                logits = answer_logits(self.model.language_model, batch, part)
+                logits = answer_logits(self.family, batch, part)
                 wanted = torch.tensor([token for row in part for token in row.answer], device=self.device)
                 wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
                 loss = cross_entropy(wide, wanted, reduction="sum") / count
@@ -313,9 +322,7 @@ class Backbone:
 
     @property
     def _embed(self) -> nn.Embedding:
-        found = self.model.language_model.get_input_embeddings()
-        assert isinstance(found, nn.Embedding)
-        return found
+        return self.family.embedding
 
     def _prefix(self) -> str:
         return "".join(item.prefix() for edit in self.edits for item in edit.interventions)
@@ -352,7 +359,7 @@ class Backbone:
     def _batch(self, rows: Sequence[Row]) -> Batch:
         """Pack rows; call it while the edits act, so that an edited vision part is seen."""
         images = {row.image.digest: row.image for row in rows if row.image}
-        return pack(rows, self._embed, self._visual(images.values()))
+        return pack(rows, self._embed, self._visual(images.values()), self.family.kinds)
 
     def _visual(self, images: Iterable[Any]) -> Mapping[str, Tensor]:
         items = (item for edit in self.edits for item in edit.interventions)

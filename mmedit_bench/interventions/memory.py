@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions.base import Intervention, Layout, register_intervention, submodule
+from mmedit_bench.interventions.heads import Heads
 
 GATES = ("mass", "fixed", "similarity")
 SPACES = ("state", "output")
@@ -115,15 +116,15 @@ class AttentionMemory(Intervention):
     def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
         attention = submodule(model, layout.attention(self.layer))
         names = layout.attention_linears
-        q, k, v, out = (submodule(attention, name) for name in names)
-        if (width := getattr(q, "in_features", None)) != self.index.shape[1]:
+        heads, out = Heads.of(attention, layout), submodule(attention, names[-1])
+        if (width := getattr(heads.q, "in_features", None)) != self.index.shape[1]:
             raise BenchError(
                 f"AttentionMemory of layer {self.layer}: states have width {self.index.shape[1]}, not {width}"
             )
         if self.gate == "fixed" and self.weight == 0:
             return  # no bit of the base may change
         assert isinstance(out, nn.Linear)
-        reader = _Reader(self, attention, q, k, v, out)
+        reader = _Reader(self, attention, heads, out)
         yield attention.register_forward_pre_hook(reader.remember, with_kwargs=True)
         yield out.register_forward_pre_hook(reader.shift)
 
@@ -135,14 +136,12 @@ class _Reader:
         self,
         memory: AttentionMemory,
         attention: Any,
-        q: nn.Module,
-        k: nn.Module,
-        v: nn.Module,
+        heads: Heads,
         out: nn.Linear,
     ) -> None:
         self._memory = memory
         self._attention = attention
-        self._q, self._k, self._v, self._out = q, k, v, out
+        self._heads, self._out = heads, out
         self._seen: dict[str, Any] = {}
         self._kept: tuple[Tensor, Tensor] | None = None
 
@@ -161,9 +160,9 @@ class _Reader:
 
     def _knowledge(self, h: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """h_know [batch, positions, H * e] and its weight, broadcastable to it."""
-        size = int(self._attention.head_dim)
-        query = _heads(self._q(h), size)  # [b, H, n, e]
-        keys, values = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in self._read(h, size))
+        size = self._heads.size
+        query = self._heads.queries(h)  # [b, H, n, e]
+        keys, values = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in self._read(h))
         scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
         retrieved = self._retrieved(h)
         if retrieved is not None:
@@ -172,7 +171,7 @@ class _Reader:
         know = _flat(shares.to(values) @ values)
         return know, self._weight(h, own, know, query, scores, shares, size).to(know)
 
-    def _read(self, h: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    def _read(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of all entries, [1, key-value heads, m, e].
 
         Without gradients they are projected once, not at every step of decoding; with gradients each
@@ -181,7 +180,7 @@ class _Reader:
         if self._kept is not None and not torch.is_grad_enabled():
             return self._kept
         states = self._memory.states.to(h)[None]
-        read = _heads(self._k(states), size), _heads(self._v(states), size)
+        read = self._heads.keys(states), self._heads.values(states)
         if not torch.is_grad_enabled():
             self._kept = read
         return read
@@ -205,7 +204,7 @@ class _Reader:
         if memory.gate == "fixed":
             return torch.tensor(memory.weight, device=h.device)
         if memory.gate == "mass":
-            mass = torch.sigmoid(scores.logsumexp(-1) - self._input_mass(h, query, size))  # [b, H, n]
+            mass = torch.sigmoid(scores.logsumexp(-1) - self._input_mass(h, query))  # [b, H, n]
             return mass.transpose(1, 2).repeat_interleave(size, dim=-1)
         if memory.space == "state":
             mean = shares.mean(1) @ _wide(memory.states.to(h))
@@ -219,7 +218,7 @@ class _Reader:
         similar = ((near - memory.floor) / (1 - memory.floor)).clamp(0, 1)
         return (1 - similar if memory.on_input else similar)[..., None]
 
-    def _input_mass(self, h: Tensor, query: Tensor, size: int) -> Tensor:
+    def _input_mass(self, h: Tensor, query: Tensor) -> Tensor:
         """Log of the summed exponentials of the input's own scores: [batch, H, positions]."""
         rotation = self._seen.get("position_embeddings")
         if rotation is not None:
@@ -228,7 +227,7 @@ class _Reader:
         if cache is not None:  # holds the keys of this call already, rotated
             keys = cache.layers[self._attention.layer_idx].keys
         else:
-            keys = _heads(self._k(h), size)
+            keys = self._heads.keys(h)
             keys = keys if rotation is None else _rotated(keys, *rotation)
         keys = keys.repeat_interleave(query.shape[1] // keys.shape[1], dim=1)
         scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
@@ -259,11 +258,6 @@ def encoded(encoder: tuple[Tensor, ...], x: Tensor) -> Tensor:
 def _wide(x: Tensor) -> Tensor:
     """At least single precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _heads(x: Tensor, size: int) -> Tensor:
-    """[b, n, H * e] -> [b, H, n, e]."""
-    return x.reshape(*x.shape[:2], -1, size).transpose(1, 2)
 
 
 def _flat(x: Tensor) -> Tensor:

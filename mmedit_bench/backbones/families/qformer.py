@@ -1,0 +1,47 @@
+"""BLIP-2: a Q-Former's tokens in front of any causal text model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmedit_bench.backbones.families.base import Family
+from mmedit_bench.cases import ImageRef
+
+
+class QFormer(Family):
+    """[visual tokens] <s> [context and templated prompt]; the text model carries its own head."""
+
+    def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
+        return (self.tokenizer.bos_token_id, *self.text_ids(text)), 0
+
+    def picture_tokens(self, image: ImageRef) -> int:
+        return int(self.model.config.num_query_tokens)
+
+    @property
+    def embedding(self) -> nn.Embedding:
+        found = self.model.language_model.get_input_embeddings()
+        assert isinstance(found, nn.Embedding)
+        return found
+
+    def run(
+        self,
+        embeddings: Tensor,
+        mask: Tensor,
+        positions: Tensor,
+        kinds: Mapping[str, Tensor],
+        *,
+        keep: int,
+        cache: Any = None,
+    ) -> Tensor:
+        found: Tensor = self.model.language_model(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=keep,
+        ).logits
+        return found
