@@ -46,7 +46,7 @@ CHAT = {
     ),
     "gemma3": (
         "<s><turn>user\n{% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<boi>"
-        "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n<turn>model\n"
+        "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n{{ '<turn>model\\n' }}"
     ),
 }
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<image>")

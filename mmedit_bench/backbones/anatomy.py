@@ -124,7 +124,7 @@ ROWS: dict[tuple[str, str], Anatomy] = {
         "gemma3/gemma3_text",
         "model.language_model.layers",
         # its projector is a bare matrix, no linear layer
-        **(_NORMED | _PROJECTED | {"bridge": "model.vision_tower"}),
+        **(_NORMED | _PROJECTED | {"bridge": "model.vision_tower.encoder"}),
     ),
 }
 """Known architectures by the model types of the whole and of its text model."""

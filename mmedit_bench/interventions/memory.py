@@ -225,7 +225,13 @@ class _Reader:
             query = _rotated(query, *rotation)
         cache = self._seen.get("past_key_values")
         if cache is not None:  # holds the keys of this call already, rotated
-            keys = cache.layers[self._attention.layer_idx].keys
+            held = cache.layers[self._attention.layer_idx]
+            if getattr(held, "is_sliding", False):
+                raise BenchError(
+                    f"AttentionMemory of layer {self._memory.layer}: gate 'mass' needs all keys, but the cache "
+                    "forgets keys out of its window; decode with one that keeps them"
+                )
+            keys = held.keys
         else:
             keys = self._heads.keys(h)
             keys = keys if rotation is None else _rotated(keys, *rotation)
