@@ -208,10 +208,15 @@ def tiny_image_processor(family: str) -> Any:
 
 
 def tiny_backbone(
-    family: str, seed: int = 0, max_positions: int = 512, template: str = "{prompt}", dtype: str = "float32"
+    family: str,
+    seed: int = 0,
+    max_positions: int = 512,
+    template: str = "{prompt}",
+    dtype: str = "float32",
+    device: str = "cpu",
 ) -> Backbone:
     """A fresh random backbone of one of the `KNOWN` families, named tiny-opt, tiny-llama and so on."""
-    model = tiny_model(family, seed, max_positions).to(getattr(torch, dtype))
+    model = tiny_model(family, seed, max_positions).to(device, getattr(torch, dtype))
     return Backbone(
         f"tiny-{family}", model, tiny_tokenizer(family), tiny_image_processor(family), template=template
     )

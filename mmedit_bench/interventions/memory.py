@@ -228,8 +228,8 @@ class _Reader:
             held = cache.layers[self._attention.layer_idx]
             if getattr(held, "is_sliding", False):
                 raise BenchError(
-                    f"AttentionMemory of layer {self._memory.layer}: gate 'mass' needs all keys, but the cache "
-                    "forgets keys out of its window; decode with one that keeps them"
+                    f"AttentionMemory of layer {self._memory.layer}: gate 'mass' needs all keys, but "
+                    "the cache forgets keys out of its window; decode with one that keeps them"
                 )
             keys = held.keys
         else:

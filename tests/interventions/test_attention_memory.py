@@ -288,7 +288,7 @@ def test_a_cache_that_forgets_keys_is_refused() -> None:
     with (
         torch.no_grad(),
         attached(backbone.model, backbone.anatomy, edits),
-        pytest.raises(BenchError, match="layer 0: .*the cache forgets keys"),
+        pytest.raises(BenchError, match=r"layer 0: .*the cache forgets keys"),
     ):
         cache = DynamicCache(config=language_model.config)
         language_model(inputs_embeds=normal(1, 9, WIDTH), past_key_values=cache)
