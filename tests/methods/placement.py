@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
@@ -17,16 +18,10 @@ import methods
 METHODS = str(Path(methods.__path__[0]))
 TORCH = str(Path(torch.__path__[0]))
 _CROSSING = (
-    "copy_",
-    "__setitem__",
-    "__getitem__",
-    "__set__",
-    "__get__",
-    "_make_subclass",
-    "set_",
-    "_has_compatible_shallow_copy_type",
-)
-"""What works across devices: copying, indices, and taking over the data of another tensor."""
+    "copy_", "__setitem__", "__getitem__", "__set__", "__get__", "_make_subclass",
+    "_has_compatible_shallow_copy_type", "_pack_padded_sequence",
+)  # fmt: skip
+"""What works across devices: copying, indices, lengths, and taking over another tensor's data."""
 
 
 class Placement(TorchFunctionMode):
@@ -39,7 +34,7 @@ class Placement(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._homeless: dict[int, Tensor] = {}  # by storage; held, so that no address is used twice
+        self._homeless: dict[int, Any] = {}  # storages; held, so that no address is used twice
         self._factories = _device_constructors()
 
     def __torch_function__(
@@ -72,11 +67,15 @@ class Placement(TorchFunctionMode):
 
     def _mark(self, found: Any) -> Any:
         for tensor in _tensors((found,)):
-            self._homeless[tensor.untyped_storage()._cdata] = tensor
+            storage = tensor.untyped_storage()
+            self._homeless[storage._cdata] = storage
         return found
 
     def _is_homeless(self, tensor: Tensor) -> bool:
-        return bool(self._homeless) and tensor.untyped_storage()._cdata in self._homeless
+        # inside vmap (the masks of transformers) tensors have no storage, and are no method's
+        if not self._homeless or is_batchedtensor(tensor):
+            return False
+        return tensor.untyped_storage()._cdata in self._homeless
 
     def _has_target(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         for value in (*args, *kwargs.values()):
