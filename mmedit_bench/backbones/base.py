@@ -67,13 +67,28 @@ class Backbone:
 
     @classmethod
     def load(
-        cls, folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", batch_size: int = 16
+        cls,
+        source: Path | str,
+        *,
+        name: str,
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch_size: int = 16,
+        template: str | None = None,
+        ends: Sequence[str] = (),
+        revision: str | None = None,
     ) -> Self:
-        """Read a checkpoint folder. Raises `BenchError` naming what is missing or unreadable."""
+        """Read a checkpoint folder or hub repository ("owner/name").
+
+        `template` and `ends` are for checkpoints without backbone.json, as published ones are; see
+        `backbones.checkpoint`. Raises `BenchError` naming what is missing or unreadable.
+        """
         from mmedit_bench.backbones.checkpoint import read_checkpoint
 
-        parts = read_checkpoint(folder, device=device, dtype=dtype)
-        own: dict[str, Any] = {"template": parts.template, "batch_size": batch_size}
+        parts = read_checkpoint(
+            source, device=device, dtype=dtype, template=template, ends=ends, revision=revision
+        )
+        own: dict[str, Any] = {"template": parts.template, "ends": parts.ends, "batch_size": batch_size}
         return cls(name, parts.model, parts.tokenizer, parts.image_processor, **own)
 
     # ---- what it is

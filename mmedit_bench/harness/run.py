@@ -58,7 +58,7 @@ class Experiment:
     seed: int = 0
 
     def spec(self) -> RunSpec:
-        """What determines the outcome; reads all weights for their digest."""
+        """What determines the outcome, with the backbone as it was loaded; a guard proves the rest."""
         base, editor, protocol = self.backbone.unedited(), self.editor, self.protocol
         parts = (__name__, type(base).__module__, type(protocol).__module__, "mmedit_bench.editors")
         return RunSpec(
@@ -66,7 +66,7 @@ class Experiment:
             suite_digest=self.suite.digest,
             split=self.split,
             backbone=base.name,
-            backbone_digest=base.digest,
+            backbone_digest=base.loaded_digest,
             editor=editor.name,
             editor_version=editor.version,
             editor_source=self.editor_source,

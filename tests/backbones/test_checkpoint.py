@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 
@@ -13,13 +16,13 @@ from mmedit_bench.backbones import zoo
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
-from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
+from tests.tiny import FAMILIES, KNOWN, tiny_backbone, tiny_picture
 
 TEMPLATE = "Question: {prompt} Answer:"
 
 
-def write(backbone: Backbone, folder: Path) -> None:
-    copy.deepcopy(backbone.model).half().save_pretrained(folder)
+def write(backbone: Backbone, folder: Path, **options: Any) -> None:
+    copy.deepcopy(backbone.model).half().save_pretrained(folder, **options)
     backbone.tokenizer.save_pretrained(folder)
     backbone.image_processor.save_pretrained(folder)
     described = {"name": backbone.name, "template": backbone.template}
@@ -68,3 +71,70 @@ def test_a_shipped_backbone_without_checkpoint_says_how_to_make_it(
             loader()
         write(tiny_backbone("opt"), tmp_path / name)
         assert loader(batch_size=2).name == name
+
+
+# ---- every family, shards, the hub
+
+
+@pytest.mark.parametrize("family", KNOWN)
+def test_every_family_is_read_from_shards(family: str, tmp_path: Path) -> None:
+    backbone = tiny_backbone(family, template=TEMPLATE)
+    write(backbone, tmp_path, max_shard_size="20KB")
+    shards = sorted(tmp_path.glob("*.safetensors"))
+    assert len(shards) > 1 and not (tmp_path / "model.safetensors").exists()
+    for parameter in backbone.model.parameters():
+        parameter.data = parameter.data.half().float()
+    read = Backbone.load(tmp_path, name="x")
+    queries = [Query("what is this?", tiny_picture(i) if i else None) for i in range(4)]
+    assert read.answer(queries, 6) == backbone.answer(queries, 6)
+    assert read.anatomy == backbone.anatomy
+    shards[0].unlink()
+    with pytest.raises(BenchError, match=f"missing {shards[0].name}"):
+        Backbone.load(tmp_path, name="x")
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"index\.json: no JSON object with a field 'weight_map'"):
+        Backbone.load(tmp_path, name="x")
+
+
+def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
+    backbone = tiny_backbone("opt")
+    write(backbone, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(backbone.model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(BenchError, match=r"missing model\.safetensors"):
+        Backbone.load(tmp_path, name="x")
+
+
+def test_ends_are_read_and_checked(tmp_path: Path) -> None:
+    write(tiny_backbone("opt"), tmp_path)
+    described = {"template": "{prompt}", "ends": ["Ċ", "</s>"]}
+    (tmp_path / "backbone.json").write_text(json.dumps(described))
+    read = Backbone.load(tmp_path, name="x")
+    newline = read.tokenizer.convert_tokens_to_ids("Ċ")
+    assert (read.family.closing, read.family.ends) == (newline, {newline, read.tokenizer.eos_token_id})
+    (tmp_path / "backbone.json").write_text(json.dumps(described | {"ends": "Ċ"}))
+    with pytest.raises(BenchError, match="field 'ends' is not a list of texts"):
+        Backbone.load(tmp_path, name="x")
+
+
+def test_a_published_checkpoint_is_read_by_its_hub_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the local cache, laid out as huggingface_hub keeps it."""
+    snapshot = tmp_path / "models--acme--tiny" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    backbone = tiny_backbone("llava")
+    write(backbone, snapshot)
+    (snapshot / "backbone.json").unlink()
+    refs = tmp_path / "models--acme--tiny" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("a" * 40)
+    kept = partial(huggingface_hub.snapshot_download, cache_dir=tmp_path, local_files_only=True)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", kept)
+    read = Backbone.load("acme/tiny", name="x", template="so: {prompt}", revision="main")
+    assert (read.template, read.anatomy.name) == ("so: {prompt}", "llava/llama")
+    assert read.answer([Query("what is this?", tiny_picture(0))], 3)
+    with pytest.raises(BenchError, match=r"missing backbone\.json"):
+        Backbone.load("acme/tiny", name="x")
+    with pytest.raises(BenchError, match="checkpoint acme/other: neither a folder nor to be had"):
+        Backbone.load("acme/other", name="x", template="{prompt}")

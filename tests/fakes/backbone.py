@@ -53,6 +53,7 @@ class FakeBackbone:
         self.knows = knows or {}
         self.edits: tuple[FakeEdit, ...] = ()
         self.calls: list[tuple[str, ...]] = []
+        self.loaded_digest = self.digest
 
     @property
     def digest(self) -> str:
