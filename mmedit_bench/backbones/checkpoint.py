@@ -73,8 +73,14 @@ def read_checkpoint(
         template, ends = _description(described)
     assert template is not None
     with _quiet():
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False
+        model, loading = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True,
+            trust_remote_code=False, output_loading_info=True,
+        )  # fmt: skip
+    if absent := sorted(loading["missing_keys"]):
+        # transformers would go on with random numbers in their place
+        raise BenchError(
+            f"checkpoint {folder}: no weights for {', '.join(absent[:3])} ({len(absent)} in all)"
         )
     try:
         model = model.to(device)

@@ -11,6 +11,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mmedit_bench.backbones import zoo
 from mmedit_bench.backbones.base import Backbone
@@ -102,6 +103,18 @@ def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     torch.save(backbone.model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(BenchError, match=r"missing model\.safetensors"):
+        Backbone.load(tmp_path, name="x")
+
+
+@pytest.mark.parametrize("family", KNOWN)
+def test_a_checkpoint_without_some_weights_is_refused(family: str, tmp_path: Path) -> None:
+    write(tiny_backbone(family), tmp_path)
+    held = load_file(tmp_path / "model.safetensors")
+    end = "layers.1.self_attn.k_proj.weight"
+    name = next(n for n in sorted(held) if n.endswith(end) and "vision" not in n)
+    kept = {key: own for key, own in held.items() if key != name}
+    save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BenchError, match=r"no weights for .*k_proj\.weight \(1 in all\)"):
         Backbone.load(tmp_path, name="x")
 
 
