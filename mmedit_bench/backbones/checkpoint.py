@@ -4,8 +4,9 @@ A checkpoint has config.json, its weights in model.safetensors or in the shards 
 model.safetensors.index.json lists, tokenizer.json (with tokenizer_config.json, and
 chat_template.jinja for families that chat), preprocessor_config.json, and backbone.json with the
 field "template" and, if an answer ends at more than the tokenizer's </s>, "ends": texts of one
-token each, the first of which closes a target. A published checkpoint has no backbone.json; the
-template is then the loader's.
+token each, the first of which closes a target. Its field "text" may name a GGUF file of the folder
+that holds the text model (extra `gguf`); the safetensors then hold the rest. A published checkpoint
+has no backbone.json; the template is then the loader's.
 
 Nothing here runs code of a checkpoint or unpickles: what has no safetensors is refused.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 import torch
 
+from mmedit_bench.backbones.families import family_of
 from mmedit_bench.errors import BenchError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -70,14 +72,19 @@ def read_checkpoint(
     if missing:
         raise BenchError(f"checkpoint {folder}: missing {', '.join(missing)}")
     if described.is_file():
-        template, ends = _description(described)
+        template, ends, text = _description(described)
+    else:
+        text = None
     assert template is not None
     with _quiet():
         model, loading = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True,
             trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
-    if absent := sorted(loading["missing_keys"]):
+        absent = sorted(loading["missing_keys"])
+        if text is not None:
+            absent = family_of(model).take_text(model, _read_text(folder, text, DTYPES[dtype]), absent)
+    if absent:
         # transformers would go on with random numbers in their place
         raise BenchError(
             f"checkpoint {folder}: no weights for {', '.join(absent[:3])} ({len(absent)} in all)"
@@ -113,6 +120,23 @@ def _folder(source: Path | str, revision: str | None) -> Path:
         ) from None
 
 
+def _read_text(folder: Path, file: str, dtype: torch.dtype) -> Any:
+    """A causal text model from a GGUF file, its tensors expanded to a number type."""
+    from transformers import AutoModelForCausalLM
+
+    if not (folder / file).is_file() or Path(file).name != file:
+        raise BenchError(f"checkpoint {folder}: missing {file}, the 'text' of backbone.json")
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=file, dtype=dtype, local_files_only=True, trust_remote_code=False
+        )
+    except (ImportError, ValueError) as error:  # transformers raises either for a package that is not there
+        raise BenchError(
+            f"{folder / file}: cannot be read ({error}); "
+            "what it takes comes with `pip install 'mmedit-bench[gguf]'`"
+        ) from None
+
+
 def _shards(index: Path) -> list[str]:
     """Files that an index names."""
     try:
@@ -121,19 +145,21 @@ def _shards(index: Path) -> list[str]:
         raise BenchError(f"{index}: no JSON object with a field 'weight_map' ({error!r})") from None
 
 
-def _description(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Fields "template" and "ends" of a backbone.json."""
+def _description(path: Path) -> tuple[str, tuple[str, ...], str | None]:
+    """Fields "template", "ends" and "text" of a backbone.json."""
     try:
         described: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         template = described["template"]
-        ends = described.get("ends", [])
+        ends, text = described.get("ends", []), described.get("text")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchError(f"{path}: no JSON object with a field 'template' ({error!r})") from None
     if not isinstance(template, str):
         raise BenchError(f"{path}: field 'template' is a {type(template).__name__}, not a text")
     if not isinstance(ends, list) or not all(isinstance(end, str) for end in ends):
         raise BenchError(f"{path}: field 'ends' is not a list of texts")
-    return template, tuple(ends)
+    if not isinstance(text, str | None):
+        raise BenchError(f"{path}: field 'text' is a {type(text).__name__}, not a file name")
+    return template, tuple(ends), text
 
 
 @contextmanager

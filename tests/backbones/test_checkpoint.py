@@ -118,6 +118,72 @@ def test_a_checkpoint_without_some_weights_is_refused(family: str, tmp_path: Pat
         Backbone.load(tmp_path, name="x")
 
 
+def with_gguf(backbone: Backbone, folder: Path, **changes: int) -> None:
+    """A checkpoint whose text model is a GGUF file, unquantised, and whose safetensors hold the rest."""
+    gguf = pytest.importorskip("gguf", reason="needs the extra gguf")
+    pytest.importorskip("accelerate", reason="needs the extra gguf")
+    write(backbone, folder)
+    text = backbone.model.language_model
+    config = text.config
+    out = gguf.GGUFWriter(str(folder / "text.gguf"), "qwen2")
+    out.add_block_count(config.num_hidden_layers)
+    out.add_context_length(config.max_position_embeddings)
+    out.add_embedding_length(config.hidden_size)
+    out.add_feed_forward_length(config.intermediate_size)
+    out.add_head_count(config.num_attention_heads)
+    out.add_head_count_kv(config.num_key_value_heads)
+    out.add_layer_norm_rms_eps(config.rms_norm_eps)
+    out.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    out.add_vocab_size(changes.get("vocab_size", config.vocab_size))
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config.num_hidden_layers)
+    for name, tensor in text.state_dict().items():
+        if name != "lm_head.weight":  # tied
+            own = tensor[: changes.get("vocab_size", len(tensor))] if "embed" in name else tensor
+            out.add_tensor(
+                names.get_name(name, try_suffixes=(".weight", ".bias")), own.half().float().numpy()
+            )
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    rest = load_file(folder / "model.safetensors")
+    rest = {name: own for name, own in rest.items() if not name.startswith("language_model.")}
+    save_file(rest, folder / "model.safetensors", {"format": "pt"})
+    (folder / "backbone.json").write_text(json.dumps({"template": TEMPLATE, "text": "text.gguf"}))
+
+
+def test_a_text_model_is_read_from_gguf(tmp_path: Path) -> None:
+    backbone = tiny_backbone("qwen2", template=TEMPLATE)
+    with_gguf(backbone, tmp_path)
+    for parameter in backbone.model.parameters():
+        parameter.data = parameter.data.half().float()
+    read = Backbone.load(tmp_path, name="x")
+    queries = [Query("what is this?", tiny_picture(i) if i else None) for i in range(4)]
+    assert read.answer(queries, 6) == backbone.answer(queries, 6)
+    assert torch.equal(read.logits(queries, ["a"] * 4)[1], backbone.logits(queries, ["a"] * 4)[1])
+    assert not any(p.requires_grad for p in read.model.parameters())
+
+
+def test_a_text_model_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with_gguf(tiny_backbone("qwen2"), tmp_path, vocab_size=64)
+    with pytest.raises(BenchError, match=r"vocab_size is 64, but config\.json says"):
+        Backbone.load(tmp_path, name="x")
+
+
+def test_what_holds_no_text_model_is_named(tmp_path: Path) -> None:
+    write(tiny_backbone("opt"), tmp_path)
+    path = tmp_path / "backbone.json"
+    path.write_text(json.dumps({"template": "{prompt}", "text": "text.gguf"}))
+    with pytest.raises(BenchError, match=r"missing text\.gguf, the 'text' of backbone\.json"):
+        Backbone.load(tmp_path, name="x")
+    (tmp_path / "text.gguf").write_bytes(b"no such thing")
+    with pytest.raises(BenchError, match=r"text\.gguf: cannot be read .*mmedit-bench\[gguf\]"):
+        Backbone.load(tmp_path, name="x")
+    path.write_text(json.dumps({"template": "{prompt}", "text": 3}))
+    with pytest.raises(BenchError, match="field 'text' is a int, not a file name"):
+        Backbone.load(tmp_path, name="x")
+
+
 def test_ends_are_read_and_checked(tmp_path: Path) -> None:
     write(tiny_backbone("opt"), tmp_path)
     described = {"template": "{prompt}", "ends": ["Ċ", "</s>"]}

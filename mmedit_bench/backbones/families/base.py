@@ -50,6 +50,14 @@ class Family:
         """What decides an answer beside weights, tokenizer, template and picture processor."""
         return ("\n".join(self._named_ends),) if self._named_ends else ()
 
+    @classmethod
+    def take_text(cls, model: Any, text: Any, absent: list[str]) -> list[str]:
+        """Put in a text model that was read by itself; of the weights that were absent, those still are.
+
+        Raises `BenchError` for families that cannot, and for a text model of another kind.
+        """
+        raise BenchError(f"the adapter {cls.__name__} takes no text model of its own; merge the weights")
+
     # ---- inputs
 
     @property

@@ -9,10 +9,20 @@ from torch import Tensor, nn
 
 from mmedit_bench.backbones.families.base import Family
 from mmedit_bench.cases import ImageRef
+from mmedit_bench.errors import BenchError
 
 
 class QFormer(Family):
     """[visual tokens] <s> [context and templated prompt]; the text model carries its own head."""
+
+    @classmethod
+    def take_text(cls, model: Any, text: Any, absent: list[str]) -> list[str]:
+        for name in ("model_type", "hidden_size", "vocab_size", "num_hidden_layers"):
+            wanted, found = getattr(model.config.text_config, name), getattr(text.config, name)
+            if wanted != found:
+                raise BenchError(f"the text model's {name} is {found}, but config.json says {wanted}")
+        model.language_model = text
+        return [name for name in absent if not name.startswith("language_model.")]
 
     def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
         return (self.tokenizer.bos_token_id, *self.text_ids(text)), 0
