@@ -1,4 +1,4 @@
-"""Random backbones of both text families, small enough to build in a test, and things to ask them."""
+"""Random backbones of every known family, small enough to build in a test, and things to ask them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,46 @@ from typing import Any
 
 import torch
 from PIL import Image
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import nn
 from transformers import (
     Blip2Config,
     Blip2ForConditionalGeneration,
     Blip2QFormerConfig,
     Blip2VisionConfig,
+    CLIPVisionConfig,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3TextConfig,
     LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
     OPTConfig,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    SiglipVisionConfig,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 
 FAMILIES = ("opt", "llama")
+"""BLIP-2 with the text models of the shipped backbones."""
+KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3")
+"""BLIP-2 with other text models, and families with a chat template."""
+CHAT = {
+    "llava": (
+        "USER: {% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<image>\n"
+        "{% else %}{{ part['text'] }}{% endif %}{% endfor %} ASSISTANT:"
+    ),
+    "gemma3": (
+        "<s><turn>user\n{% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<boi>"
+        "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n{{ '<turn>model\\n' }}"
+    ),
+}
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<image>")
 SENTENCES = (
     "what is shown in the picture? a red fox in the snow",
@@ -37,29 +60,35 @@ SENTENCES = (
 
 
 @functools.cache
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE of 400 tokens over a few sentences."""
+def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
+    """Byte-level BPE of 400 tokens over a few sentences; with <s> and a chat template where it needs one."""
+    specials = (*SPECIALS, "<boi>", "<eoi>", "<turn>", "<end>") if family in CHAT else SPECIALS
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=list(SPECIALS), initial_alphabet=alphabet, show_progress=False
+        vocab_size=400, special_tokens=list(specials), initial_alphabet=alphabet, show_progress=False
     )
     bpe.train_from_iterator(SENTENCES * 3, trainer)
+    if family in CHAT:
+        bpe.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", specials.index("<s>"))]
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         bos_token="<s>",
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
-        extra_special_tokens=["<image>"],
+        extra_special_tokens=list(specials[4:]),
+        chat_template=CHAT.get(family),
     )
 
 
 def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
-    """A random BLIP-2: hidden 32, 2 decoder layers, 4 visual tokens, pictures of 32 pixels."""
-    tokenizer = tiny_tokenizer()
+    """Random weights: hidden 32, 2 decoder layers, 4 visual tokens, pictures of 32 pixels."""
+    tokenizer = tiny_tokenizer(family)
     text: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,
@@ -69,14 +98,45 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
         "bos_token_id": tokenizer.bos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
-        "tie_word_embeddings": True,
+        # Gemma scales its embeddings: with a tied head a random one would repeat the token it reads
+        "tie_word_embeddings": not family.startswith("gemma3"),
     }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _BUILDERS.get(family, _blip2)(tokenizer, _text_config(family, text))
+        # wide weights: with the usual small ones every answer repeats one token and pictures hardly matter
+        for number, parameter in enumerate(model.parameters()):
+            if parameter.ndim > 1:
+                # seeded one by one: another number of positions leaves all other weights as they are
+                nn.init.normal_(
+                    parameter, std=0.3, generator=torch.Generator().manual_seed(1000 * seed + number)
+                )
+        # a loud </s>, so that answers end at different lengths
+        head = model.get_input_embeddings() if text["tie_word_embeddings"] else model.get_output_embeddings()
+        head.weight.data[tokenizer.eos_token_id] *= 3
+        if family.startswith("gemma3"):
+            # norms that do something: they begin at 1 + 0
+            for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
+                if name.endswith(("q_norm.weight", "k_norm.weight")):
+                    nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(number))
+    return model
+
+
+def _text_config(family: str, text: dict[str, Any]) -> Any:
     if family == "opt":
-        text_config: Any = OPTConfig(
-            ffn_dim=64, word_embed_proj_dim=32, dropout=0.0, attention_dropout=0.0, **text
-        )
-    else:
-        text_config = LlamaConfig(intermediate_size=48, num_key_value_heads=2, **text)
+        return OPTConfig(ffn_dim=64, word_embed_proj_dim=32, dropout=0.0, attention_dropout=0.0, **text)
+    if family == "qwen2":  # two query heads read one key head; q, k, v have biases
+        return Qwen2Config(intermediate_size=48, num_key_value_heads=1, **text)
+    if family.startswith("gemma3"):
+        # a window that tiny inputs outgrow; rotation by 10000 in its layer and by 1000000 in the other
+        return Gemma3TextConfig(
+            intermediate_size=48, num_key_value_heads=1, head_dim=16, query_pre_attn_scalar=16,
+            sliding_window=6, layer_types=["sliding_attention", "full_attention"], **text,
+        )  # fmt: skip
+    return LlamaConfig(intermediate_size=48, num_key_value_heads=2, **text)
+
+
+def _blip2(tokenizer: Any, text_config: Any) -> Any:
     vision = Blip2VisionConfig(
         hidden_size=16,
         intermediate_size=32,
@@ -95,35 +155,71 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
         encoder_hidden_size=16,
         max_position_embeddings=8,
     )
-    config = Blip2Config(
-        vision_config=vision.to_dict(),
-        qformer_config=qformer.to_dict(),
-        text_config=text_config.to_dict(),
-        num_query_tokens=4,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    return Blip2ForConditionalGeneration(
+        Blip2Config(
+            vision_config=vision.to_dict(),
+            qformer_config=qformer.to_dict(),
+            text_config=text_config.to_dict(),
+            num_query_tokens=4,
+            image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        )
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = Blip2ForConditionalGeneration(config)
-        # wide weights: with the usual small ones every answer repeats one token and pictures hardly matter
-        for number, parameter in enumerate(model.parameters()):
-            if parameter.ndim > 1:
-                # seeded one by one: another number of positions leaves all other weights as they are
-                nn.init.normal_(
-                    parameter, std=0.3, generator=torch.Generator().manual_seed(1000 * seed + number)
-                )
-        # a loud </s>, so that answers end at different lengths
-        model.language_model.get_input_embeddings().weight.data[tokenizer.eos_token_id] *= 3
-    return model
+
+
+_TOWER = {
+    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "image_size": 32,
+}  # fmt: skip
+
+
+def _llava(tokenizer: Any, text_config: Any) -> Any:
+    return LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=CLIPVisionConfig(patch_size=16, projection_dim=16, **_TOWER),
+            text_config=text_config,
+            image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+            tie_word_embeddings=text_config.tie_word_embeddings,
+        )
+    )
+
+
+def _gemma3(tokenizer: Any, text_config: Any) -> Any:
+    names = {"image_token_index": "<image>", "boi_token_index": "<boi>", "eoi_token_index": "<eoi>"}
+    return Gemma3ForConditionalGeneration(
+        Gemma3Config(
+            vision_config=SiglipVisionConfig(patch_size=8, **_TOWER),
+            text_config=text_config,
+            mm_tokens_per_image=4,
+            tie_word_embeddings=text_config.tie_word_embeddings,
+            **{name: tokenizer.convert_tokens_to_ids(token) for name, token in names.items()},
+        )
+    )
+
+
+_BUILDERS = {"llava": _llava, "gemma3": _gemma3}
+
+
+def tiny_image_processor(family: str) -> Any:
+    """The family's own processor, at 32 pixels."""
+    size = {"height": 32, "width": 32}
+    if family == "llava":
+        return CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=size)
+    return (Gemma3ImageProcessorPil if family == "gemma3" else BlipImageProcessorPil)(size=size)
 
 
 def tiny_backbone(
-    family: str, seed: int = 0, max_positions: int = 512, template: str = "{prompt}"
+    family: str,
+    seed: int = 0,
+    max_positions: int = 512,
+    template: str = "{prompt}",
+    dtype: str = "float32",
+    device: str = "cpu",
 ) -> Backbone:
-    """A fresh random backbone of family "opt" or "llama", named tiny-opt or tiny-llama."""
-    processor = BlipImageProcessorPil(size={"height": 32, "width": 32})
-    model = tiny_model(family, seed, max_positions)
-    return Backbone(f"tiny-{family}", model, tiny_tokenizer(), processor, template=template)
+    """A fresh random backbone of one of the `KNOWN` families, named tiny-opt, tiny-llama and so on."""
+    model = tiny_model(family, seed, max_positions).to(device, getattr(torch, dtype))
+    return Backbone(
+        f"tiny-{family}", model, tiny_tokenizer(family), tiny_image_processor(family), template=template
+    )
 
 
 def tiny_picture(seed: int = 0) -> ImageRef:

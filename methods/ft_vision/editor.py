@@ -14,12 +14,14 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class FTVisionSettings:
-    """`part` is the trained part of the model; training stops once the loss is below `threshold`."""
+    """`part` is the trained part of the model, by module path; "bridge" stands for what turns pictures
+    into tokens in the backbone at hand, a Q-Former or a projector. Training stops once the loss is
+    below `threshold`."""
 
     lr: float = 1e-3
     steps: int = 20
     threshold: float = 0.05
-    part: str = "qformer"
+    part: str = "bridge"
 
 
 class FTVisionEditor:
@@ -42,7 +44,7 @@ class FTVisionEditor:
         return fine_tune(
             backbone,
             request,
-            backbone.linears(settings.part),
+            backbone.linears(backbone.anatomy.bridge if settings.part == "bridge" else settings.part),
             lr=settings.lr,
             steps=settings.steps,
             threshold=settings.threshold,

@@ -182,7 +182,9 @@ class UniKEEditor:
         else:
             generator = torch.Generator().manual_seed(0)  # the same begin for every edit
             width = backbone.weight(readers[layers[0]]).shape[1]
-            made = [pairs_at_random(layer, width, s.pairs, gated, generator) for layer in layers]
+            made = [
+                pairs_at_random(layer, width, s.pairs, gated, generator, backbone.device) for layer in layers
+            ]
         if s.zeta == "none":
             return made
         learned = self._ready()
@@ -226,5 +228,5 @@ def _norms(pairs: Sequence[Pairs]) -> dict[str, str]:
         for own in pairs
         if own.w_zeta is not None and own.zeta is not None
     ]
-    zeta = torch.stack(shifts).mean() if shifts else torch.zeros(())
+    zeta = torch.stack(shifts).mean().item() if shifts else 0.0
     return {"values_norm": f"{values:.4f}", "zeta_norm": f"{zeta:.4f}"}

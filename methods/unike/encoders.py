@@ -63,22 +63,22 @@ def train_encoders(
     The losses share no parameter, so the encoders are trained side by side.
     """
     layers = sorted(store.states)
-    size = store.states[layers[0]].question.shape[1]
+    size, device = store.states[layers[0]].question.shape[1], store.states[layers[0]].question.device
     generator = torch.Generator().manual_seed(training.seed)
     module = nn.ParameterDict()
     for layer in layers:
         for kind in ("truthfulness", "semantic"):
             for number, tensor in enumerate(_fresh(size, width, generator)):
-                module[f"{kind}_{layer}_{number}"] = nn.Parameter(tensor)
+                module[f"{kind}_{layer}_{number}"] = nn.Parameter(tensor.to(device))
     optimiser = torch.optim.Adam(module.parameters(), lr=lr)
 
     def step(index: int, rng: random.Random) -> Mapping[str, float]:
         values: dict[str, float] = {}
-        total = torch.zeros(())
+        total = torch.zeros((), device=device)
         for layer in layers:
             states = store.states[layer]
             count = len(states.question)
-            chosen = torch.tensor(rng.sample(range(count), min(batch, count)))
+            chosen = torch.tensor(rng.sample(range(count), min(batch, count)), device=device)
             question, right, wrong = states.question[chosen], states.right[chosen], states.wrong[chosen]
             own = _weights(module, layer)
             first = truthfulness_loss(

@@ -87,11 +87,14 @@ def pairs_at_queries(layer: int, queries: Tensor, count: int, gated: bool) -> Pa
     return Pairs(layer, keys, torch.zeros(count).to(keys), torch.zeros_like(keys), up, own=chosen)
 
 
-def pairs_at_random(layer: int, width: int, count: int, gated: bool, generator: torch.Generator) -> Pairs:
+def pairs_at_random(
+    layer: int, width: int, count: int, gated: bool, generator: torch.Generator, device: torch.device
+) -> Pairs:
     """`count` pairs with keys as a linear layer begins with them, and values zero."""
 
     def keys() -> Tensor:
         drawn: Tensor = (torch.rand(count, width, generator=generator) * 2 - 1) / width**0.5
-        return drawn
+        return drawn.to(device)  # drawn where the generator is: the same numbers on every device
 
-    return Pairs(layer, keys(), torch.zeros(count), torch.zeros(count, width), keys() if gated else None)
+    first, up = keys(), keys() if gated else None
+    return Pairs(layer, first, first.new_zeros(count), torch.zeros_like(first), up)

@@ -41,6 +41,7 @@ class Store:
         """From at most `most` cases that the backbone gets wrong, and `quiet` cases' locality probes.
 
         A triplet's wrong answer is the backbone's own. Right answers are the requests' targets.
+        States are kept in single precision, which is what the encoders are trained in.
         """
         missed = [(case.request, answer) for case, answer in wrongly_answered(backbone, cases)][:most]
         queries = [request.query for request, _ in missed]
@@ -50,9 +51,9 @@ class Store:
         wrong = backbone.states(queries, [answer for _, answer in missed], modules)
         states = {
             layer: States(
-                torch.stack([own[path][0] for own in right]),
-                torch.stack([own[path][-1] for own in right]),
-                torch.stack([own[path][-1] for own in wrong]),
+                torch.stack([own[path][0] for own in right]).float(),
+                torch.stack([own[path][-1] for own in right]).float(),
+                torch.stack([own[path][-1] for own in wrong]).float(),
             )
             for layer, path in attention.items()
         }
@@ -61,7 +62,8 @@ class Store:
         read = backbone.states(
             [probe.query for probe in kept], [probe.reference for probe in kept], list(ffn.values())
         )
-        return cls(states, {layer: torch.cat([own[path] for own in read]) for layer, path in ffn.items()})
+        quiet_states = {layer: torch.cat([own[path] for own in read]).float() for layer, path in ffn.items()}
+        return cls(states, quiet_states)
 
     def tensors(self) -> dict[str, Tensor]:
         """By name, for a file."""
@@ -98,6 +100,6 @@ def own_states(
     (read,) = backbone.states([request.query], [request.target], list(modules.values()))
     pairs = {}
     for layer, path in modules.items():
-        own = read[path]
+        own = read[path].float()
         pairs[layer] = (own[:1], own[-1:]) if span == "final" else (own[:-1], own[1:])
     return pairs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import nn
 
@@ -31,6 +32,11 @@ class Anatomy:
     head: str = "language_model.lm_head"
     language_model: str = "language_model"
     vision: tuple[str, ...] = ("vision_model", "qformer", "language_projection")
+    bridge: str = "qformer"
+    """What turns pictures into the text model's tokens, as far as it has linear layers."""
+    q_norm: str | None = None
+    """Norm of each query head, relative to a self-attention; None if there is none."""
+    k_norm: str | None = None
     layer_count: int = 0
     """Filled in by `anatomy_of`."""
 
@@ -65,12 +71,38 @@ class Anatomy:
 
     def in_language_model(self, module: str) -> bool:
         """True if visual tokens cannot depend on the module."""
-        return _within(module, (self.language_model,))
+        return _within(module, (self.language_model, self.head))
 
 
 def _within(module: str, roots: tuple[str, ...]) -> bool:
     return any(module == root or module.startswith(f"{root}.") for root in roots)
 
+
+def _gated(name: str, layers: str, **changes: Any) -> Anatomy:
+    """A row of the Llama kind; `layers` is the path of the list of decoder layers."""
+    root = layers.removesuffix(".layers")
+    row = Anatomy(
+        name=name,
+        layers=layers,
+        ffn_names=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+        activation_name="mlp.act_fn",
+        gated=True,
+        attention_name="self_attn",
+        attention_linears=("q_proj", "k_proj", "v_proj", "o_proj"),
+        embeddings=f"{root}.embed_tokens",
+        final_norm=f"{root}.norm",
+    )
+    return replace(row, **changes)
+
+
+_NORMED = {"q_norm": "q_norm", "k_norm": "k_norm"}
+_PROJECTED: dict[str, Any] = {
+    "head": "lm_head",
+    "language_model": "model.language_model",
+    "vision": ("model.vision_tower", "model.multi_modal_projector"),
+    "bridge": "model.multi_modal_projector",
+}
+"""A tower, a projector, and the head beside the text model."""
 
 ROWS: dict[tuple[str, str], Anatomy] = {
     ("blip-2", "opt"): Anatomy(
@@ -84,16 +116,15 @@ ROWS: dict[tuple[str, str], Anatomy] = {
         embeddings="language_model.model.decoder.embed_tokens",
         final_norm="language_model.model.decoder.final_layer_norm",
     ),
-    ("blip-2", "llama"): Anatomy(
-        name="blip-2/llama",
-        layers="language_model.model.layers",
-        ffn_names=("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
-        activation_name="mlp.act_fn",
-        gated=True,
-        attention_name="self_attn",
-        attention_linears=("q_proj", "k_proj", "v_proj", "o_proj"),
-        embeddings="language_model.model.embed_tokens",
-        final_norm="language_model.model.norm",
+    ("blip-2", "llama"): _gated("blip-2/llama", "language_model.model.layers"),
+    ("blip-2", "qwen2"): _gated("blip-2/qwen2", "language_model.model.layers"),
+    ("blip-2", "gemma3_text"): _gated("blip-2/gemma3_text", "language_model.model.layers", **_NORMED),
+    ("llava", "llama"): _gated("llava/llama", "model.language_model.layers", **_PROJECTED),
+    ("gemma3", "gemma3_text"): _gated(
+        "gemma3/gemma3_text",
+        "model.language_model.layers",
+        # its projector is a bare matrix, no linear layer
+        **(_NORMED | _PROJECTED | {"bridge": "model.vision_tower.encoder"}),
     ),
 }
 """Known architectures by the model types of the whole and of its text model."""

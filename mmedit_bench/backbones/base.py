@@ -14,11 +14,12 @@ from torch.nn.functional import cross_entropy, normalize
 
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.backbones.decoding import greedy
+from mmedit_bench.backbones.families import family_of
 from mmedit_bench.backbones.forcing import Forced, answer_logits, forced
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
-from mmedit_bench.backbones.inside import answer_rows, reading, tracing, unpadded
 from mmedit_bench.backbones.pictures import Pictures
+from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Edit, Intervention, attached, fold
@@ -39,8 +40,10 @@ class Backbone:
         image_processor: Any,
         *,
         template: str = "{prompt}",
+        ends: Sequence[str] = (),
         batch_size: int = 16,
     ) -> None:
+        """`ends` are texts of one token each that end an answer, beside what the checkpoint names."""
         if batch_size < 1:
             raise BenchError(f"batch_size is {batch_size}; it must be at least 1")
         model.eval()
@@ -55,21 +58,39 @@ class Backbone:
         self.edits: tuple[Edit, ...] = ()
         self._settled: tuple[Intervention, ...] = ()
         self._open: tuple[Edit, ...] = ()
-        config = model.config
-        self._encoder = Encoder(
-            tokenizer, template, config.num_query_tokens, config.text_config.max_position_embeddings
-        )
-        self._pictures = Pictures(model, image_processor)
+        self.family = family_of(model)(model, tokenizer, image_processor, template, ends)
+        self._encoder = Encoder(self.family)
+        self._pictures = Pictures(self.family)
+        self.loaded_digest = self.digest
+        """`digest` as it was when the backbone was made: a name for it that costs nothing.
+
+        Evidence of nothing later: whoever must know what the weights are now takes `digest`.
+        """
 
     @classmethod
     def load(
-        cls, folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", batch_size: int = 16
+        cls,
+        source: Path | str,
+        *,
+        name: str,
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch_size: int = 16,
+        template: str | None = None,
+        ends: Sequence[str] = (),
+        revision: str | None = None,
     ) -> Self:
-        """Read a checkpoint folder. Raises `BenchError` naming what is missing or unreadable."""
+        """Read a checkpoint folder or hub repository ("owner/name").
+
+        `template` and `ends` are for checkpoints without backbone.json, as published ones are; see
+        `backbones.checkpoint`. Raises `BenchError` naming what is missing or unreadable.
+        """
         from mmedit_bench.backbones.checkpoint import read_checkpoint
 
-        parts = read_checkpoint(folder, device=device, dtype=dtype)
-        own: dict[str, Any] = {"template": parts.template, "batch_size": batch_size}
+        parts = read_checkpoint(
+            source, device=device, dtype=dtype, template=template, ends=ends, revision=revision
+        )
+        own: dict[str, Any] = {"template": parts.template, "ends": parts.ends, "batch_size": batch_size}
         return cls(name, parts.model, parts.tokenizer, parts.image_processor, **own)
 
     # ---- what it is
@@ -98,14 +119,13 @@ class Backbone:
     def digest(self) -> str:
         """sha256 (hex) of everything that decides an unedited answer; computed anew at each call.
 
-        Covers the weights as they are now, the tokenizer, the template and the picture processor.
+        Covers the weights as they are now, the tokenizer, the templates, the picture processor and what
+        ends an answer.
         """
         words, pixels = self.tokenizer.backend_tokenizer.to_str(), self.image_processor.to_json_string()
-        return weights_digest(self.model, extra="\0".join((words, self.template, pixels)))
-
-    @property
-    def loaded_digest(self) -> str:
-        return self.digest
+        return weights_digest(
+            self.model, extra="\0".join((words, self.template, pixels, *self.family.identity))
+        )
 
     def versions(self) -> tuple[int, ...]:
         """Version counters of all parameters and buffers: cheap evidence that none was written to."""
@@ -162,8 +182,8 @@ class Backbone:
     def answer(self, queries: Sequence[Query], max_new_tokens: int = 48) -> list[str]:
         """Greedy answers, stripped of outer white space.
 
-        An answer ends at </s>, after `max_new_tokens`, or when the positions are used up. Raises
-        `BenchError` if an input exceeds `max_positions`.
+        An answer ends at one of the family's end tokens, after `max_new_tokens`, or when the positions
+        are used up. Raises `BenchError` if an input exceeds `max_positions`.
         """
         routed = self._answered(queries)
         answers = dict(routed)
@@ -175,7 +195,7 @@ class Backbone:
                 batch = self._batch([rows[i] for i in chosen])
                 # the last token written is never read, so it needs no position
                 room = [min(max_new_tokens, self.max_positions - rows[i].length + 1) for i in chosen]
-                written = greedy(self.model.language_model, batch, room, self.tokenizer.eos_token_id)
+                written = greedy(self.family, batch, room)
                 for i, ids in zip(chosen, written, strict=True):
                     answers[left[i]] = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
         return [answers[i] for i in range(len(queries))]
@@ -192,7 +212,7 @@ class Backbone:
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                logits = answer_logits(self.model.language_model, self._batch(part), part)
+                logits = answer_logits(self.family, self._batch(part), part)
                 for i, row, own in zip(chosen, part, logits, strict=True):
                     results[left[i]] = forced(own, row.answer)
         return [results[i] for i in range(len(queries))]
@@ -223,7 +243,7 @@ class Backbone:
         with acting._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                own = answer_logits(self.model.language_model, acting._batch(part), part)
+                own = answer_logits(self.family, acting._batch(part), part)
                 found.update(zip(chosen, own, strict=True))
         return [found[i] for i in range(len(rows))]
 
@@ -243,7 +263,7 @@ class Backbone:
         with torch.no_grad(), self._acting(), reading(self.model, modules) as seen:
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                answer_logits(self.model.language_model, self._batch(part), part)
+                answer_logits(self.family, self._batch(part), part)
                 for path in modules:
                     # copies: a slice would keep the whole batch in memory
                     for i, own in zip(chosen, answer_rows(seen[path], part), strict=True):
@@ -269,7 +289,7 @@ class Backbone:
             part = [rows[i] for i in chosen]
             with torch.enable_grad(), self._acting(), tracing(self.model, modules) as seen:
                 batch = self._batch(part)
-                logits = answer_logits(self.model.language_model, batch, part)
+                logits = answer_logits(self.family, batch, part)
                 wanted = torch.tensor([token for row in part for token in row.answer], device=self.device)
                 wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
                 loss = cross_entropy(wide, wanted, reduction="sum") / count
@@ -325,9 +345,7 @@ class Backbone:
 
     @property
     def _embed(self) -> nn.Embedding:
-        found = self.model.language_model.get_input_embeddings()
-        assert isinstance(found, nn.Embedding)
-        return found
+        return self.family.embedding
 
     def _folded(self) -> tuple[Intervention, ...]:
         """All edits as few interventions."""
@@ -369,7 +387,7 @@ class Backbone:
     def _batch(self, rows: Sequence[Row]) -> Batch:
         """Pack rows; call it while the edits act, so that an edited vision part is seen."""
         images = {row.image.digest: row.image for row in rows if row.image}
-        return pack(rows, self._embed, self._visual(images.values()))
+        return pack(rows, self._embed, self._visual(images.values()), self.family.kinds)
 
     def _visual(self, images: Iterable[Any]) -> Mapping[str, Tensor]:
         items = (*self._settled, *(item for edit in self._open for item in edit.interventions))

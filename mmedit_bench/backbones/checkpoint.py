@@ -1,13 +1,21 @@
-"""Reading a checkpoint folder: safetensors and JSON only.
+"""Reading a checkpoint: safetensors and JSON only, from a folder or from the Hugging Face hub.
 
-config.json, model.safetensors (float16), tokenizer.json (with tokenizer_config.json),
-preprocessor_config.json, and backbone.json with the fields "name" and "template".
+A checkpoint has config.json, its weights in model.safetensors or in the shards that
+model.safetensors.index.json lists, tokenizer.json (with tokenizer_config.json, and
+chat_template.jinja for families that chat), preprocessor_config.json, and backbone.json with the
+field "template" and, if an answer ends at more than the tokenizer's </s>, "ends": texts of one
+token each, the first of which closes a target. Its field "text" may name a GGUF file of the folder
+that holds the text model (extra `gguf`); the safetensors then hold the rest. A published checkpoint
+has no backbone.json; the template is then the loader's.
+
+Nothing here runs code of a checkpoint or unpickles: what has no safetensors is refused.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +23,13 @@ from typing import Any
 
 import torch
 
+from mmedit_bench.backbones.families import family_of
 from mmedit_bench.errors import BenchError
 
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "backbone.json")
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+FILES = ("config.json", WEIGHTS, "tokenizer.json", "preprocessor_config.json", "backbone.json")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -29,22 +40,54 @@ class Checkpoint:
     tokenizer: Any
     image_processor: Any
     template: str
+    ends: tuple[str, ...] = ()
 
 
-def read_checkpoint(folder: Path, *, device: str, dtype: str) -> Checkpoint:
-    """Load all parts. Raises `BenchError` naming the missing file, field, or wrong setting."""
-    from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
-    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+def read_checkpoint(
+    source: Path | str,
+    *,
+    device: str,
+    dtype: str,
+    template: str | None = None,
+    ends: Sequence[str] = (),
+    revision: str | None = None,
+) -> Checkpoint:
+    """Load all parts of a folder or of a hub repository ("owner/name", at a revision).
+
+    `template` and `ends` are taken where there is no backbone.json. Raises `BenchError` naming the
+    missing file, field, or wrong setting.
+    """
+    from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTrainedTokenizerFast
 
     if dtype not in DTYPES:
         raise BenchError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    folder = _folder(source, revision)
+    described = folder / "backbone.json"
     missing = [file for file in FILES if not (folder / file).is_file()]
+    if template is not None and "backbone.json" in missing:
+        missing.remove("backbone.json")
+    if WEIGHTS in missing and (folder / INDEX).is_file():
+        missing.remove(WEIGHTS)
+        missing += [file for file in _shards(folder / INDEX) if not (folder / file).is_file()]
     if missing:
         raise BenchError(f"checkpoint {folder}: missing {', '.join(missing)}")
-    template = _template(folder / "backbone.json")
+    if described.is_file():
+        template, ends, text = _description(described)
+    else:
+        text = None
+    assert template is not None
     with _quiet():
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True
+        model, loading = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True,
+            trust_remote_code=False, output_loading_info=True,
+        )  # fmt: skip
+        absent = sorted(loading["missing_keys"])
+        if text is not None:
+            absent = family_of(model).take_text(model, _read_text(folder, text, DTYPES[dtype]), absent)
+    if absent:
+        # transformers would go on with random numbers in their place
+        raise BenchError(
+            f"checkpoint {folder}: no weights for {', '.join(absent[:3])} ({len(absent)} in all)"
         )
     try:
         model = model.to(device)
@@ -53,19 +96,70 @@ def read_checkpoint(folder: Path, *, device: str, dtype: str) -> Checkpoint:
     return Checkpoint(
         model,
         PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True),
-        BlipImageProcessorPil.from_pretrained(folder, local_files_only=True),
+        AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, backend="pil", trust_remote_code=False
+        ),
         template,
+        tuple(ends),
     )
 
 
-def _template(path: Path) -> str:
+def _folder(source: Path | str, revision: str | None) -> Path:
+    """The folder itself, or a hub repository's files in the local cache, fetched if need be."""
+    if isinstance(source, Path) or Path(source).exists() or not _HUB_ID.fullmatch(source):
+        return Path(source)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    patterns = ["*.safetensors", "*.json", "*.jinja"]
     try:
-        template = json.loads(path.read_text(encoding="utf-8"))["template"]
-    except (ValueError, KeyError, TypeError) as error:
+        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise BenchError(
+            f"checkpoint {source}: neither a folder nor to be had from the hub: {error}"
+        ) from None
+
+
+def _read_text(folder: Path, file: str, dtype: torch.dtype) -> Any:
+    """A causal text model from a GGUF file, its tensors expanded to a number type."""
+    from transformers import AutoModelForCausalLM
+
+    if not (folder / file).is_file() or Path(file).name != file:
+        raise BenchError(f"checkpoint {folder}: missing {file}, the 'text' of backbone.json")
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=file, dtype=dtype, local_files_only=True, trust_remote_code=False
+        )
+    except (ImportError, ValueError) as error:  # transformers raises either for a package that is not there
+        raise BenchError(
+            f"{folder / file}: cannot be read ({error}); "
+            "what it takes comes with `pip install 'mmedit-bench[gguf]'`"
+        ) from None
+
+
+def _shards(index: Path) -> list[str]:
+    """Files that an index names."""
+    try:
+        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchError(f"{index}: no JSON object with a field 'weight_map' ({error!r})") from None
+
+
+def _description(path: Path) -> tuple[str, tuple[str, ...], str | None]:
+    """Fields "template", "ends" and "text" of a backbone.json."""
+    try:
+        described: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        template = described["template"]
+        ends, text = described.get("ends", []), described.get("text")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchError(f"{path}: no JSON object with a field 'template' ({error!r})") from None
     if not isinstance(template, str):
         raise BenchError(f"{path}: field 'template' is a {type(template).__name__}, not a text")
-    return template
+    if not isinstance(ends, list) or not all(isinstance(end, str) for end in ends):
+        raise BenchError(f"{path}: field 'ends' is not a list of texts")
+    if not isinstance(text, str | None):
+        raise BenchError(f"{path}: field 'text' is a {type(text).__name__}, not a file name")
+    return template, tuple(ends), text
 
 
 @contextmanager

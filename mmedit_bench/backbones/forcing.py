@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
+from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch, Row
 
 
@@ -25,16 +25,10 @@ class Forced:
     logprobs: tuple[float, ...] | None
 
 
-def answer_logits(language_model: Any, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
+def answer_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
     """Logits [answer tokens, vocabulary] that predict each row's answer."""
     longest = max(len(row.answer) for row in rows)
-    logits: Tensor = language_model(
-        inputs_embeds=batch.embeddings,
-        attention_mask=batch.mask,
-        position_ids=batch.positions,
-        use_cache=False,
-        logits_to_keep=longest + 1,
-    ).logits
+    logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest + 1)
     # rows end together; the token at a position is predicted one position earlier
     return [logits[i, -len(row.answer) - 1 : -1] for i, row in enumerate(rows)]
 

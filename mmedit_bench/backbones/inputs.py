@@ -1,69 +1,73 @@
 """From queries to padded decoder inputs.
 
-Layout of one row: [visual tokens, if there is a picture] <s> [context and templated prompt]
-[answer tokens </s>, in teacher forcing]. Rows are padded on the left, positions count from the
-row's own first token.
+Layout of one row: [the question's tokens, with the visual tokens of its picture where the family
+puts them] [answer tokens and the closing token, in teacher forcing]. Rows are padded on the left,
+positions count from the row's own first token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from mmedit_bench.backbones.families import Family
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 
 
 @dataclass(frozen=True)
 class Row:
-    """One input: `answer` is empty when the model is to write it; `length` counts visual tokens too."""
+    """One input: `answer` is empty when the model is to write it; `length` counts visual tokens too.
+
+    The picture stands before `ids[place]`.
+    """
 
     image: ImageRef | None
     ids: tuple[int, ...]
     answer: tuple[int, ...]
     length: int
+    place: int = 0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Left-padded inputs: embeddings [b, n, width], attention mask [b, n], positions [b, n]."""
+    """Left-padded inputs: embeddings [b, n, width], attention mask [b, n], positions [b, n].
+
+    `kinds` holds what else the family's models read, by name: [b, n], 1 at a picture's tokens.
+    """
 
     embeddings: Tensor
     mask: Tensor
     positions: Tensor
+    kinds: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Encoder:
     """Token layout of one backbone."""
 
-    def __init__(self, tokenizer: Any, template: str, picture_tokens: int, max_positions: int) -> None:
-        if "{prompt}" not in template:
-            raise BenchError(f"template {template!r} (backbone.json) has no {{prompt}} field")
-        self.tokenizer = tokenizer
-        self.template = template
-        self.picture_tokens = picture_tokens
-        self.max_positions = max_positions
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.max_positions = family.max_positions
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
+        return self.family.text_ids(text)
 
     def answer_ids(self, target: str) -> tuple[int, ...]:
-        """Token ids of an answer, one space before it and </s> after it."""
-        return (*self.text_ids(f" {target}"), self.tokenizer.eos_token_id)
+        """Token ids of an answer, what leads to it before it and the closing token after it."""
+        return (*self.text_ids(f"{self.family.lead}{target}"), self.family.closing)
 
     def row(self, query: Query, prefix: str = "", target: str | None = None) -> Row:
         """The input for a query, of any length."""
         # replace, not format: a prompt may hold braces
-        text = prefix + self.template.replace("{prompt}", query.prompt)
-        ids = (self.tokenizer.bos_token_id, *self.text_ids(text))
+        text = prefix + self.family.template.replace("{prompt}", query.prompt)
+        ids, place = self.family.layout(text, query.image is not None)
         answer = () if target is None else self.answer_ids(target)
-        length = len(ids) + len(answer) + (self.picture_tokens if query.image else 0)
-        return Row(query.image, ids, answer, length)
+        length = len(ids) + len(answer) + (self.family.picture_tokens(query.image) if query.image else 0)
+        return Row(query.image, ids, answer, length, place)
 
     def fitting_row(self, query: Query, prefix: str = "", target: str | None = None) -> Row:
         """Like `row`. Raises `BenchError` if the input has more tokens than the model has positions."""
@@ -76,25 +80,38 @@ class Encoder:
         return row
 
 
-def pack(rows: Sequence[Row], embed: nn.Module, pictures: Mapping[str, Tensor]) -> Batch:
+def pack(
+    rows: Sequence[Row], embed: nn.Module, pictures: Mapping[str, Tensor], kinds: Sequence[str] = ()
+) -> Batch:
     """Join rows into one batch; `pictures` holds visual tokens [tokens, width] by digest."""
     weight = embed.weight
     assert isinstance(weight, Tensor)
     longest = max(row.length for row in rows)
-    padded, mask, positions = [], [], []
+    padded, mask, positions, seen = [], [], [], []
     for row in rows:
         ids = torch.tensor(row.ids + row.answer, device=weight.device)
         visual = pictures[row.image.digest] if row.image else weight.new_zeros(0, weight.shape[1])
         blank = longest - row.length
+        words = embed(ids)
         padded.append(
-            torch.cat([weight.new_zeros(blank, weight.shape[1]), visual.to(weight.dtype), embed(ids)])
+            torch.cat(
+                [
+                    weight.new_zeros(blank, weight.shape[1]),
+                    words[: row.place],
+                    visual.to(weight.dtype),
+                    words[row.place :],
+                ]
+            )
         )
         mask.append([0] * blank + [1] * row.length)
         positions.append([0] * blank + list(range(row.length)))
+        after = row.length - row.place - len(visual)
+        seen.append([0] * (blank + row.place) + [1] * len(visual) + [0] * after)
     return Batch(
         torch.stack(padded),
         torch.tensor(mask, device=weight.device),
         torch.tensor(positions, device=weight.device),
+        {name: torch.tensor(seen, device=weight.device) for name in kinds},
     )
 
 

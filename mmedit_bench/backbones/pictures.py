@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from mmedit_bench.backbones.families import Family
 from mmedit_bench.cases import ImageRef
 
 
 class Pictures:
     """Visual tokens of a model by picture digest; the oldest go when `limit` pictures are held."""
 
-    def __init__(self, model: Any, processor: Any, limit: int = 16384) -> None:
-        self._model = model
-        self._processor = processor
+    def __init__(self, family: Family, limit: int = 16384) -> None:
+        self._family = family
         self._limit = limit
         self._held: dict[str, Tensor] = {}
 
@@ -38,7 +37,4 @@ class Pictures:
         One picture at a time: a value computed in a batch would depend, in its last bits, on the
         pictures beside it, and so on what was asked first.
         """
-        pixels = self._processor(images=[image.open()], return_tensors="pt")["pixel_values"]
-        weight = self._model.language_projection.weight
-        tokens: Tensor = self._model.get_image_features(pixels.to(weight.device, weight.dtype)).pooler_output
-        return tokens[0]
+        return self._family.features(image)

@@ -45,6 +45,14 @@ class Layout(Protocol):
     def attention(self, layer: int) -> str:
         """Module path of the layer's self-attention."""
 
+    @property
+    def q_norm(self) -> str | None:
+        """Name of the norm of each query head, relative to a self-attention; None if there is none."""
+
+    @property
+    def k_norm(self) -> str | None:
+        """Name of the norm of each key head, likewise."""
+
     def layer_of(self, module: str) -> int:
         """First decoder layer whose input or weights depend on the module; `layer_count` for the head."""
 

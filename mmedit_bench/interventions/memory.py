@@ -19,6 +19,7 @@ from mmedit_bench.interventions.base import (
     register_intervention,
     submodule,
 )
+from mmedit_bench.interventions.heads import Heads
 from mmedit_bench.interventions.recall import Recall
 from mmedit_bench.interventions.shared import Shared, digest_of
 
@@ -211,16 +212,15 @@ class AttentionMemory(Intervention):
 
     def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
         attention = submodule(model, layout.attention(self.layer))
-        names = layout.attention_linears
-        q, k, v, out = (submodule(attention, name) for name in names)
-        if (width := getattr(q, "in_features", None)) != self.index.shape[1]:
+        heads, out = Heads.of(attention, layout), submodule(attention, layout.attention_linears[3])
+        if (width := getattr(heads.q, "in_features", None)) != self.index.shape[1]:
             raise BenchError(
                 f"AttentionMemory of layer {self.layer}: states have width {self.index.shape[1]}, not {width}"
             )
         if self.gate == "fixed" and self.weight == 0:
             return  # no bit of the base may change
         assert isinstance(out, nn.Linear)
-        recall = Recall(self, attention, q, k, v, out)
+        recall = Recall(self, attention, heads, out)
         yield attention.register_forward_pre_hook(recall.remember, with_kwargs=True)
         yield out.register_forward_pre_hook(recall.shift)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, normalize
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.interventions.heads import Heads
 
 if TYPE_CHECKING:
     from mmedit_bench.interventions.memory import AttentionMemory
@@ -27,14 +28,12 @@ class Recall:
         self,
         memory: AttentionMemory,
         attention: Any,
-        q: nn.Module,
-        k: nn.Module,
-        v: nn.Module,
+        heads: Heads,
         out: nn.Linear,
     ) -> None:
         self._memory = memory
         self._attention = attention
-        self._q, self._k, self._v, self._out = q, k, v, out
+        self._heads, self._out = heads, out
         index, self._states = (x.to(out.weight.device) for x in memory.entries())
         self._nearness = Nearness(memory.groups, memory.top_k, index)
         self._seen: dict[str, Any] = {}
@@ -47,7 +46,7 @@ class Recall:
         """Mix into what the output projection reads, [batch, positions, H * e]."""
         h, given = self._seen["hidden_states"], args[0]
         own = given.reshape(*h.shape[:2], -1)
-        query = _heads(self._q(h), int(self._attention.head_dim))  # [b, H, n, e]
+        query = self._heads.queries(h)  # [b, H, n, e]
         know, log_mass, mean = self._everything(h, query) if self._nearness.all else self._nearest(h, query)
         weight = self._weight(h, own, know, query, log_mass, mean).to(know)
         # the weight of the input is 1 - w by subtraction, so that w = 1 leaves exactly h_know
@@ -57,11 +56,7 @@ class Recall:
 
     def _everything(self, h: Tensor, query: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """h_know [b, n, H * e], its log mass [b, H, n] and mean state [b, n, d]: all entries are read."""
-        size = query.shape[-1]
-        keys, values = (
-            _heads(x[None], size).repeat_interleave(query.shape[1] * size // x.shape[-1], dim=1)
-            for x in self._read(h)
-        )
+        keys, values = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in self._read(h))
         scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
         shares = scores.softmax(-1)
         mean = shares.mean(1) @ _wide(self._states.to(h)) if self._compares_states else None
@@ -70,7 +65,7 @@ class Recall:
     def _nearest(self, h: Tensor, query: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """As `_everything`, from the entries that each position retrieves, gathered block by block."""
         batch, heads, count, size = query.shape
-        keys, values = (x.reshape(len(x), -1, size) for x in self._read(h))  # [m, key-value heads, e]
+        keys, values = (x[0].transpose(0, 1) for x in self._read(h))  # [m, key-value heads, e]
         states = self._states.to(h)
         flat, asked = h.reshape(-1, h.shape[-1]), query.transpose(1, 2).reshape(batch * count, heads, size)
         knows, masses, means = [], [], []
@@ -90,15 +85,15 @@ class Recall:
         return torch.cat(knows).reshape(batch, count, -1), mass, mean
 
     def _read(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of all entries, [m, key-value heads * e].
+        """Keys and values of all entries, [1, key-value heads, m, e].
 
         Without gradients they are projected once, not at every step of decoding; with gradients each
         call has its own, so that its graph can be freed.
         """
         if self._kept is not None and not torch.is_grad_enabled():
             return self._kept
-        states = self._states.to(h)
-        read = self._k(states[None])[0], self._v(states[None])[0]
+        states = self._states.to(h)[None]
+        read = self._heads.keys(states), self._heads.values(states)
         if not torch.is_grad_enabled():
             self._kept = read
         return read
@@ -134,9 +129,15 @@ class Recall:
             query = _rotated(query, *rotation)
         cache = self._seen.get("past_key_values")
         if cache is not None:  # holds the keys of this call already, rotated
-            keys = cache.layers[self._attention.layer_idx].keys
+            held = cache.layers[self._attention.layer_idx]
+            if getattr(held, "is_sliding", False):
+                raise BenchError(
+                    f"AttentionMemory of layer {self._memory.layer}: gate 'mass' needs all keys, but "
+                    "the cache forgets keys out of its window; decode with one that keeps them"
+                )
+            keys = held.keys
         else:
-            keys = _heads(self._k(h), query.shape[-1])
+            keys = self._heads.keys(h)
             keys = keys if rotation is None else _rotated(keys, *rotation)
         keys = keys.repeat_interleave(query.shape[1] // keys.shape[1], dim=1)
         scores = _wide(query @ keys.transpose(-1, -2)) * self._attention.scaling
@@ -220,11 +221,6 @@ def encoded(encoder: tuple[Tensor, ...], x: Tensor) -> Tensor:
 def _wide(x: Tensor) -> Tensor:
     """At least single precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _heads(x: Tensor, size: int) -> Tensor:
-    """[b, n, H * e] -> [b, H, n, e]."""
-    return x.reshape(*x.shape[:2], -1, size).transpose(1, 2)
 
 
 def _flat(x: Tensor) -> Tensor:

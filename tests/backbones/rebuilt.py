@@ -18,7 +18,6 @@ QUERIES = [
     Query("name the colour", tiny_picture(1)),
 ]
 TARGETS = ["a red fox", "paris", "green, blue"]
-VISION = "qformer.encoder.layer.1.output_query.dense"
 
 
 def noise(*shape: int, seed: int = 0, scale: float = 0.3) -> Tensor:
@@ -29,10 +28,26 @@ def delta_for(backbone: Backbone, module: str, scale: float = 0.3) -> WeightDelt
     return WeightDelta(module, noise(*backbone.weight(module).shape, scale=scale))
 
 
+_VISION = {
+    "blip-2": ("qformer.encoder.layer.1.output_query.dense", "language_projection"),
+    "llava": ("model.multi_modal_projector.linear_1", "model.multi_modal_projector.linear_2"),
+    "gemma3": ("model.vision_tower.encoder.layers.0.self_attn.v_proj",),
+}
+
+
+def vision(backbone: Backbone) -> tuple[str, ...]:
+    """Linear layers that visual tokens depend on, and texts do not."""
+    return _VISION[backbone.anatomy.name.split("/")[0]]
+
+
+def hook_count(backbone: Backbone) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in backbone.model.modules())
+
+
 def linears(backbone: Backbone) -> list[str]:
     anatomy = backbone.anatomy
     attention = [f"{anatomy.attention(1)}.{name}" for name in anatomy.attention_linears]
-    return [*anatomy.ffn(0), *anatomy.ffn(1), *attention, VISION, "language_projection"]
+    return [*anatomy.ffn(0), *anatomy.ffn(1), *attention, *vision(backbone)]
 
 
 def changed_copy(backbone: Backbone) -> Backbone:

@@ -7,10 +7,10 @@ from torch import nn
 
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.errors import BenchError
-from tests.tiny import FAMILIES, tiny_model
+from tests.tiny import KNOWN, tiny_model
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", KNOWN)
 def test_all_paths_exist(family: str) -> None:
     model = tiny_model(family)
     anatomy = anatomy_of(model)
@@ -18,7 +18,17 @@ def test_all_paths_exist(family: str) -> None:
     linears = [*anatomy.ffn(0), *anatomy.ffn(1), anatomy.head]
     linears += [f"{anatomy.attention(1)}.{name}" for name in anatomy.attention_linears]
     assert all(isinstance(model.get_submodule(path), nn.Linear) for path in linears)
-    others = [anatomy.activation(0), anatomy.final_norm, anatomy.language_model, *anatomy.vision]
+    names = (anatomy.q_norm, anatomy.k_norm)
+    assert [hasattr(model.get_submodule(anatomy.attention(0)), f"{x}_norm") for x in "qk"] == [
+        *map(bool, names)
+    ]
+    others = [
+        anatomy.activation(0),
+        anatomy.final_norm,
+        anatomy.language_model,
+        *anatomy.vision,
+        anatomy.bridge,
+    ]
     assert all(isinstance(model.get_submodule(path), nn.Module) for path in others)
     assert model.get_submodule(anatomy.embeddings) is model.get_input_embeddings()
     # all linears of a feed-forward layer are listed: none beside these and the attention's
@@ -28,21 +38,21 @@ def test_all_paths_exist(family: str) -> None:
     assert len(inside) == len(anatomy.ffn_names) + len(anatomy.attention_linears)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", KNOWN)
 def test_layers_of_modules(family: str) -> None:
     anatomy = anatomy_of(tiny_model(family))
     assert [anatomy.layer_of(anatomy.ffn(i)[-1]) for i in (0, 1)] == [0, 1]
     assert anatomy.layer_of(anatomy.layer(1)) == 1
     assert anatomy.layer_of(anatomy.head) == anatomy.layer_of(anatomy.final_norm) == 2
-    assert anatomy.layer_of(anatomy.embeddings) == anatomy.layer_of("qformer.encoder") == 0
+    assert anatomy.layer_of(anatomy.embeddings) == anatomy.layer_of(anatomy.bridge) == 0
     assert anatomy.in_language_model(anatomy.ffn(1)[0])
-    assert not anatomy.in_language_model("language_projection")
-    assert not anatomy.in_language_model("qformer.encoder.layer.0")
+    assert anatomy.in_language_model(anatomy.head)
+    assert not any(anatomy.in_language_model(path) for path in (*anatomy.vision, anatomy.bridge))
     for index in (-1, 2):
         with pytest.raises(BenchError, match=f"no layer {index}: the backbone has layers 0 to 1"):
             anatomy.layer(index)
 
 
 def test_unknown_architectures_are_named() -> None:
-    with pytest.raises(BenchError, match=r"no anatomy for a \?/\? model \(known: blip-2/opt, blip-2/llama\)"):
+    with pytest.raises(BenchError, match=r"no anatomy for a \?/\? model \(known: blip-2/opt, blip-2/llama, "):
         anatomy_of(nn.Linear(1, 1))

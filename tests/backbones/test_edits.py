@@ -27,28 +27,25 @@ from mmedit_bench.interventions import (
 from tests.backbones.rebuilt import (
     QUERIES,
     TARGETS,
-    VISION,
     changed_copy,
     delta_for,
+    hook_count,
     linears,
     neurons,
     noise,
+    vision,
     widened,
 )
-from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
+from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=KNOWN)
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     return tiny_backbone(request.param)
 
 
 def logprobs(backbone: Backbone) -> list[float]:
     return [value for forced in backbone.score(QUERIES, TARGETS) for value in forced.logprobs]
-
-
-def hook_count(backbone: Backbone) -> int:
-    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in backbone.model.modules())
 
 
 def test_a_delta_equals_a_changed_weight(backbone: Backbone) -> None:
@@ -118,7 +115,7 @@ def test_edits_that_change_nothing_are_bit_identical(backbone: Backbone) -> None
 def test_visual_tokens_are_those_of_the_edited_vision_part(backbone: Backbone) -> None:
     """The cache must neither serve an edit of the vision part nor remember it."""
     before = logprobs(backbone)
-    edited = backbone.edited(Edit((delta_for(backbone, VISION),)))
+    edited = backbone.edited(Edit((delta_for(backbone, vision(backbone)[0]),)))
     after = logprobs(edited)
     assert after[:4] != pytest.approx(before[:4], abs=1e-3)
     assert logprobs(backbone) == before
@@ -185,7 +182,7 @@ class Breaking(Intervention):
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_no_hook_survives_an_exception(backbone: Backbone, at_once: bool) -> None:
-    start, before = hook_count(backbone), logprobs(backbone)
+    before, start = logprobs(backbone), hook_count(backbone)
     good = neurons(backbone, 0)
     broken = backbone.edited(Edit((good, Breaking(backbone.anatomy.head, at_once), good)))
     for ask in (

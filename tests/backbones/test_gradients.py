@@ -8,10 +8,10 @@ import torch
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.interventions import Edit, WeightDelta
 from tests.backbones.rebuilt import QUERIES, TARGETS, changed_copy, linears, neurons, widened
-from tests.tiny import FAMILIES, tiny_backbone
+from tests.tiny import KNOWN, tiny_backbone
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=KNOWN)
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     return tiny_backbone(request.param)
 

@@ -62,14 +62,11 @@ class FakeBackbone:
         self.knows = knows or {}
         self.edits: tuple[FakeEdit, ...] = ()
         self.calls: list[tuple[str, ...]] = []
+        self.loaded_digest = self.digest
 
     @property
     def digest(self) -> str:
         return hashlib.sha256(repr(self.model.weights).encode()).hexdigest()
-
-    @property
-    def loaded_digest(self) -> str:
-        return self.digest
 
     def versions(self) -> tuple[int, ...]:
         return (self.model.version,)

@@ -1,4 +1,4 @@
-"""Attention memory against plain formulations on the real attention modules of both families."""
+"""Attention memory against plain formulations on the real attention modules of every family."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, gelu
+from transformers import DynamicCache
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.decoding import greedy
@@ -18,12 +19,15 @@ from mmedit_bench.backbones.forcing import answer_logits
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import AttentionMemory, Edit, Shared, attached
-from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
+from tests.backbones.rebuilt import hook_count
+from tests.tiny import FAMILIES, KNOWN, tiny_backbone, tiny_picture
 
 LAYER, WIDTH, HEADS, SIZE = 1, 32, 2, 16
+WINDOW = 6
+"""Keys that the sliding layer of the tiny Gemma text models sees; it is their layer 0."""
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=KNOWN)
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     return tiny_backbone(request.param)
 
@@ -43,28 +47,41 @@ ENCODER = (normal(8, WIDTH, seed=2), normal(8, seed=3), normal(WIDTH, 8, seed=4)
 class Trace:
     """One forward of one row: what the attention of `LAYER` read and wrote."""
 
-    def __init__(self, backbone: Backbone, item: AttentionMemory | None = None, length: int = 7) -> None:
-        module = backbone.model.get_submodule(backbone.anatomy.attention(LAYER))
+    def __init__(
+        self, backbone: Backbone, item: AttentionMemory | None = None, length: int = 7, layer: int = LAYER
+    ) -> None:
+        anatomy = backbone.anatomy
+        module = backbone.model.get_submodule(anatomy.attention(layer))
         seen: dict[str, Any] = {}
 
         def remember(_: Any, args: Any, kwargs: Any, output: Any) -> None:
             seen.update(kwargs, output=output[0])
 
         inputs = normal(1, length, WIDTH, seed=9)
-        with torch.no_grad(), attached(backbone.model, backbone.anatomy, [item] if item else []):
+        with torch.no_grad(), attached(backbone.model, anatomy, [item] if item else []):
             handle = module.register_forward_hook(remember, with_kwargs=True)
-            backbone.model.language_model(inputs_embeds=inputs)
+            backbone.model.get_submodule(anatomy.language_model)(inputs_embeds=inputs, use_cache=False)
             handle.remove()
         self.h: Tensor = seen["hidden_states"][0]
         self.output: Tensor = seen["output"][0]
         self.module: Any = module
         self.rotation = seen.get("position_embeddings")
-        names = backbone.anatomy.attention_linears
-        self.q, self.k, self.v, self.o = (getattr(module, name) for name in names)
+        self.q, self.k, self.v, self.o = (getattr(module, name) for name in anatomy.attention_linears)
+        self.norms = {
+            self.q: getattr(module, "q_norm", None),
+            self.k: getattr(module, "k_norm", None),
+            self.v: None,
+        }
+        self.window = WINDOW if layer == 0 and "gemma3_text" in anatomy.name else length
 
     def parts(self, linear: Any, x: Tensor, position: int | None = None) -> list[Tensor]:
-        """Heads of a projected vector, rotated where the family rotates and a position is given."""
-        heads = list(linear(x).reshape(HEADS, SIZE))
+        """By query head: the projected vector it works with, normed where the layer norms it, and
+        rotated where the family rotates and a position is given."""
+        own = linear(x).reshape(-1, SIZE)
+        heads = [own[head * len(own) // HEADS] for head in range(HEADS)]  # two may share one
+        if (norm := self.norms[linear]) is not None:
+            # root mean square to one, times one plus the weight
+            heads = [y / (y.square().mean() + norm.eps).sqrt() * (1 + norm.weight) for y in heads]
         if self.rotation is None or position is None:
             return heads
         cos, sin = self.rotation[0][0, position], self.rotation[1][0, position]
@@ -74,6 +91,10 @@ class Trace:
             swapped = torch.stack([*(-head[half:]), *head[:half]])
             turned.append(head * cos + swapped * sin)
         return turned
+
+    def seen(self, position: int) -> range:
+        """Positions whose keys a position's query meets."""
+        return range(max(0, position + 1 - self.window), position + 1)
 
     def plain(
         self, item: AttentionMemory, position: int
@@ -94,7 +115,7 @@ class Trace:
             }
             inside = [
                 math.exp(float(placed @ self.parts(self.k, self.h[j], j)[head]) / math.sqrt(SIZE))
-                for j in range(position + 1)
+                for j in self.seen(position)
             ]
             know.append(
                 sum(
@@ -105,7 +126,11 @@ class Trace:
             )
             inputs.append(
                 sum(
-                    (e * self.parts(self.v, self.h[j])[head] for j, e in enumerate(inside)), torch.zeros(SIZE)
+                    (
+                        e * self.parts(self.v, self.h[j])[head]
+                        for j, e in zip(self.seen(position), inside, strict=True)
+                    ),
+                    torch.zeros(SIZE),
                 )
                 / sum(inside)
             )
@@ -115,35 +140,38 @@ class Trace:
         return know, inputs, kept, shares
 
 
-@pytest.mark.parametrize("position", [0, 3, 6])
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("position", [0, 3, 6, 9])
 def test_eq2_eq8_eq9_attention_over_knowledge_and_input_is_the_alpha_mix(
-    backbone: Backbone, position: int
+    backbone: Backbone, position: int, layer: int
 ) -> None:
-    item = memory()
+    item = memory(layer=layer)
     with torch.no_grad():
-        shifted = Trace(backbone, item)
+        shifted = Trace(backbone, item, length=10, layer=layer)
         know, own, kept, _ = shifted.plain(item, position)
         # Eq. 2 with alpha of Eq. 9: the mass kept on the input
         mixed = torch.cat([a * i + (1 - a) * k for a, i, k in zip(kept, own, know, strict=True)])
         assert torch.allclose(shifted.o(mixed), shifted.output[position], atol=1e-5)
         # Eq. 8: one softmax over the concatenation
-        h, heads = shifted.h[position], []
+        h, seen, heads = shifted.h[position], shifted.seen(position), []
         for head in range(HEADS):
             free, placed = shifted.parts(shifted.q, h)[head], shifted.parts(shifted.q, h, position)[head]
             scores = [float(free @ shifted.parts(shifted.k, state)[head]) for state in item.states]
-            scores += [
-                float(placed @ shifted.parts(shifted.k, shifted.h[j], j)[head]) for j in range(position + 1)
+            scores += [float(placed @ shifted.parts(shifted.k, shifted.h[j], j)[head]) for j in seen]
+            values = [
+                shifted.parts(shifted.v, x)[head] for x in (*item.states, *(shifted.h[j] for j in seen))
             ]
-            values = [shifted.parts(shifted.v, x)[head] for x in (*item.states, *shifted.h[: position + 1])]
             heads.append(torch.softmax(torch.tensor(scores) / math.sqrt(SIZE), 0) @ torch.stack(values))
         assert torch.allclose(shifted.o(torch.cat(heads)), shifted.output[position], atol=1e-5)
 
 
-def test_a_plain_trace_without_memory_is_the_modules_own_attention(backbone: Backbone) -> None:
-    trace = Trace(backbone)
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_plain_trace_without_memory_is_the_modules_own_attention(backbone: Backbone, layer: int) -> None:
+    trace = Trace(backbone, length=10, layer=layer)
     with torch.no_grad():
-        _, own, _, _ = trace.plain(memory(), 5)
-        assert torch.allclose(trace.o(torch.cat(own)), trace.output[5], atol=1e-5)
+        for position in (5, 9):
+            _, own, _, _ = trace.plain(memory(), position)
+            assert torch.allclose(trace.o(torch.cat(own)), trace.output[position], atol=1e-5)
 
 
 def test_fixed_weight_zero_changes_no_bit_and_one_leaves_knowledge_only(backbone: Backbone) -> None:
@@ -212,16 +240,17 @@ def test_decoding_and_teacher_forcing_agree_whatever_the_batch(
     backbone: Backbone, options: dict[str, Any]
 ) -> None:
     view = backbone.edited(Edit((memory(**options), memory(**options | {"layer": 0}))))
-    assert view.answer(QUERIES, 8) != backbone.answer(QUERIES, 8)
+    asked = (QUERIES, ["africa", "green", "a red fox"])
+    bare = backbone.logits(*asked)
+    assert not any(torch.allclose(*pair, atol=1e-2) for pair in zip(view.logits(*asked), bare, strict=True))
     # token ids, not texts: what a random model writes reads back as other tokens
-    language_model, eos = view.model.language_model, view.tokenizer.eos_token_id
-    lengths = []
+    eos, lengths = view.tokenizer.eos_token_id, []
     for query in QUERIES:
         row = view._encoder.row(query)
         with torch.no_grad(), attached(view.model, view.anatomy, view._folded()):
-            (written,) = greedy(language_model, view._batch([row]), [8], eos)
-            asked = replace(row, answer=(*written, eos), length=row.length + len(written) + 1)
-            (forced,) = answer_logits(language_model, view._batch([asked]), [asked])
+            (written,) = greedy(view.family, view._batch([row]), [8])
+            told = replace(row, answer=(*written, eos), length=row.length + len(written) + 1)
+            (forced,) = answer_logits(view.family, view._batch([told]), [told])
         lengths.append(len(written))
         assert forced.argmax(-1).tolist()[: len(written)] == written
     assert max(lengths) > 1
@@ -240,8 +269,9 @@ def test_an_edit_with_memory_survives_a_file(
     assert loaded == edit
     assert backbone.edited(loaded).answer(QUERIES, 5) == backbone.edited(edit).answer(QUERIES, 5)
     assert edit.first_layer(backbone.anatomy) == LAYER
-    for module in backbone.model.modules():
-        assert not module._forward_hooks and not module._forward_pre_hooks
+    hooks = hook_count(backbone)
+    backbone.edited(edit).answer(QUERIES, 1)
+    assert hook_count(backbone) == hooks
 
 
 def test_states_and_index_carry_gradients(backbone: Backbone) -> None:
@@ -249,6 +279,19 @@ def test_states_and_index_carry_gradients(backbone: Backbone) -> None:
     edit = Edit((memory(4, states=states, index=normal(4, WIDTH)),))
     backbone.loss(QUERIES, ["africa"] * 3, edit).backward()  # type: ignore[no-untyped-call]
     assert states.grad is not None and states.grad.abs().max() > 0
+
+
+def test_a_cache_that_forgets_keys_is_refused() -> None:
+    backbone = tiny_backbone("gemma3-text")
+    language_model = backbone.model.language_model
+    edits = [Edit((memory(layer=0),))]
+    with (
+        torch.no_grad(),
+        attached(backbone.model, backbone.anatomy, edits),
+        pytest.raises(BenchError, match=r"layer 0: .*the cache forgets keys"),
+    ):
+        cache = DynamicCache(config=language_model.config)
+        language_model(inputs_embeds=normal(1, 9, WIDTH), past_key_values=cache)
 
 
 def test_half_precision_backbones_take_full_precision_memories(backbone: Backbone) -> None:

@@ -60,7 +60,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def test_eq3_pairs_equal_a_feed_forward_layer_with_a_wider_matrix(backbone: Backbone) -> None:
     gated = backbone.anatomy.gated
-    pairs = pairs_at_random(1, 32, 5, gated, torch.Generator().manual_seed(1))
+    pairs = pairs_at_random(1, 32, 5, gated, torch.Generator().manual_seed(1), torch.device("cpu"))
     with torch.no_grad():
         pairs.values.copy_(normal(5, 32))
         pairs.bias.copy_(normal(5))
@@ -134,7 +134,7 @@ def test_pairs_fire_at_their_own_query_and_are_quiet_elsewhere_as_patches_are() 
             s = sum(float(quiet[q, k] * pairs.keys[i, k]) for k in range(8))
             expected += 2.0 * (math.exp(s + 3) + math.exp(s - own[i] + 3)) / 24
     assert found == pytest.approx(expected, rel=1e-4)
-    alone = pairs_at_random(0, 8, 4, False, torch.Generator().manual_seed(0))
+    alone = pairs_at_random(0, 8, 4, False, torch.Generator().manual_seed(0), torch.device("cpu"))
     assert alone.manners(quiet, 0.5, 2.0).item() == pytest.approx(
         2.0 * torch.exp(quiet @ alone.keys.T + 3).mean().item(), rel=1e-5
     )

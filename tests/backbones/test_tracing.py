@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,7 +13,9 @@ from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import ConstantAnswer, Edit, Route, WeightDelta
-from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
+from tests.backbones.published import hf_logits
+from tests.backbones.rebuilt import hook_count
+from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 
 QUERIES = [
     Query("where does the lion live?", tiny_picture(1)),
@@ -24,28 +25,16 @@ QUERIES = [
 TARGETS = ["africa", "a red fox in the snow", "green"]
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=KNOWN)
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     return tiny_backbone(request.param)
 
 
-def plain(backbone: Backbone) -> Iterator[tuple[Tensor, list[int]]]:
-    """Per query alone, without padding: embeddings [1, n, width] and the answer's ids."""
-    embed = backbone.model.language_model.get_input_embeddings()
-    for query, target in zip(QUERIES, TARGETS, strict=True):
-        answer = list(backbone.answer_ids(target))
-        ids = [backbone.tokenizer.bos_token_id, *backbone.text_ids(query.prompt), *answer]
-        parts = [embed(torch.tensor(ids))]
-        if query.image:
-            parts.insert(0, backbone.visual([query.image])[0])
-        yield torch.cat(parts)[None], answer
-
-
 def test_logits_are_those_of_a_plain_forward(backbone: Backbone) -> None:
     found = backbone.logits(QUERIES, TARGETS)
-    for own, (inputs, answer) in zip(found, plain(backbone), strict=True):
-        logits = backbone.model.language_model(inputs_embeds=inputs).logits[0]
-        assert torch.allclose(own, logits[-len(answer) - 1 : -1], atol=1e-4)
+    for own, query, target in zip(found, QUERIES, TARGETS, strict=True):
+        answer = backbone.answer_ids(target)
+        assert torch.allclose(own, hf_logits(backbone, query, answer)[-len(answer) - 1 : -1], atol=1e-4)
     losses = [
         torch.nn.functional.cross_entropy(own, torch.tensor(backbone.answer_ids(target)), reduction="sum")
         for own, target in zip(found, TARGETS, strict=True)
@@ -68,7 +57,8 @@ def test_states_are_what_the_modules_read_in_a_plain_forward(backbone: Backbone)
     layers = range(backbone.layer_count)
     modules = [backbone.anatomy.attention(k) for k in layers] + [backbone.anatomy.ffn(k)[0] for k in layers]
     found = backbone.states(QUERIES, TARGETS, modules)
-    for own, (inputs, answer) in zip(found, plain(backbone), strict=True):
+    for own, query, target in zip(found, QUERIES, TARGETS, strict=True):
+        answer = backbone.answer_ids(target)
         seen: dict[str, Tensor] = {}
         with ExitStack() as stack:
             for path in modules:
@@ -79,7 +69,7 @@ def test_states_are_what_the_modules_read_in_a_plain_forward(backbone: Backbone)
 
                 module = backbone.model.get_submodule(path)
                 stack.callback(module.register_forward_pre_hook(remember, with_kwargs=True).remove)
-            backbone.model.language_model(inputs_embeds=inputs)
+            hf_logits(backbone, query, answer)
         for path in modules:
             assert own[path].shape == (len(answer), 32)
             assert torch.allclose(own[path], seen[path][-len(answer) - 1 : -1], atol=1e-4), path
@@ -135,16 +125,16 @@ def test_what_cannot_be_looked_into_is_refused(backbone: Backbone) -> None:
     with pytest.raises(BenchError, match="only linear layers"):
         backbone.gradients(QUERIES, TARGETS, [backbone.anatomy.attention(0)])
     with pytest.raises(BenchError, match="not in the language model"):
-        backbone.gradients(QUERIES, TARGETS, ["language_projection"])
+        backbone.gradients(QUERIES, TARGETS, [backbone.linears(backbone.anatomy.bridge)[0]])
 
 
 def test_nothing_stays_behind(backbone: Backbone) -> None:
     before = backbone.versions()
+    backbone.answer(QUERIES, 1)  # the first picture makes transformers install hooks of its own
+    hooks = hook_count(backbone)
     backbone.states(QUERIES, TARGETS, [backbone.anatomy.attention(0)])
     backbone.gradients(QUERIES, TARGETS, [backbone.anatomy.ffn(0)[0]])
-    assert backbone.versions() == before
-    for module in backbone.model.modules():
-        assert not module._forward_hooks and not module._forward_pre_hooks
+    assert (backbone.versions(), hook_count(backbone)) == (before, hooks)
 
 
 def test_visual_tokens_and_embeddings_are_the_models_own(backbone: Backbone) -> None:
@@ -152,7 +142,7 @@ def test_visual_tokens_and_embeddings_are_the_models_own(backbone: Backbone) -> 
     assert backbone.visual(images).shape == (2, 4, 32)
     assert torch.equal(backbone.visual(images)[1], backbone.visual(images[1:])[0])
     ids = backbone.text_ids("africa")
-    weight = backbone.model.language_model.get_input_embeddings().weight
-    assert torch.equal(backbone.embeddings(ids), weight[list(ids)])
+    embed = backbone.model.get_submodule(backbone.anatomy.embeddings)
+    assert torch.equal(backbone.embeddings(ids), embed(torch.tensor(ids)))
     assert backbone.embeddings(()).shape == (0, 32)
     assert backbone.answer_ids("africa")[-1] == backbone.tokenizer.eos_token_id

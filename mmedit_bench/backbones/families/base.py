@@ -1,0 +1,176 @@
+"""What a backbone asks of a family of models, and what most families answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from mmedit_bench.cases import ImageRef
+from mmedit_bench.errors import BenchError
+
+
+class Family:
+    """How one kind of model is asked: inputs, pictures, head, and where an answer ends.
+
+    A subclass says where the picture stands in the input (`layout`), how many tokens it takes
+    (`picture_tokens`) and how the model is run from embeddings (`run`). Module paths are not here:
+    they are the rows of `backbones.anatomy`.
+    """
+
+    kinds: tuple[str, ...] = ()
+    """Names of inputs that hold 1 at the tokens of a picture and 0 elsewhere, as the model's own
+    processor gives them. Left out, such a model raises no error and answers something else."""
+
+    feature_inputs: tuple[str, ...] = ("pixel_values",)
+    """What the picture processor gives and the vision part takes."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, image_processor: Any, template: str, ends: Sequence[str] = ()
+    ) -> None:
+        """`ends` are texts of one token each that end an answer; the first closes a target too."""
+        if "{prompt}" not in template:
+            raise BenchError(f"template {template!r} (backbone.json) has no {{prompt}} field")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.template = template
+        self.closing = self._token(ends[0]) if ends else int(tokenizer.eos_token_id)
+        """Token that closes a target in teacher forcing."""
+        self.ends = frozenset(
+            {self.closing, *map(self._token, ends), int(tokenizer.eos_token_id), *_eos_of(model)}
+        )
+        """Tokens of which any ends an answer."""
+        self._named_ends = tuple(ends)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What decides an answer beside weights, tokenizer, template and picture processor."""
+        return ("\n".join(self._named_ends),) if self._named_ends else ()
+
+    @classmethod
+    def take_text(cls, model: Any, text: Any, absent: list[str]) -> list[str]:
+        """Put in a text model that was read by itself; of the weights that were absent, those still are.
+
+        Raises `BenchError` for families that cannot, and for a text model of another kind.
+        """
+        raise BenchError(f"the adapter {cls.__name__} takes no text model of its own; merge the weights")
+
+    # ---- inputs
+
+    @property
+    def max_positions(self) -> int:
+        """Most tokens an input may have."""
+        return int(self.model.config.get_text_config().max_position_embeddings)
+
+    @property
+    def lead(self) -> str:
+        """What stands between the question and an answer: a space, unless the question ends in one."""
+        return " "
+
+    def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
+        """Token ids of a question, and before which of them its picture stands.
+
+        `text` is context and templated prompt. The picture's own tokens are not among the ids.
+        """
+        raise NotImplementedError
+
+    def picture_tokens(self, image: ImageRef) -> int:
+        """Number of visual tokens of a picture."""
+        raise NotImplementedError
+
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text, without special tokens."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
+
+    # ---- pictures
+
+    def features(self, image: ImageRef) -> Tensor:
+        """Visual tokens [tokens, width] as the model, hooks included, gives them now."""
+        given = self.pixels(image)
+        weight = self.embedding.weight
+        inputs = {
+            name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
+            for name, value in given.items()
+        }
+        tokens: Tensor = self.model.get_image_features(**inputs).pooler_output[0]
+        if (count := self.picture_tokens(image)) != len(tokens):
+            raise BenchError(
+                f"a picture gave {len(tokens)} visual tokens, not {count}; the picture processor's size "
+                "does not fit the model's configuration"
+            )
+        return tokens
+
+    def pixels(self, image: ImageRef) -> Mapping[str, Tensor]:
+        """What the vision part reads. Raises `BenchError` for inputs that this adapter does not know."""
+        given = dict(self.image_processor(images=[image.open()], return_tensors="pt"))
+        if unknown := sorted(given.keys() - set(self.feature_inputs)):
+            raise BenchError(
+                f"the picture processor gives {', '.join(unknown)}, which the adapter "
+                f"{type(self).__name__} would drop; the model's answers depend on it"
+            )
+        return given
+
+    # ---- running
+
+    @property
+    def embedding(self) -> nn.Embedding:
+        """The input embeddings of the text model, scaling included."""
+        found = self.model.get_input_embeddings()
+        assert isinstance(found, nn.Embedding)
+        return found
+
+    def cache(self) -> Any:
+        """An empty key-value cache that keeps every key.
+
+        Layers with a sliding window forget none here: their mask hides what is out of the window,
+        and an attention memory needs the keys of a whole input.
+        """
+        return DynamicCache()
+
+    def run(
+        self,
+        embeddings: Tensor,
+        mask: Tensor,
+        positions: Tensor,
+        kinds: Mapping[str, Tensor],
+        *,
+        keep: int,
+        cache: Any = None,
+    ) -> Tensor:
+        """Logits [b, `keep`, vocabulary] of the last positions.
+
+        Embeddings [b, n, width] and positions [b, n] are of the new tokens, the mask [b, all] of the
+        cached ones too. `kinds` is empty while decoding: after the question there is text only.
+        """
+        found: Tensor = self.model(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=keep,
+            **kinds,
+        ).logits
+        return found
+
+    # ---- inner parts
+
+    def _token(self, text: str) -> int:
+        known = self.tokenizer.get_vocab()
+        ids = (known[text],) if text in known else self.text_ids(text)
+        if len(ids) != 1:
+            raise BenchError(
+                f"end {text!r} (backbone.json) is {len(ids)} tokens; an answer ends at a single one"
+            )
+        return int(ids[0])
+
+
+def _eos_of(model: Any) -> tuple[int, ...]:
+    """End tokens that the checkpoint's own generation settings name."""
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    if named is None:
+        return ()
+    return (int(named),) if isinstance(named, int) else tuple(int(token) for token in named)

@@ -1,0 +1,25 @@
+"""Which adapter a model needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmedit_bench.backbones.families.base import Family
+from mmedit_bench.backbones.families.gemma3 import Gemma3
+from mmedit_bench.backbones.families.llava import Llava
+from mmedit_bench.backbones.families.qformer import QFormer
+from mmedit_bench.errors import BenchError
+
+FAMILIES: dict[str, type[Family]] = {"blip-2": QFormer, "llava": Llava, "gemma3": Gemma3}
+"""Adapters by the `model_type` of a checkpoint's configuration."""
+
+
+def family_of(model: Any) -> type[Family]:
+    """The adapter for a model. Raises `BenchError` naming the known families if there is none."""
+    kind = str(getattr(getattr(model, "config", None), "model_type", "?"))
+    if kind not in FAMILIES:
+        raise BenchError(
+            f"no adapter for {kind!r} models (known: {', '.join(FAMILIES)}); "
+            "add one to mmedit_bench/backbones/families"
+        )
+    return FAMILIES[kind]

@@ -1,0 +1,57 @@
+"""BLIP-2: a Q-Former's tokens in front of any causal text model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmedit_bench.backbones.families.base import Family
+from mmedit_bench.cases import ImageRef
+from mmedit_bench.errors import BenchError
+
+
+class QFormer(Family):
+    """[visual tokens] <s> [context and templated prompt]; the text model carries its own head."""
+
+    @classmethod
+    def take_text(cls, model: Any, text: Any, absent: list[str]) -> list[str]:
+        for name in ("model_type", "hidden_size", "vocab_size", "num_hidden_layers"):
+            wanted, found = getattr(model.config.text_config, name), getattr(text.config, name)
+            if wanted != found:
+                raise BenchError(f"the text model's {name} is {found}, but config.json says {wanted}")
+        model.language_model = text
+        return [name for name in absent if not name.startswith("language_model.")]
+
+    def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
+        return (self.tokenizer.bos_token_id, *self.text_ids(text)), 0
+
+    def picture_tokens(self, image: ImageRef) -> int:
+        return int(self.model.config.num_query_tokens)
+
+    @property
+    def embedding(self) -> nn.Embedding:
+        found = self.model.language_model.get_input_embeddings()
+        assert isinstance(found, nn.Embedding)
+        return found
+
+    def run(
+        self,
+        embeddings: Tensor,
+        mask: Tensor,
+        positions: Tensor,
+        kinds: Mapping[str, Tensor],
+        *,
+        keep: int,
+        cache: Any = None,
+    ) -> Tensor:
+        found: Tensor = self.model.language_model(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=keep,
+        ).logits
+        return found
