@@ -75,7 +75,7 @@ def _keywords(editor: Any) -> list[dict[str, Any]]:
     """The same of a class that only its signature tells about."""
     import inspect
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for own in inspect.signature(editor).parameters.values():
         if own.kind not in (own.VAR_KEYWORD, own.VAR_POSITIONAL):
             kind = "" if own.annotation is own.empty else inspect.formatannotation(own.annotation)
