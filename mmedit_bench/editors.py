@@ -1,8 +1,9 @@
 """All that a method needs to import.
 
 An editor inherits nothing. It is a class whose `__init__` takes keyword options (with defaults, and
-a `BenchError` for unknown ones; `checked` and `settings_for` do that), registered under the entry
-point group `mmedit_bench.editors`. It is handed edit requests, never a probe.
+a `BenchError` for unknown ones and for values out of range; `option`, `checked` and `settings_for`
+do that), registered under the entry point group `mmedit_bench.editors`. It is handed edit requests,
+never a probe.
 """
 
 from __future__ import annotations
@@ -39,9 +40,20 @@ from mmedit_bench.interventions import (
     register_intervention,
     register_reader,
 )
-from mmedit_bench.plugins.settings import checked, settings_for
+from mmedit_bench.plugins.settings import (
+    FIRST_LAYER,
+    LAST_LAYER,
+    LAYERS,
+    OfBackbone,
+    checked,
+    option,
+    settings_for,
+)
 
 __all__ = [
+    "FIRST_LAYER",
+    "LAST_LAYER",
+    "LAYERS",
     "Anatomy",
     "AttentionMemory",
     "Backbone",
@@ -60,6 +72,7 @@ __all__ = [
     "Layout",
     "LowRankDelta",
     "NotSavable",
+    "OfBackbone",
     "Preparing",
     "Probe",
     "Query",
@@ -72,6 +85,7 @@ __all__ = [
     "WeightDelta",
     "checked",
     "deterministic",
+    "option",
     "register_intervention",
     "register_reader",
     "settings_for",
@@ -112,6 +126,12 @@ class Editor(Protocol):
     `version` changes whenever the editor's answers may. An editor may also have `cost_class`, one
     word on what an edit costs: "free", "forward", "gradient" or "trained", and `control`, true for
     one that is a mark on the scale and not a method: tables show it, but do not rank it.
+
+    It may declare its options: `settings_type`, a frozen dataclass whose fields are made by `option`,
+    together with `settings(backbone)`, which returns that dataclass with the values that hold on a
+    backbone and raises `BenchError` for those that cannot, and, if it has files per backbone,
+    `settings_folder`, where they are. `list editors NAME` shows what is declared, and a run is
+    identified by what `settings` returns; without them, by the options as they were given.
     """
 
     name: str

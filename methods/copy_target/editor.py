@@ -20,9 +20,14 @@ class CopyTargetEditor:
     version = "1"
     cost_class = "free"
     control = True
+    settings_type = CopyTargetSettings
 
     def __init__(self, **options: Any) -> None:
-        checked(CopyTargetSettings, options, self.name)
+        self.options = checked(CopyTargetSettings, options, self.name)
+
+    def settings(self, backbone: Backbone) -> CopyTargetSettings:
+        """Nothing, on any backbone."""
+        return CopyTargetSettings()
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """One route whose scope is everything."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.descent import descend
-from mmedit_bench.editors import Backbone, BenchError, Edit, EditRequest, WeightDelta
+from mmedit_bench.editors import Backbone, Edit, EditRequest, WeightDelta
 
 
 def fine_tune(
@@ -50,9 +50,5 @@ def fine_tune(
 
 
 def layer_from_end(backbone: Backbone, layer: int) -> int:
-    """A layer's number, counted from the end if negative. Raises `BenchError` for a layer there is not."""
-    number = layer + backbone.layer_count if layer < 0 else layer
-    if not 0 <= number < backbone.layer_count:
-        last = backbone.layer_count - 1
-        raise BenchError(f"option 'layer' is {layer}: the backbone has layers 0 to {last}")
-    return number
+    """A layer's number, counted from the end if negative; `option` has seen to it that there is one."""
+    return layer + backbone.layer_count if layer < 0 else layer

@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from methods.ft.deltas import fine_tune
-from mmedit_bench.editors import Backbone, BenchError, Edit, EditRequest, checked, settings_for
+from mmedit_bench.editors import Backbone, BenchError, Edit, EditRequest, checked, option, settings_for
 
 CONFIG = Path(__file__).parent / "config"
 
 
 @dataclass(frozen=True)
 class FTVisionSettings:
-    """`part` is the trained part of the model, by module path; "bridge" stands for what turns pictures
-    into tokens in the backbone at hand, a Q-Former or a projector. Training stops once the loss is
-    below `threshold`."""
+    """What can be set of `ft-vision`."""
 
-    lr: float = 1e-3
-    steps: int = 20
-    threshold: float = 0.05
-    part: str = "bridge"
+    lr: float = option(1e-3, "learning rate of AdamW", above=0)
+    steps: int = option(20, "most steps of an edit", low=0)
+    threshold: float = option(0.05, "training stops once the loss is below it", low=0)
+    part: str = option(
+        "bridge",
+        "the trained part of the model, by its path; \"bridge\": what turns pictures into tokens",
+    )
 
 
 class FTVisionEditor:
@@ -30,9 +31,20 @@ class FTVisionEditor:
     name = "ft-vision"
     version = "1"
     cost_class = "gradient"
+    settings_type = FTVisionSettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options = checked(FTVisionSettings, options, self.name)
+
+    def settings(self, backbone: Backbone) -> FTVisionSettings:
+        """The options that hold for a backbone. Raises `BenchError` for a part that it lacks."""
+        settings = settings_for(FTVisionSettings, CONFIG, backbone, self.options, self.name)
+        try:
+            backbone.linears(settings.part)
+        except BenchError as error:
+            raise BenchError(f"ft-vision: option 'part' is {settings.part!r}; {error}") from None
+        return settings
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """Raises `BenchError` for a request without a picture: nothing here could change its answer."""
@@ -40,7 +52,7 @@ class FTVisionEditor:
             raise BenchError(
                 f"ft-vision: request {request.id} has no picture, so the vision part is not used"
             )
-        settings = settings_for(FTVisionSettings, CONFIG, backbone.name, self.options)
+        settings = self.settings(backbone)
         return fine_tune(
             backbone,
             request,

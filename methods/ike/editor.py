@@ -11,7 +11,7 @@ from torch import Tensor
 
 from methods.ike.corpus import TYPES, Fact, facts_of
 from methods.ike.fitting import fitting, longest_question
-from methods.ike.retriever import embed
+from methods.ike.retriever import RETRIEVERS, embed
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
@@ -20,6 +20,7 @@ from mmedit_bench.editors import (
     EditRequest,
     Query,
     checked,
+    option,
     settings_for,
 )
 
@@ -28,11 +29,11 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class IKESettings:
-    """`reserve` tokens stay free beyond the longest question of the train split and its answer."""
+    """What can be set of `ike`."""
 
-    demonstrations: int = 32
-    reserve: int = 32
-    retriever: str = "backbone"
+    demonstrations: int = option(32, "most demonstrations before the new fact", low=0)
+    reserve: int = option(32, "tokens kept free beyond the longest question of the train split", low=0)
+    retriever: str = option("backbone", "whose embeddings find similar facts", choices=RETRIEVERS)
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,22 @@ class IKEEditor:
     name = "ike"
     version = "2"
     cost_class = "forward"
+    settings_type = IKESettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options = checked(IKESettings, options, self.name)
         self._index: _Index | None = None
 
+    def settings(self, backbone: Backbone) -> IKESettings:
+        """The options that hold for a backbone."""
+        return settings_for(IKESettings, CONFIG, backbone, self.options, self.name)
+
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Index the facts of the train split. Raises `BenchError` if no case can be a demonstration."""
         facts = facts_of(cases)
         longest = longest_question(backbone, cases)
-        retriever = settings_for(IKESettings, CONFIG, backbone.name, self.options).retriever
+        retriever = self.settings(backbone).retriever
         embeddings = embed(retriever, backbone, [f"{fact.prompt} {fact.target}" for fact in facts])
         self._index = _Index(facts, embeddings, longest)
 
@@ -70,7 +77,7 @@ class IKEEditor:
         """
         if self._index is None:
             raise BenchError("ike: prepare(backbone, train_cases) must be called before edit")
-        settings = settings_for(IKESettings, CONFIG, backbone.name, self.options)
+        settings = self.settings(backbone)
         shown = self._demonstrations(backbone, request, settings)
         fact = f"New Fact: {request.query.prompt} {request.target}\nPrompt: "
         return fitting(backbone, request, shown, fact, self._index.longest, settings.reserve)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from methods.ike.corpus import COPY, RETAIN, UPDATE, Fact, facts_of
 from methods.ike.fitting import fitting, longest_question
-from methods.ike.retriever import embed
+from methods.ike.retriever import RETRIEVERS, embed
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
@@ -20,6 +20,7 @@ from mmedit_bench.editors import (
     EditRequest,
     Query,
     checked,
+    option,
     settings_for,
 )
 
@@ -28,11 +29,11 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class IKELegacySettings:
-    """`reserve` tokens stay free beyond the longest question of the train split and its answer."""
+    """What can be set of `ike-legacy`."""
 
-    demonstrations: int = 32
-    reserve: int = 8
-    retriever: str = "backbone"
+    demonstrations: int = option(32, "most demonstrations before the new fact", low=0)
+    reserve: int = option(8, "tokens kept free beyond the longest question of the train split", low=0)
+    retriever: str = option("backbone", "whose embeddings find similar facts", choices=RETRIEVERS)
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,20 @@ class IKELegacyEditor:
     name = "ike-legacy"
     version = "1"
     cost_class = "forward"
+    settings_type = IKELegacySettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options = checked(IKELegacySettings, options, self.name)
         self._corpus: _Corpus | None = None
 
+    def settings(self, backbone: Backbone) -> IKELegacySettings:
+        """The options that hold for a backbone."""
+        return settings_for(IKELegacySettings, CONFIG, backbone, self.options, self.name)
+
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Three sentences per fact of the train split: copy, rewording and unrelated question."""
-        settings = settings_for(IKELegacySettings, CONFIG, backbone.name, self.options)
+        settings = self.settings(backbone)
         kinds = (COPY, UPDATE, RETAIN)
         sentences = tuple((fact, fact.shown(kind)) for fact in facts_of(cases) for kind in kinds)
         embeddings = embed(settings.retriever, backbone, [text for _, text in sentences])
@@ -69,7 +76,7 @@ class IKELegacyEditor:
         """
         if self._corpus is None:
             raise BenchError("ike-legacy: prepare(backbone, train_cases) must be called before edit")
-        settings = settings_for(IKELegacySettings, CONFIG, backbone.name, self.options)
+        settings = self.settings(backbone)
         fact = f"{request.query.prompt} {request.target}"
         itself = f"New Fact: {fact}\nPrompt: {fact}\n\n"
         query = embed(settings.retriever, backbone, [itself])[0]

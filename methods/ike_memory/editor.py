@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from methods.ike.editor import IKEEditor
+from methods.ike.retriever import RETRIEVERS
 from methods.ike_memory.gate import Keys, Thresholds, calibrated
 from methods.ike_memory.reader import Entry, Memory
 from mmedit_bench.editors import (
@@ -18,6 +19,7 @@ from mmedit_bench.editors import (
     EditRequest,
     Route,
     checked,
+    option,
     settings_for,
 )
 
@@ -26,12 +28,12 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class IKEMemorySettings:
-    """`calibration` is the number of train cases the thresholds are fitted to."""
+    """What can be set of `ike-memory`."""
 
-    demonstrations: int = 32
-    reserve: int = 32
-    retriever: str = "backbone"
-    calibration: int = 200
+    demonstrations: int = option(32, "most demonstrations before the new fact", low=0)
+    reserve: int = option(32, "tokens kept free beyond the longest question of the train split", low=0)
+    retriever: str = option("backbone", "whose embeddings find similar facts", choices=RETRIEVERS)
+    calibration: int = option(200, "train cases the thresholds are fitted to", low=1)
 
 
 class IKEMemoryEditor:
@@ -40,6 +42,8 @@ class IKEMemoryEditor:
     name = "ike-memory"
     version = "1"
     cost_class = "forward"
+    settings_type = IKEMemorySettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options: Mapping[str, Any] = checked(IKEMemorySettings, options, self.name)
@@ -48,14 +52,14 @@ class IKEMemoryEditor:
 
     def settings(self, backbone: Backbone) -> IKEMemorySettings:
         """The options that hold for a backbone."""
-        return settings_for(IKEMemorySettings, CONFIG, backbone.name, self.options)
+        return settings_for(IKEMemorySettings, CONFIG, backbone, self.options, self.name)
 
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Index demonstrations as `ike` does, and fit the thresholds on cases spread over the split."""
         s = self.settings(backbone)
         self._reader = IKEEditor(demonstrations=s.demonstrations, reserve=s.reserve, retriever=s.retriever)
         self._reader.prepare(backbone, cases)
-        stride = max(1, len(cases) // max(1, s.calibration))
+        stride = max(1, len(cases) // s.calibration)
         self._thresholds = calibrated(backbone, s.retriever, cases[::stride])
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:

@@ -15,6 +15,7 @@ from methods.ke.network import KENetwork, norm_of
 from methods.lessons import drift, lesson, likelihood_loss
 from methods.mistakes import wrongly_answered
 from mmedit_bench.editors import (
+    LAYERS,
     Backbone,
     BenchError,
     Edit,
@@ -22,6 +23,7 @@ from mmedit_bench.editors import (
     EditRequest,
     Training,
     checked,
+    option,
     settings_for,
 )
 
@@ -30,26 +32,25 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class KESettings:
-    """`layers` counts from the last. Margins begin at `kl_margin` and `lp_margin`, and shrink by
-    `anneal` down to the floors whenever more than `success` of the held-out edits take."""
+    """What can be set of `ke`."""
 
-    layers: int = 3
-    lstm: int = 128
-    condition: int = 256
-    hidden: int = 128
-    scale: float = 4.0
-    lr: float = 3e-4
-    multiplier_lr: float = 0.1
-    steps: int = 2500
-    kl_margin: float = 1e-1
-    kl_floor: float = 1e-3
-    lp_margin: float = 1e-2
-    lp_floor: float = 1e-4
-    anneal: float = 0.8
-    success: float = 0.9
-    check_every: int = 250
-    held_out: int = 24
-    near: bool = False
+    layers: int = option(3, "edited decoder layers, counted from the last", low=1, high=LAYERS)
+    lstm: int = option(128, "width of the LSTM that reads the condition", low=1)
+    condition: int = option(256, "width of what it has read", low=1)
+    hidden: int = option(128, "width of the layer between that and the gates", low=1)
+    scale: float = option(4.0, "scale of the edit", above=0)
+    lr: float = option(3e-4, "learning rate of the network", above=0)
+    multiplier_lr: float = option(0.1, "learning rate of the multipliers of the constraints", low=0)
+    steps: int = option(2500, "steps of the training", low=0)
+    kl_margin: float = option(1e-1, "margin of the drift on kept questions at the begin", low=0)
+    kl_floor: float = option(1e-3, "where it ends to shrink", low=0)
+    lp_margin: float = option(1e-2, "margin of the edit's norm at the begin", low=0)
+    lp_floor: float = option(1e-4, "where it ends to shrink", low=0)
+    anneal: float = option(0.8, "what the margins are multiplied by at each success", above=0, high=1)
+    success: float = option(0.9, "share of held-out edits that must take for that", low=0, high=1)
+    check_every: int = option(250, "steps from one look at the held-out edits to the next", low=1)
+    held_out: int = option(24, "most train cases held out", low=0)
+    near: bool = option(False, "draw the kept questions from near strata too")
 
 
 class KEEditor:
@@ -58,6 +59,8 @@ class KEEditor:
     name = "ke"
     version = "1"
     cost_class = "trained"
+    settings_type = KESettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options = checked(KESettings, options, self.name)
@@ -65,7 +68,7 @@ class KEEditor:
 
     def settings(self, backbone: Backbone) -> KESettings:
         """The options that hold for a backbone."""
-        return settings_for(KESettings, CONFIG, backbone.name, self.options)
+        return settings_for(KESettings, CONFIG, backbone, self.options, self.name)
 
     def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
         return asdict(self.settings(backbone))
@@ -73,8 +76,6 @@ class KEEditor:
     def fresh(self, backbone: Backbone, seed: int) -> KENetwork:
         """An untrained network."""
         s = self.settings(backbone)
-        if not 1 <= s.layers <= backbone.layer_count:
-            raise BenchError(f"ke: option 'layers' is {s.layers}; there are {backbone.layer_count}")
         first = backbone.layer_count - s.layers
         paths = [p for layer in range(first, backbone.layer_count) for p in backbone.anatomy.ffn(layer)]
         shapes = {path: (backbone.weight(path).shape[0], backbone.weight(path).shape[1]) for path in paths}

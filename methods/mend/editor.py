@@ -15,6 +15,7 @@ from methods.lessons import drift, lesson, likelihood_loss
 from methods.mend.network import MENDNetwork
 from methods.mistakes import wrongly_answered
 from mmedit_bench.editors import (
+    LAYERS,
     Backbone,
     BenchError,
     Edit,
@@ -23,6 +24,7 @@ from mmedit_bench.editors import (
     LowRankDelta,
     Training,
     checked,
+    option,
     settings_for,
 )
 
@@ -31,23 +33,19 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class MENDSettings:
-    """`layers` counts from the last; `edit_lr` is where the learned step sizes begin.
+    """What can be set of `mend`."""
 
-    Weights of the losses: `change` for each of rewording and other picture, `keep` for each of text
-    and image locality. `near` draws the kept questions from near strata too.
-    """
-
-    layers: int = 3
-    rank: int = 128
-    lr: float = 1e-3
-    edit_lr: float = 1e-3
-    step_lr: float = 1e-4
-    change: float = 0.1
-    keep: float = 1.0
-    clip: float = 100.0
-    steps: int = 3000
-    accumulate: int = 1
-    near: bool = False
+    layers: int = option(3, "edited decoder layers, counted from the last", low=1, high=LAYERS)
+    rank: int = option(128, "rank of the networks' layers", low=1)
+    lr: float = option(1e-3, "learning rate of the networks", above=0)
+    edit_lr: float = option(1e-3, "where the learned step sizes of an edit begin", above=0)
+    step_lr: float = option(1e-4, "learning rate of these step sizes", low=0)
+    change: float = option(0.1, "weight of the loss on the rewording, and on the other picture", low=0)
+    keep: float = option(1.0, "weight of the loss on text locality, and on image locality", low=0)
+    clip: float = option(100.0, "largest norm of a gradient", above=0)
+    steps: int = option(3000, "steps of the training", low=0)
+    accumulate: int = option(1, "cases of a step", low=1)
+    near: bool = option(False, "draw the kept questions from near strata too")
 
 
 class MENDEditor:
@@ -56,6 +54,8 @@ class MENDEditor:
     name = "mend"
     version = "1"
     cost_class = "trained"
+    settings_type = MENDSettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options = checked(MENDSettings, options, self.name)
@@ -63,7 +63,7 @@ class MENDEditor:
 
     def settings(self, backbone: Backbone) -> MENDSettings:
         """The options that hold for a backbone."""
-        return settings_for(MENDSettings, CONFIG, backbone.name, self.options)
+        return settings_for(MENDSettings, CONFIG, backbone, self.options, self.name)
 
     def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
         return asdict(self.settings(backbone))
@@ -71,8 +71,6 @@ class MENDEditor:
     def fresh(self, backbone: Backbone, seed: int) -> MENDNetwork:
         """An untrained network: an edit by it is one plain gradient step of size `edit_lr`."""
         s = self.settings(backbone)
-        if not 1 <= s.layers <= backbone.layer_count:
-            raise BenchError(f"mend: option 'layers' is {s.layers}; there are {backbone.layer_count}")
         paths = [
             path
             for layer in range(backbone.layer_count - s.layers, backbone.layer_count)

@@ -20,9 +20,14 @@ class NullEditor:
     version = "1"
     cost_class = "free"
     control = True
+    settings_type = NullSettings
 
     def __init__(self, **options: Any) -> None:
-        checked(NullSettings, options, self.name)
+        self.options = checked(NullSettings, options, self.name)
+
+    def settings(self, backbone: Backbone) -> NullSettings:
+        """Nothing, on any backbone."""
+        return NullSettings()
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """An edit without interventions."""

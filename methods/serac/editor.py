@@ -23,6 +23,7 @@ from mmedit_bench.editors import (
     Shared,
     Training,
     checked,
+    option,
     settings_for,
 )
 
@@ -31,20 +32,26 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class SERACSettings:
-    """`image_key` lets the classifier see the picture; `size`, `layers`, `heads` are the decoder's."""
+    """What can be set of `serac`."""
 
-    image_key: bool = True
-    scope_hidden: int = 64
-    scope_code: int = 32
-    scope_steps: int = 1000
-    scope_lr: float = 1e-3
-    scope_batch: int = 16
-    size: int = 96
-    layers: int = 2
-    heads: int = 4
-    steps: int = 1500
-    lr: float = 1e-3
-    batch: int = 24
+    image_key: bool = option(True, "whether the scope classifier sees the picture")
+    scope_hidden: int = option(64, "width of the scope classifier's reader", low=1)
+    scope_code: int = option(32, "width of its code of a question", low=1)
+    scope_steps: int = option(1000, "steps of its training", low=0)
+    scope_lr: float = option(1e-3, "its learning rate", above=0)
+    scope_batch: int = option(16, "cases of a step", low=1)
+    size: int = option(96, "width of the counterfactual model; a multiple of `heads`", low=1)
+    layers: int = option(2, "layers of the counterfactual model", low=1)
+    heads: int = option(4, "heads of its attention", low=1)
+    steps: int = option(1500, "steps of the counterfactual model's training", low=0)
+    lr: float = option(1e-3, "its learning rate", above=0)
+    batch: int = option(24, "cases of a step", low=1)
+
+    def __post_init__(self) -> None:
+        if self.size % self.heads:
+            raise BenchError(
+                f"serac: option 'size' is {self.size}; it must be a multiple of heads, {self.heads}"
+            )
 
 
 class SERACEditor:
@@ -53,6 +60,8 @@ class SERACEditor:
     name = "serac"
     version = "1"
     cost_class = "trained"
+    settings_type = SERACSettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options: Mapping[str, Any] = checked(SERACSettings, options, self.name)
@@ -60,7 +69,7 @@ class SERACEditor:
 
     def settings(self, backbone: Backbone) -> SERACSettings:
         """The options that hold for a backbone."""
-        return settings_for(SERACSettings, CONFIG, backbone.name, self.options)
+        return settings_for(SERACSettings, CONFIG, backbone, self.options, self.name)
 
     def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
         return asdict(self.settings(backbone))

@@ -23,6 +23,7 @@ from mmedit_bench.editors import (
     Shared,
     Training,
     checked,
+    option,
     settings_for,
 )
 
@@ -31,16 +32,22 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class SERACLegacySettings:
-    """Sizes as for `serac`; one learning rate for both parts, which are trained together."""
+    """What can be set of `serac-legacy`."""
 
-    scope_hidden: int = 64
-    scope_code: int = 32
-    size: int = 96
-    layers: int = 2
-    heads: int = 4
-    steps: int = 1200
-    lr: float = 1e-3
-    batch: int = 4
+    scope_hidden: int = option(64, "width of the scope classifier's reader", low=1)
+    scope_code: int = option(32, "width of its code of a text", low=1)
+    size: int = option(96, "width of the counterfactual model; a multiple of `heads`", low=1)
+    layers: int = option(2, "layers of the counterfactual model", low=1)
+    heads: int = option(4, "heads of its attention", low=1)
+    steps: int = option(1200, "steps of the training of both parts", low=0)
+    lr: float = option(1e-3, "learning rate of both parts", above=0)
+    batch: int = option(4, "cases of a step", low=1)
+
+    def __post_init__(self) -> None:
+        if self.size % self.heads:
+            raise BenchError(
+                f"serac-legacy: option 'size' is {self.size}; it must be a multiple of heads, {self.heads}"
+            )
 
 
 class SERACLegacyEditor:
@@ -49,6 +56,8 @@ class SERACLegacyEditor:
     name = "serac-legacy"
     version = "1"
     cost_class = "trained"
+    settings_type = SERACLegacySettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options: Mapping[str, Any] = checked(SERACLegacySettings, options, self.name)
@@ -56,7 +65,7 @@ class SERACLegacyEditor:
 
     def settings(self, backbone: Backbone) -> SERACLegacySettings:
         """The options that hold for a backbone."""
-        return settings_for(SERACLegacySettings, CONFIG, backbone.name, self.options)
+        return settings_for(SERACLegacySettings, CONFIG, backbone, self.options, self.name)
 
     def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
         return asdict(self.settings(backbone))

@@ -14,6 +14,8 @@ from methods.descent import descend
 from methods.ft.deltas import layer_from_end
 from methods.t_patcher.losses import activation_loss, contrast_loss, memory_loss
 from mmedit_bench.editors import (
+    FIRST_LAYER,
+    LAST_LAYER,
     Backbone,
     BenchError,
     Edit,
@@ -21,6 +23,7 @@ from mmedit_bench.editors import (
     EditRequest,
     ExtraNeurons,
     checked,
+    option,
     settings_for,
 )
 
@@ -29,19 +32,20 @@ CONFIG = Path(__file__).parent / "config"
 
 @dataclass(frozen=True)
 class TPatcherSettings:
-    """`memory` is the number of train cases whose questions must not wake a patch; 0 turns both
-    memory losses off. `neurons` is the most patches of one edit."""
+    """What can be set of `t-patcher`."""
 
-    layer: int = -1
-    lr: float = 1e-2
-    weight_decay: float = 1e-2
-    steps: int = 50
-    threshold: float = 0.05
-    amplifier: float = 10.0
-    activation_weight: float = 1.0
-    memory_weight: float = 5.0
-    memory: int = 300
-    neurons: int = 20
+    layer: int = option(
+        -1, "the patched decoder layer, from 0, or from -1 at the last", low=FIRST_LAYER, high=LAST_LAYER
+    )
+    lr: float = option(1e-2, "learning rate of Adam", above=0)
+    weight_decay: float = option(1e-2, "weight decay of the patches", low=0)
+    steps: int = option(50, "most steps of an edit", low=0)
+    threshold: float = option(0.05, "training stops once the loss of the answer is below it", low=0)
+    amplifier: float = option(10.0, "factor of a patch's value at the begin", above=0)
+    activation_weight: float = option(1.0, "weight of the loss that wakes a patch at its token", low=0)
+    memory_weight: float = option(5.0, "weight of both losses that keep it quiet elsewhere", low=0)
+    memory: int = option(300, "train cases whose questions must not wake a patch; 0: no such loss", low=0)
+    neurons: int = option(20, "most patches of an edit", low=1)
 
 
 @dataclass
@@ -92,6 +96,8 @@ class TPatcherEditor:
     name = "t-patcher"
     version = "1"
     cost_class = "gradient"
+    settings_type = TPatcherSettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
         self.options = checked(TPatcherSettings, options, self.name)
@@ -99,7 +105,7 @@ class TPatcherEditor:
 
     def settings(self, backbone: Backbone) -> TPatcherSettings:
         """The options that hold for a backbone."""
-        return settings_for(TPatcherSettings, CONFIG, backbone.name, self.options)
+        return settings_for(TPatcherSettings, CONFIG, backbone, self.options, self.name)
 
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Remember what the patched layer reads at questions of the train split, with and without picture."""

@@ -39,19 +39,18 @@ class UniKEEditor:
     version = "1"
     cost_class = "trained"
     artefact_name = "unike"
-    _settings: type[UniKESettings] = UniKESettings
-    _config = CONFIG
+    settings_type: type[UniKESettings] = UniKESettings
+    settings_folder = CONFIG
 
     def __init__(self, **options: Any) -> None:
-        self.options = checked(self._settings, options, self.name)
-        self._settings(**self.options)  # wrong words are refused here, not at the first edit
+        self.options = checked(self.settings_type, options, self.name)
         self._learned: Learned | None = None
         self._examples: IKEEditor | None = None
         self._held: dict[str, Shared] = {}  # what all edits refer to
 
     def settings(self, backbone: Backbone) -> UniKESettings:
         """The options that hold for a backbone."""
-        return settings_for(self._settings, self._config, backbone.name, self.options)
+        return settings_for(self.settings_type, self.settings_folder, backbone, self.options, self.name)
 
     # ---- before the first edit
 
@@ -208,15 +207,11 @@ class UniKEAsPrintedEditor(UniKEEditor):
     """UniKE with every open question answered as the formulas are printed."""
 
     name = "unike-as-printed"
-    _settings = AsPrintedSettings
-    _config = CONFIG / "as-printed"
+    settings_type = AsPrintedSettings
+    settings_folder = CONFIG / "as-printed"
 
 
 def _last(backbone: Backbone, count: int) -> list[int]:
-    if not 1 <= count <= backbone.layer_count:
-        raise BenchError(
-            f"unike: option 'layers' is {count}; {backbone.name} has {backbone.layer_count} layers"
-        )
     return list(range(backbone.layer_count - count, backbone.layer_count))
 
 

@@ -5,61 +5,60 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmedit_bench.editors import BenchError
-
-CHOICES = {
-    "external": ("none", "latent", "context"),
-    "own": ("none", "final", "answer"),
-    "gate": ("dynamic", "fixed", "mass"),
-    "space": ("state", "output"),
-    "zeta": ("none", "random", "semantic", "real"),
-    "init": ("query", "random"),
-    "optimiser": ("adam", "sgd"),
-}
+from mmedit_bench.editors import LAYERS, option
 
 
 @dataclass(frozen=True)
 class UniKESettings:
-    """See the card for what each option means and which value the paper states."""
+    """The card says which value the paper states."""
 
-    layers: int = 4
+    layers: int = option(4, "edited decoder layers, counted from the last", low=1, high=LAYERS)
     # intrinsic
-    intrinsic: bool = True
-    pairs: int = 10
-    init: str = "query"
-    optimiser: str = "adam"
-    lr: float = 0.01
-    steps: int = 40
-    threshold: float = 0.05
-    activation_weight: float = 1.0
-    memory_weight: float = 0.03
+    intrinsic: bool = option(True, "whether there are key-value pairs")
+    pairs: int = option(10, "key-value pairs of a layer", low=1)
+    init: str = option("query", "what the keys begin as", choices=("query", "random"))
+    optimiser: str = option("adam", "who trains the pairs", choices=("adam", "sgd"))
+    lr: float = option(0.01, "learning rate of the pairs", above=0)
+    steps: int = option(40, "most steps of an edit", low=0)
+    threshold: float = option(0.05, "training stops once the loss of the answer is below it", low=0)
+    activation_weight: float = option(1.0, "weight of the loss that wakes a pair at its own token", low=0)
+    memory_weight: float = option(0.03, "weight of the losses that keep the pairs quiet elsewhere", low=0)
     # external
-    external: str = "latent"
-    top_k: int = 40
-    own: str = "answer"
-    examples: int = 8
+    external: str = option(
+        "latent",
+        "what the model reads: nothing, states in its attention, or demonstrations as text",
+        choices=("none", "latent", "context"),
+    )
+    top_k: int = option(40, "nearest states of the store that are read", low=0)
+    own: str = option(
+        "answer",
+        "the request's own states in the memory: none, one as the store has it, or one per answer token",
+        choices=("none", "final", "answer"),
+    )
+    examples: int = option(8, "demonstrations, if external is context", low=0)
     # collaboration
-    gate: str = "dynamic"
-    weight: float = 0.4
-    on_input: bool = False
-    space: str = "state"
-    floor: float = 0.0
-    zeta: str = "real"
-    beta: float = 0.3
+    gate: str = option(
+        "dynamic",
+        "weight of the memory: a cosine, `weight`, or plain attention over both",
+        choices=("dynamic", "fixed", "mass"),
+    )
+    weight: float = option(0.4, "weight of the memory, if gate is fixed", low=0, high=1)
+    on_input: bool = option(False, "whether the cosine weighs the input and not the memory")
+    space: str = option("state", "where the cosine is taken", choices=("state", "output"))
+    floor: float = option(0.0, "cosines up to it count as 0", low=-1, high=1)
+    zeta: str = option(
+        "real", "which vector shifts the values", choices=("none", "random", "semantic", "real")
+    )
+    beta: float = option(0.3, "size of that shift", low=0)
     # what is learned beforehand
-    store: int = 1000
-    quiet: int = 300
-    encoder_width: int = 320
-    encoder_steps: int = 1000
-    encoder_lr: float = 1e-4
-    encoder_batch: int = 64
-    temperature: float = 0.1
-    anchor: bool = False
-
-    def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if (value := getattr(self, name)) not in known:
-                raise BenchError(f"unike: option {name!r} is {value!r}; choose one of {', '.join(known)}")
+    store: int = option(1000, "most triplets of the knowledge store", low=1)
+    quiet: int = option(300, "train cases whose questions should not wake a pair", low=0)
+    encoder_width: int = option(320, "width of the hidden layer of both encoders", low=1)
+    encoder_steps: int = option(1000, "steps of their training", low=0)
+    encoder_lr: float = option(1e-4, "their learning rate", above=0)
+    encoder_batch: int = option(64, "triplets of a step", low=1)
+    temperature: float = option(0.1, "temperature of the contrastive losses", above=0)
+    anchor: bool = option(False, "whether a state is among its own positives")
 
     def training(self) -> dict[str, Any]:
         """The options that decide what is learned beforehand."""

@@ -67,15 +67,22 @@ def search(
     """
     from mmedit_bench.cli.score import score_all
     from mmedit_bench.execution.local import Order, Workshop
+    from mmedit_bench.runs.provenance import resolved
+
+    def ordered(suite: str, options: dict[str, Any]) -> Order:
+        return Order(
+            suite=suite, backbone=backbone, editor=editor, split=VALIDATION, limit=limit, seed=seed,
+            options=options,
+        )  # fmt: skip
 
     workshop, tried = Workshop(), []
+    for options in combinations(grids):  # a value that is out of range is refused before the first run
+        made = workshop.experiment(ordered(suites[0], options))
+        resolved(made.editor, made.backbone, options)
     for options in combinations(grids):
         rows: dict[str, dict[str, Any]] = {}
         for suite in suites:
-            order = Order(
-                suite=suite, backbone=backbone, editor=editor, split=VALIDATION, limit=limit, seed=seed,
-                options=options,
-            )  # fmt: skip
+            order = ordered(suite, options)
             with output.progress(f"{suite} {options}") as advance:
                 folder = workshop.run(order, out, progress=advance).folder
             ((_, scores),) = score_all([folder])

@@ -22,7 +22,7 @@ from mmedit_bench.cases import EditCase
 from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, BadRecord
 from mmedit_bench.runs.files import write_whole
-from mmedit_bench.runs.provenance import library_version, source_digest
+from mmedit_bench.runs.provenance import code_digest, library_version
 from mmedit_bench.runs.spec import canonical
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ RECIPE = 1
 
 Progress = Callable[[str, int, int], None]
 
-_source_digest = functools.cache(source_digest)
+_code_digest = functools.cache(code_digest)  # the code in memory is that of the first look
 
 
 def default_folder() -> Path:
@@ -55,7 +55,7 @@ class ArtefactSpec:
     editor: str
     settings: Mapping[str, Any] = field(hash=False)
     code: str
-    """Digest of the editor's Python source."""
+    """`code_digest` of the editor: its own code and what it uses of this package."""
     backbone: str
     backbone_digest: str
     dtype: str
@@ -111,7 +111,7 @@ def spec_of(editor: Trained, backbone: Backbone, cases: Sequence[EditCase], seed
     return ArtefactSpec(
         editor=name,
         settings=json.loads(canonical(dict(editor.training_settings(base)))),
-        code=_source_digest(type(editor).__module__),
+        code=_code_digest(type(editor).__module__),
         backbone=base.name,
         backbone_digest=base.loaded_digest,
         dtype=str(base.dtype).removeprefix("torch."),

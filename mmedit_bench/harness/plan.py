@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.datasets.suite import Suite
@@ -12,7 +12,7 @@ from mmedit_bench.harness.baseline import Measured, asking_of
 from mmedit_bench.protocols.steps import EditingProtocol, Unit, options_of, schedule_of
 from mmedit_bench.runs.evidence import DEFAULT
 from mmedit_bench.runs.folder import Manifest, SelectionSummary
-from mmedit_bench.runs.provenance import code_digest
+from mmedit_bench.runs.provenance import code_digest, differing, resolved
 from mmedit_bench.runs.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Experiment:
             editor_version=editor.version,
             editor_settings=resolved(editor, base, self.editor_options),
             editor_options=differing(editor, base, self.editor_options),
-            editor_code=code_digest(type(editor).__module__, folder=True),
+            editor_code=code_digest(type(editor).__module__),
             artefact=fingerprint_of(editor, base, self.suite, self.seed),
             protocol=protocol.name,
             protocol_version=protocol.version,
@@ -84,18 +84,6 @@ class Plan:
             for index, unit in enumerate(self.schedule)
             for number in range(len(unit.segments))
         )
-
-
-def resolved(editor: Any, backbone: Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
-    settings = getattr(editor, "settings", None)
-    return dict(asdict(settings(backbone)) if callable(settings) else options)
-
-
-def differing(editor: Any, backbone: Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
-    if not callable(getattr(editor, "settings", None)):
-        return dict(options)
-    mine, usual = (asdict(one.settings(backbone)) for one in (editor, type(editor)()))
-    return {name: mine[name] for name in options if mine[name] != usual[name]}
 
 
 def planned(experiment: Experiment, found: Measured, artefact: str | None = None) -> Plan:

@@ -27,6 +27,49 @@ def test_a_broken_plugin_is_listed_with_the_reason(call: Call) -> None:
     assert "! editor 'broken'" in call("list", "editors").stdout
 
 
+def test_the_options_of_an_editor(call: Call) -> None:
+    rows = {row["name"]: row for row in json.loads(call("list", "editors", "ft", "--json").stdout)}
+    assert list(rows) == ["lr", "steps", "threshold", "layer"]
+    assert rows["lr"] == {
+        "name": "lr",
+        "type": "float",
+        "default": 0.001,
+        "backbones": {
+            "blip2-opt-2.7b": 0.0002, "blip2-opt-mini": 0.01, "minigpt4-7b": 0.0002, "minigpt4-mini": 0.01,
+        },
+        "range": "above 0",
+        "meaning": "learning rate of AdamW",
+    }  # fmt: skip
+    assert (rows["layer"]["range"], rows["layer"]["backbones"]) == ("-layers to layers - 1", {})
+    lines = call("list", "editors", "ft").stdout.splitlines()
+    assert lines[0].split(None, 2) == ["lr", "0.001", lines[0].split(None, 2)[2]]
+    assert lines[0].endswith("above 0                learning rate of AdamW")
+    assert lines[1].strip().startswith("0.0002 on blip2-opt-2.7b, 0.01 on blip2-opt-mini")
+
+
+def test_every_shipped_editor_can_be_asked(call: Call) -> None:
+    for row in json.loads(call("list", "editors", "--json").stdout):
+        if row.get("source", "").startswith("mmedit-bench "):
+            done = call("list", "editors", row["name"], "--json")
+            assert done.exit_code == 0
+            assert all(own["meaning"] for own in json.loads(done.stdout)), row["name"]
+    assert call("list", "editors", "null").stdout == "null has no options\n"
+    assert "one of none, latent, context" in call("list", "editors", "unike").stdout
+
+
+def test_an_editor_that_declares_nothing_is_listed_by_its_keywords(call: Call) -> None:
+    (row,) = json.loads(call("list", "editors", "echo", "--json").stdout)
+    assert (row["name"], row["type"], row["default"]) == ("shout", "bool", False)
+    assert call("list", "editors", "echo").stdout.split() == ["shout", "false", "bool"]
+
+
+def test_options_are_asked_of_editors_that_there_are(call: Call) -> None:
+    done = call("list", "editors", "ecoh")
+    assert (done.exit_code, "Did you mean 'echo'?" in done.stderr) == (2, True)
+    done = call("list", "suites", "lab-suite")
+    assert (done.exit_code, "only editors have options" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("backbones", "lab-backbone"), ("suites", "picturebook-vqa"), ("protocols", "one-step")],

@@ -40,6 +40,23 @@ def test_an_unknown_option_is_refused(call: Call) -> None:
     assert "whisper" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("grid", "problem"),
+    [
+        ("lr=0.1,-1", "ft: option 'lr' is -1.0; it must be above 0"),
+        (
+            "layer=-1,5",
+            "ft: option 'layer' is 5; it must be -layers to layers - 1, which on lab-backbone is -2 to 1",
+        ),
+    ],
+)
+def test_a_value_out_of_range_is_refused_before_the_first_run(call: Call, grid: str, problem: str) -> None:
+    done = call("search", *LAB[:4], "--editor", "ft", "--grid", grid, "--limit", "2")
+    assert done.exit_code == 2
+    assert problem in " ".join(done.stderr.split())
+    assert not list(Path().glob("runs/search/*"))
+
+
 def test_combinations_turn_the_first_key_slowest_and_read_numbers() -> None:
     assert combinations(["lr=3e-4,0.01", "steps=1,2"]) == [
         {"lr": 3e-4, "steps": 1},

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mmedit_bench.editors import Editor
+from mmedit_bench.editors import BenchError, Editor
+from mmedit_bench.runs.provenance import resolved
 from tests.tiny import tiny_backbone, tiny_cases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,21 @@ def test_the_editor_in_the_document_edits(page: str, family: str) -> None:
     ask = [case.request.query], [case.request.target]
     edit = editor.edit(backbone, case.request)
     assert backbone.edited(edit).loss(*ask) < backbone.loss(*ask)
+
+
+def test_the_options_in_the_document_are_checked() -> None:
+    page = ROOT / "docs" / "writing-an-editor.md"
+    code = re.search(r"^```python\n(from dataclasses.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert code is not None
+    names: dict[str, Any] = {"__file__": str(page)}
+    exec(code[1], names)
+    editor, backbone = names["RankOne"], tiny_backbone("opt")
+    assert resolved(editor(lr="1e-3"), backbone) == {"lr": 0.001, "steps": 30, "layers": 2, "start": "zero"}
+    for wrong in ({"steps": -1}, {"start": "one"}, {"lr": 0}):
+        with pytest.raises(BenchError, match=f"rank-one: option '{next(iter(wrong))}'"):
+            editor(**wrong)
+    with pytest.raises(BenchError, match="on tiny-opt is 1 to 2"):
+        editor(layers=9).settings(backbone)
 
 
 def test_the_readme_holds_the_one_test_command() -> None:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from mmedit_bench.editors import Backbone, Edit, EditCase, EditRequest, Trained, deterministic
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.harness.artefacts import default_folder, prepared
+from mmedit_bench.harness.artefacts import default_folder, prepared, spec_of
 from mmedit_bench.harness.run import run
 from mmedit_bench.harness.training import Training
+from mmedit_bench.runs.provenance import code_digest
 from tests.fakes.experiment import contents, experiment
 from tests.tiny import tiny_backbone, tiny_cases
 
@@ -91,6 +92,12 @@ def test_whatever_decides_the_result_has_its_own_folder(tmp_path: Path, backbone
     ]
     folders = {prepared(e, b, c, seed=s, folder=tmp_path).folder for e, b, c, s in variants}
     assert len(folders) == len(variants)
+
+
+def test_the_code_of_a_training_is_the_editors_and_all_it_uses(backbone: Backbone) -> None:
+    found = spec_of(Learns(), backbone, CASES, 0).code
+    assert found == code_digest(__name__)
+    assert found == code_digest(__name__, "mmedit_bench.backbones.base"), "that is among it already"
 
 
 def test_variants_share_a_training_by_name(tmp_path: Path, backbone: Backbone) -> None:

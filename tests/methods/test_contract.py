@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ import torch
 import methods
 from mmedit_bench.editors import Backbone, BenchError, Edit, Editor, Preparing, Trained
 from mmedit_bench.harness.training import Training
-from mmedit_bench.plugins.registry import EDITORS
-from mmedit_bench.plugins.settings import settings_for
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS
+from mmedit_bench.plugins.settings import LAST_LAYER, LAYERS, options_of, settings_for, stored
+from mmedit_bench.runs.provenance import differing, resolved
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 FOLDER = Path(methods.__path__[0])
@@ -235,41 +235,103 @@ def test_a_card_says_what_a_reader_must_know(name: str) -> None:
         assert "| Cost of preparation |" in text
 
 
-# ---- configurations
-
-BACKBONES = ("blip2-opt-2.7b", "blip2-opt-mini", "minigpt4-7b", "minigpt4-mini")
-"""Full size and mini."""
+# ---- options
 
 
-def configurations() -> Iterator[tuple[str, Path]]:
-    for name in QUICK:
-        if name not in ("null", "copy-target"):
-            folder = folder_of(name) / "config"
-            yield name, folder / "as-printed" if name == "unike-as-printed" else folder
-
-
-def settings_class(name: str) -> Any:
-    """The dataclass that the editor's options are checked against."""
+@pytest.mark.parametrize("name", QUICK)
+def test_options_are_declared_with_meaning_and_fitting_defaults(name: str) -> None:
     made = EDITORS.load(name)
-    if name.startswith("unike"):
-        return made._settings
-    module = importlib.import_module(made.__module__)
-    (found,) = (
-        value for key, value in vars(module).items()
-        if key.endswith("Settings") and value.__module__ == made.__module__
-    )  # fmt: skip
-    return found
+    assert is_dataclass(made.settings_type)
+    for option in options_of(made.settings_type):
+        assert option.meaning.doc, f"{option.name} says nothing"
+        assert option.meaning.allows(option.default), option.name
+        if option.type in ("int", "float"):
+            assert option.meaning.range, f"{option.name} takes any number"
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_card_names_every_option(name: str) -> None:
+    text = (folder_of(name) / "README.md").read_text(encoding="utf-8")
+    assert [
+        own.name for own in options_of(EDITORS.load(name).settings_type) if f"`{own.name}`" not in text
+    ] == []
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_settings_fit_any_backbone(name: str) -> None:
+    """A backbone that nothing is written for, smaller than any there is."""
+    backbone = tiny_backbone("opt")
+    made = EDITORS.load(name)
+    settings = made().settings(backbone)
+    assert isinstance(settings, made.settings_type)
+    for option in options_of(made.settings_type):
+        assert option.meaning.allows(getattr(settings, option.name), backbone), option.name
+    given = {key: value for key, value in QUICK[name].items() if value != getattr(settings, key)}
+    assert differing(made, backbone, QUICK[name]) == given
+    assert resolved(editor_named(name), backbone) == asdict(settings) | given
+
+
+WRONG: dict[str, Any] = {"steps": -1, "lr": -1.0, "demonstrations": -1, "retriever": "bert", "gate": "open"}
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), list(configurations()), ids=lambda value: str(value).split("/")[-1]
+    ("name", "option", "value"),
+    [
+        (name, option.name, WRONG[option.name])
+        for name in QUICK
+        for option in options_of(EDITORS.load(name).settings_type)
+        if option.name in WRONG
+    ],
 )
-def test_configurations_hold_known_options_for_mini_and_full_size(name: str, folder: Path) -> None:
-    known = settings_class(name)
-    assert sorted(path.stem for path in folder.glob("*.yaml")) == sorted(BACKBONES)
-    for backbone in BACKBONES:
-        settings = settings_for(known, folder, backbone, {})
-        assert {field.name for field in fields(settings)}
+def test_wrong_values_are_refused_when_given(name: str, option: str, value: Any) -> None:
+    demand = r"it must be (at least|above) 0$|choose one of \w+, "
+    with pytest.raises(BenchError, match=rf"^{name}: option '{option}' is {value!r}; ({demand})"):
+        EDITORS.load(name)(**{option: value})
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_layers_that_a_backbone_lacks_are_refused_before_an_edit(name: str) -> None:
+    made, backbone = EDITORS.load(name), tiny_backbone("opt")
+    bounded = [own for own in options_of(made.settings_type) if own.meaning.high in (LAYERS, LAST_LAYER)]
+    assert len(bounded) == (name in ("ft", "ft-l", "ke", "mend", "t-patcher", "unike", "unike-as-printed"))
+    for option in bounded:
+        with pytest.raises(
+            BenchError, match=rf"^{name}: option '{option.name}' is 99; .* which on tiny-opt is -?\d to \d$"
+        ):
+            made(**{option.name: 99}).settings(backbone)
+
+
+@pytest.mark.parametrize("name", ["serac", "serac-legacy"])
+def test_heads_must_divide_the_width(name: str) -> None:
+    with pytest.raises(BenchError, match=rf"^{name}: option 'size' is 97; it must be a multiple of heads, 4"):
+        EDITORS.load(name)(size=97).settings(tiny_backbone("opt"))
+
+
+# ---- configurations
+
+
+def configurations() -> Iterator[tuple[str, Path]]:
+    """Editors with files per backbone."""
+    for name in QUICK:
+        folder = getattr(EDITORS.load(name), "settings_folder", None)
+        if folder is not None:
+            yield name, folder
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [(name, path) for name, folder in configurations() for path in sorted(folder.glob("*.yaml"))],
+    ids=lambda value: str(value).split("methods/")[-1],
+)
+def test_every_configuration_is_of_a_known_backbone_and_holds_known_options(name: str, path: Path) -> None:
+    assert path.stem in {*BACKBONES.names(), *methods.PUBLISHED}, "nothing would ever read it"
+    assert stored(EDITORS.load(name).settings_type, path.parent, path.stem)
+
+
+def test_published_backbones_are_documented() -> None:
+    text = (ROOT / "docs" / "writing-an-editor.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in methods.PUBLISHED)
+    assert not set(methods.PUBLISHED) & set(BACKBONES.names()), "what is registered need not be listed"
 
 
 @pytest.mark.parametrize(
@@ -286,6 +348,6 @@ def test_what_ships_is_what_the_recorded_search_found(name: str, folder: Path) -
             continue
         search = json.loads(path.read_text(encoding="utf-8"))
         assert (search["editor"], search["backbone"], search["split"]) == (name, backbone, "validation")
-        shipped = settings_for(settings_class(name), folder, backbone, {})
+        shipped = settings_for(EDITORS.load(name).settings_type, folder, backbone, {})
         for option, best in search["best"].items():
             assert getattr(shipped, option) == best, f"{option} is not what the search found"

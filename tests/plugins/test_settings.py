@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.plugins.settings import checked, settings_for
+from mmedit_bench.plugins.settings import (
+    FIRST_LAYER,
+    LAST_LAYER,
+    LAYERS,
+    Meaning,
+    checked,
+    option,
+    options_of,
+    settings_for,
+    stored,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ def test_values_are_converted(given: dict[str, Any], value: Any) -> None:
         ({"steps": True}, "no int"),
         ({"lr": None}, "no float"),
         ({"loud": "perhaps"}, "no bool"),
+        ({"lr": "inf"}, "no float"),
+        ({"lr": float("nan")}, "no float"),
     ],
 )
 def test_unfit_options_are_refused(given: dict[str, Any], word: str) -> None:
@@ -68,3 +80,110 @@ def test_bad_files_are_named(tmp_path: Path, text: str, word: str) -> None:
     (tmp_path / "mini.yaml").write_text(text)
     with pytest.raises(BenchError, match=word):
         settings_for(Knobs, tmp_path, "mini", {})
+
+
+@dataclass(frozen=True)
+class Dials:
+    """Every sort of range."""
+
+    rate: float = option(0.5, "how fast", above=0)
+    share: float = option(0.5, "how much of it", low=0, high=1)
+    steps: int = option(3, "how often", low=0)
+    mode: str = option("plain", "how", choices=("plain", "fancy"))
+    loud: bool = option(False, "whether one hears it")
+    layers: int = option(4, "how many", low=1, high=LAYERS)
+    layer: int = option(-1, "which", low=FIRST_LAYER, high=LAST_LAYER)
+
+
+@dataclass(frozen=True)
+class Softer(Dials):
+    """Another default and nothing else."""
+
+    rate: float = 0.25
+
+
+class Mini:
+    """As much of a backbone as bounds look at."""
+
+    def __init__(self, layer_count: int) -> None:
+        self.name, self.layer_count = "mini", layer_count
+
+
+def test_options_tell_default_range_and_meaning() -> None:
+    told = [
+        (own.name, own.type, own.default, own.meaning.range, own.meaning.doc) for own in options_of(Dials)
+    ]
+    assert told == [
+        ("rate", "float", 0.5, "above 0", "how fast"),
+        ("share", "float", 0.5, "0 to 1", "how much of it"),
+        ("steps", "int", 3, "at least 0", "how often"),
+        ("mode", "str", "plain", "one of plain, fancy", "how"),
+        ("loud", "bool", False, "", "whether one hears it"),
+        ("layers", "int", 4, "1 to layers", "how many"),
+        ("layer", "int", -1, "-layers to layers - 1", "which"),
+    ]
+    assert options_of(Knobs)[0].meaning == Meaning()
+
+
+def test_a_subclass_that_changes_a_default_keeps_the_meaning() -> None:
+    softer, plain = options_of(Softer)[0], options_of(Dials)[0]
+    assert (softer.default, softer.meaning) == (0.25, plain.meaning)
+    with pytest.raises(BenchError, match=r"x: option 'rate' is -1\.0; it must be above 0"):
+        checked(Softer, {"rate": -1}, "x")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"rate": 0}, "'rate' is 0.0; it must be above 0"),
+        ({"share": 1.5}, "'share' is 1.5; it must be 0 to 1"),
+        ({"share": "-1e-9"}, "'share' is -1e-09; it must be 0 to 1"),
+        ({"steps": -1}, "'steps' is -1; it must be at least 0"),
+        ({"mode": "odd"}, "'mode' is 'odd'; choose one of plain, fancy"),
+        ({"layers": 0}, "'layers' is 0; it must be 1 to layers"),
+    ],
+)
+def test_values_out_of_range_are_refused_when_given(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        checked(Dials, given, "x")
+    assert str(caught.value) == f"x: option {problem}"
+
+
+def test_the_ends_of_a_range_belong_to_it() -> None:
+    for share in (0, 1):
+        assert checked(Dials, {"share": share, "steps": 0, "layers": 99, "layer": -99}, "x")["share"] == share
+    for layer in (-2, 1):
+        settings = settings_for(Dials, None, Mini(2), {"layers": 2, "layer": layer}, "x")
+        assert (settings.layers, settings.layer) == (2, layer)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"layers": 3}, "'layers' is 3; it must be 1 to layers, which on mini is 1 to 2"),
+        ({"layer": 2}, "'layer' is 2; it must be -layers to layers - 1, which on mini is -2 to 1"),
+        ({"layer": -3}, "'layer' is -3; it must be -layers to layers - 1, which on mini is -2 to 1"),
+    ],
+)
+def test_bounds_of_the_backbone_are_looked_at_with_the_backbone(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        settings_for(Dials, None, Mini(2), given, "x")
+    assert str(caught.value) == f"x: option {problem}"
+    assert settings_for(Dials, None, "mini", given)  # a name has no layers
+
+
+def test_defaults_fit_themselves_to_small_backbones_but_files_do_not(tmp_path: Path) -> None:
+    assert [settings_for(Dials, tmp_path, Mini(n), {}).layers for n in (1, 2, 4, 9)] == [1, 2, 4, 4]
+    (tmp_path / "mini.yaml").write_text("layers: 3\n")
+    assert settings_for(Dials, tmp_path, Mini(3), {}).layers == 3
+    with pytest.raises(BenchError, match=r"mini\.yaml: option 'layers' is 3; .* on mini is 1 to 2"):
+        settings_for(Dials, tmp_path, Mini(2), {}, "x")
+
+
+def test_files_are_optional_and_their_values_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "mini.yaml").write_text("steps: 5\n")
+    assert stored(Dials, tmp_path, "mini") == {"steps": 5}
+    assert stored(Dials, tmp_path, "other") == stored(Dials, None, "mini") == {}
+    (tmp_path / "mini.yaml").write_text("steps: -5\n")
+    with pytest.raises(BenchError, match=r"mini\.yaml: option 'steps' is -5; it must be at least 0"):
+        settings_for(Dials, tmp_path, "mini", {"steps": 1})
