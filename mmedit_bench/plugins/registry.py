@@ -100,3 +100,6 @@ SUITES = Registry("mmedit_bench.suites", "suite")
 
 PROTOCOLS = Registry("mmedit_bench.protocols", "protocol")
 """Protocol classes, called with their options."""
+
+METRICS = Registry("mmedit_bench.metrics", "collection of metrics")
+"""A `scoring.metrics.Metric`, or several."""
