@@ -253,7 +253,7 @@ def _bounds(cell: Mapping[str, Any]) -> str:
 
 
 def _half(cell: Mapping[str, Any]) -> float:
-    return (cell["high"] - cell["low"]) / 2
+    return float(cell["high"] - cell["low"]) / 2
 
 
 def _difference(row: Row, family: str) -> str:

@@ -30,10 +30,11 @@ def read_regular(path: Path, most: int = MOST_SMALL) -> bytes:
     except OSError as error:
         what = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
         raise BadRecord(f"{path} is {what}; a run consists of regular files") from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise BadRecord(f"{path} is not a regular file; a run consists of regular files")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise BadRecord(f"{path} is not a regular file; a run consists of regular files")
         if found.st_size > most:
             raise BadRecord(f"{path} has {found.st_size} bytes; at most {most} are read")
         return file.read(most)

@@ -87,11 +87,11 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises `BadRecord` for a file that is damaged, edited or of another version."""
+        text = read_regular(path)
         try:
-            text = read_regular(path)
             values = parsed(text)
             if (values["schema"], values["fingerprint_recipe"]) != (SCHEMA, RECIPE):
-                raise BadRecord(f"{path} was written by another version of mmedit-bench; use that one")
+                raise BadRecord("it was written by another version of mmedit-bench; use that one")
             kept = values["selection"]
             selection = SelectionSummary(kept["considered"], kept["already_right"], tuple(kept["cases"]))
             manifest = cls(
@@ -106,9 +106,9 @@ class Manifest:
             )
             _typed(manifest)
             contradiction = manifest.text().encode() != text
-        except BadRecord:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, BenchError) as error:
+        except BadRecord as error:
+            raise BadRecord(f"{path} cannot be read: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, BenchError) as error:
             raise BadRecord(f"{path} cannot be read: {type(error).__name__}: {error}") from None
         if contradiction:
             raise BadRecord(
