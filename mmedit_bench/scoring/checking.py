@@ -49,9 +49,9 @@ def protocol_of(spec: RunSpec) -> EditingProtocol:
     """The protocol that a spec names, with its options. Raises `BenchError` for another version of it."""
     try:
         made: EditingProtocol = PROTOCOLS.load(spec.protocol)(**spec.protocol_options)
-    except TypeError as error:  # an option that the protocol does not have
+    except (BenchError, TypeError) as error:  # a TypeError is an option that the protocol does not have
         raise BadRecord(
-            f"run {spec.folder_name}: protocol {spec.protocol} refuses its options: {error}"
+            f"run {spec.folder_name}: its protocol {spec.protocol} cannot be followed here: {error}"
         ) from None
     if made.version != spec.protocol_version:
         raise BadRecord(
