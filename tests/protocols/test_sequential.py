@@ -59,7 +59,16 @@ def test_segments_cover_the_unit_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"length": 0}, {"orders": 0}, {"every": -1}, {"length": "3"}, {"orders": True}]
+    "options",
+    [
+        {"length": 0},
+        {"orders": 0},
+        {"every": -1},
+        {"length": "3"},
+        {"orders": True},
+        {"orders": None},
+        {"every": 10**400},
+    ],
 )
 def test_options_are_numbers(options) -> None:
     with pytest.raises(BenchError, match=next(iter(options))):
