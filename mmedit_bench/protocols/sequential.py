@@ -10,7 +10,6 @@ from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END, Apply, Ask, Unit
 
-
 MOST = 100_000
 """Largest value of an option: a schedule is made whole, also for a run that a stranger brings."""
 

@@ -133,6 +133,9 @@ def measured_against(run: Checked) -> str:
 
     The evidence that only some runs record is left out; the manifest's digest covers it too.
     """
+    manifest = run.state.manifest
+    if manifest.spec.evidence == DEFAULT:
+        return manifest.baseline
     common = Baseline(DEFAULT, run.baseline.answers, run.baseline.probes)
     return common.digest(run.selection.considered, [case.id for case in run.selection.cases])
 

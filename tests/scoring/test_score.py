@@ -12,7 +12,7 @@ import pytest
 from mmedit_bench.cases import EditCase, Probe, Query
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.protocols.steps import END
-from mmedit_bench.runs.baseline import FOLDER
+from mmedit_bench.runs.baseline import FOLDER, BaseProbe
 from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.folder import RunFolder, read_run
 from mmedit_bench.runs.records import Asked, lines_of
@@ -229,6 +229,29 @@ def test_baselines_may_lie_elsewhere(tmp_path: Path, suite: FakeSuite) -> None:
     assert scored(folder, suite, tmp_path / "elsewhere") == scores
 
 
+def test_more_evidence_is_no_other_baseline(tmp_path: Path, suite: FakeSuite) -> None:
+    """Its manifest has another digest, for more is recorded; what both have in common is the same."""
+    values = {"suite": suite.name, "suite_digest": suite.digest, "split": "evaluation"}
+    spec = RunSpec(**(SPEC | values | {"evidence": ("answer", "argmax", "logprobs", "top10")}))
+
+    def ranked(reading: Reading) -> Reading:
+        return dataclasses.replace(reading, top10=((1, 2),))
+
+    def base(probe: Probe) -> BaseProbe:
+        found = base_probe(probe)
+        return dataclasses.replace(found, reading=ranked(found.reading))
+
+    more = write_run(tmp_path, suite, spec, lambda case, probe, unit, edited: base(probe).reading, base)
+    plain = dataclasses.replace(spec, evidence=("answer", "argmax", "logprobs"))
+    less = write_run(
+        tmp_path, suite, plain, lambda case, probe, unit, edited: base_probe(probe).reading, base_probe
+    )
+    digests = {read_run(folder).manifest.baseline for folder in (more, less)}
+    assert len(digests) == 2
+    assert scored(more, suite).baseline == scored(less, suite).baseline
+    assert scored(more, suite).families == scored(less, suite).families
+
+
 # ---- answers by text alone
 
 
@@ -346,12 +369,8 @@ def test_pairs_need_the_same_edits_and_baseline(tmp_path: Path, suite: FakeSuite
     with pytest.raises(BenchError, match="did not make the same edits"):
         paired(one, checked_run(fake_run(tmp_path, suite, MEND), suite), "generation")
     other = checked_run(fake_run(tmp_path, suite, IKE), suite)
-    first = suite.cases("evaluation")[0]
-    changed = [
-        dataclasses.replace(base, reading=dataclasses.replace(base.reading, answer="else"))
-        for base in other.baseline.probes[first.id]
-    ]
-    other = dataclasses.replace(other, baseline=other.baseline.with_probes(first.id, changed))
+    manifest = dataclasses.replace(other.state.manifest, baseline="0" * 64)
+    other = dataclasses.replace(other, state=dataclasses.replace(other.state, manifest=manifest))
     with pytest.raises(BenchError, match="different baselines"):
         paired(one, other, "generation")
 
