@@ -134,6 +134,10 @@ def _measured(scores: RunScores) -> dict[str, Any]:
         "seconds_per_edit": None if cost.seconds is None else round(cost.seconds, 3),
         "bytes_per_edit": None if cost.edit_bytes is None else round(cost.edit_bytes),
         "cells": {family: _cells(scores.family(family).overall) for family in FAMILIES},
+        "reasons": {
+            family: {name: cell.reason for name, cell in scores.family(family).overall.items() if cell.reason}
+            for family in FAMILIES
+        },
     }
 
 
