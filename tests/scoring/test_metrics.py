@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,3 +159,13 @@ def test_the_names_of_families_cost_no_torch() -> None:
         "assert not {'torch', 'numpy', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_metrics_in_the_document_measure() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+    code = re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert code is not None
+    names: dict[str, tuple[Metric, ...]] = {}
+    exec(code[1], names)
+    one = seen(Reading("tangerine tree"))
+    assert [metric.of(one) for metric in names["METRICS"]] == [1.0, 0.0]
