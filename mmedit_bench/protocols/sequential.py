@@ -10,6 +10,9 @@ from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END, Apply, Ask, Unit
 
+MOST = 100_000
+"""Largest value of an option: a schedule is made whole, also for a run that a stranger brings."""
+
 
 class Sequential:
     """`orders` sequences, each of `length` cases in an order of its own (Pan et al., 2024, Eq. 16-20).
@@ -24,8 +27,10 @@ class Sequential:
 
     def __init__(self, length: int | None = None, orders: int = 5, every: int | None = None) -> None:
         for option, value in (("length", length), ("orders", orders), ("every", every)):
-            if value is not None and (type(value) is not int or value < 1):
-                raise BenchError(f"sequential: option {option!r} is {value!r}; it must be at least 1")
+            if value is None and option != "orders":
+                continue
+            if type(value) is not int or not 1 <= value <= MOST:
+                raise BenchError(f"sequential: option {option!r} is {value!r}; it must be 1 to {MOST}")
         self.length, self.orders, self.every = length, orders, every
 
     @property

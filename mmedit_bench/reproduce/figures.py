@@ -45,7 +45,7 @@ def bars(results: Mapping[str, Any]) -> Drawn:
         for place, (row, color) in enumerate(zip(rows, _COLORS, strict=False)):
             cell = row["cells"][_FAMILY][key]
             if cell:
-                low, high = cell["value"] - cell["low"], cell["high"] - cell["value"]
+                low, high = _arms(cell)
                 panel.bar(place, cell["value"], yerr=[[low], [high]], color=color, ecolor=_INK, capsize=3)
             if row["published"] and key in row["published"]:
                 panel.plot(
@@ -63,15 +63,21 @@ def _draw_curve(panel: Any, rows: Sequence[Mapping[str, Any]], key: str, name: s
     values = [cell["value"] for cell in cells]
     if all(row["at"] is None for row in rows):
         for cell in cells:
-            panel.axhspan(cell["low"], cell["high"], color=color, alpha=0.15, linewidth=0)
+            if cell["low"] is not None:
+                panel.axhspan(cell["low"], cell["high"], color=color, alpha=0.15, linewidth=0)
             panel.axhline(cell["value"], color=color, label=name)
         return
     places = [row["at"] for row in rows]
-    spread = [
-        [cell["value"] - cell["low"] for cell in cells],
-        [cell["high"] - cell["value"] for cell in cells],
-    ]
+    arms = [_arms(cell) for cell in cells]
+    spread = [[below for below, _ in arms], [above for _, above in arms]]
     panel.errorbar(places, values, yerr=spread, color=color, label=name, marker="o", capsize=3)
+
+
+def _arms(cell: Mapping[str, Any]) -> tuple[float, float]:
+    """How far the interval reaches below and above the value; not at all where there is none."""
+    if cell["low"] is None:
+        return 0.0, 0.0
+    return cell["value"] - cell["low"], cell["high"] - cell["value"]
 
 
 def _panels(count: int) -> tuple[Any, Sequence[Any]]:

@@ -12,10 +12,9 @@ from mmedit_bench.errors import BadRecord
 from mmedit_bench.reproduce.plans import Entry, Place, Plan
 from mmedit_bench.reproduce.published import published, source
 from mmedit_bench.reproduce.work import Outcome
-from mmedit_bench.runs.folder import read_run
 from mmedit_bench.runs.provenance import library_version
 from mmedit_bench.scoring.paired import paired
-from mmedit_bench.scoring.score import score_run
+from mmedit_bench.scoring.score import checked_run, score_run
 from mmedit_bench.scoring.scores import Cells, RunScores
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ def _block(
 ) -> dict[str, Any]:
     suite = suites[place.suite]
     scored = {o.entry.key: score_run(o.folder, suite) for o in outcomes if o.folder is not None}
-    states = {o.entry.key: read_run(o.folder) for o in outcomes if o.folder is not None}
-    base = states.get(plan.against) if plan.against else None
+    runs = {o.entry.key: checked_run(o.folder, suite) for o in outcomes if o.folder is not None}
+    base = runs.get(plan.against) if plan.against else None
     rows: list[dict[str, Any]] = []
     for outcome in outcomes:
         entry = outcome.entry
@@ -90,7 +89,7 @@ def _block(
             row["difference"] = {
                 family: {
                     column: None if e is None else _numbers(e.value, e.low, e.high)
-                    for column, e in paired(states[entry.key], base, suite, family).items()
+                    for column, e in paired(runs[entry.key], base, family).items()
                 }
                 for family in FAMILIES
             }
@@ -135,17 +134,26 @@ def _measured(scores: RunScores) -> dict[str, Any]:
         "seconds_per_edit": None if cost.seconds is None else round(cost.seconds, 3),
         "bytes_per_edit": None if cost.edit_bytes is None else round(cost.edit_bytes),
         "cells": {family: _cells(scores.family(family).overall) for family in FAMILIES},
+        "reasons": {
+            family: {name: cell.reason for name, cell in scores.family(family).overall.items() if cell.reason}
+            for family in FAMILIES
+        },
     }
 
 
 def _cells(cells: Cells) -> dict[str, Any]:
     return {
         name: None
-        if cell.value is None or cell.low is None or cell.high is None
+        if cell.value is None
         else _numbers(cell.value, cell.low, cell.high) | {"edits": cell.edits}
         for name, cell in cells.items()
     }
 
 
-def _numbers(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"value": round(value, PLACES), "low": round(low, PLACES), "high": round(high, PLACES)}
+def _numbers(value: float, low: float | None, high: float | None) -> dict[str, Any]:
+    """The bounds are null where there are too few units for an interval."""
+    bounds = {
+        name: None if bound is None else round(bound, PLACES)
+        for name, bound in (("low", low), ("high", high))
+    }
+    return {"value": round(value, PLACES), **bounds}

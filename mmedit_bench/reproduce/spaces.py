@@ -9,6 +9,7 @@ import numpy as np
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.local import Order, Workshop
+from mmedit_bench.protocols.steps import END
 from mmedit_bench.reproduce.figures import Drawn, saved
 from mmedit_bench.reproduce.plans import UNIKE, Plan
 from mmedit_bench.reproduce.work import Means, Outcome
@@ -80,7 +81,9 @@ def panel(outcomes: Sequence[Outcome], suite: Suite, split: str) -> list[dict[st
     states = {o.entry.label: read_run(o.folder) for o in outcomes if o.folder is not None}
     known = {case.id: case for case in suite.cases(split)}
     answers: dict[str, dict[str, str]] = {
-        label: {probe.id: probe.answer for ask in state.asks for probe in ask.probes}
+        label: {
+            probe.id: probe.reading.answer for ask in state.asks if ask.moment == END for probe in ask.probes
+        }
         for label, state in states.items()
     }
     shown = []

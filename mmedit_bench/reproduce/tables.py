@@ -7,11 +7,11 @@ from typing import Any
 
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import MISSING, seconds
+from mmedit_bench.rendering.wording import MISSING, explained, seconds
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
 
-Row = Mapping[str, Any]
+MeasuredRow = Mapping[str, Any]
 _MEASURED = ("generation", "teacher_forced_token")
 
 
@@ -37,7 +37,7 @@ def latex(results: Mapping[str, Any]) -> str:
 # ---- what is said
 
 
-def best_mean(block: Mapping[str, Any], family: str) -> Row | None:
+def best_mean(block: Mapping[str, Any], family: str) -> MeasuredRow | None:
     """The complete row, controls aside, with the highest mean; the first of equals."""
     rows = [row for row in _made(block) if not row["control"] and row["cells"][family]["mean"]]
     return max(rows, key=lambda row: row["cells"][family]["mean"]["value"], default=None)
@@ -51,10 +51,7 @@ def _findings(results: Mapping[str, Any], block: Mapping[str, Any]) -> list[str]
         if best is None:
             continue
         mean = best["cells"][family]["mean"]
-        said.append(
-            f"Best mean by {_short(family)}: {best['label']}, {mean['value']:.1f} "
-            f"[{mean['low']:.1f}, {mean['high']:.1f}]."
-        )
+        said.append(f"Best mean by {_short(family)}: {best['label']}, {mean['value']:.1f}{_bounds(mean)}.")
         base = next((row for row in _made(block) if row["key"] == results["against"]), None)
         if base is None or not base["cells"][family]["mean"]:
             continue
@@ -71,7 +68,7 @@ def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[st
     better, worse = [], []
     for row in _made(block):
         mean = row.get("difference", {}).get(family, {}).get("mean")
-        if mean is None or row["control"]:
+        if mean is None or mean["low"] is None or row["control"]:
             continue
         if mean["low"] > 0:
             better.append(row["label"])
@@ -153,10 +150,22 @@ def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) ->
         if beside := _beside(row, columns, family):
             texts = [f"*{text}*" if text else "" for text in ("published", *beside)]
             lines.append(_line([*texts, *([""] if against else []), ""]))
+    for note in _notes(block, columns, family):
+        lines += ["", md.escaped(note)]
     return lines
 
 
-def _beside(row: Row, columns: Sequence[str], family: str) -> list[str]:
+def _notes(block: Mapping[str, Any], columns: Sequence[str], family: str) -> list[str]:
+    """Why numbers or intervals of these columns are missing, and in which rows."""
+    found: dict[str, dict[str, None]] = {}
+    for row in _made(block):
+        for key, reason in row.get("reasons", {}).get(family, {}).items():
+            if key in columns:
+                found.setdefault(reason, {})[row["label"]] = None
+    return explained((reason, tuple(rows)) for reason, rows in found.items())
+
+
+def _beside(row: MeasuredRow, columns: Sequence[str], family: str) -> list[str]:
     """Published percent by column, "" where there is none; empty if the row has none of them."""
     known = (row["published"] or {}) if family == "teacher_forced_token" else {}
     return (
@@ -195,6 +204,7 @@ def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str)
             *body,
             r"\bottomrule",
             r"\end{tabular}",
+            *(rf"\par\smallskip\footnotesize {tex.escaped(note)}" for note in _notes(block, columns, family)),
             r"\end{table}",
             "",
         ]
@@ -230,7 +240,7 @@ def _absent(block: Mapping[str, Any]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _made(block: Mapping[str, Any]) -> Sequence[Row]:
+def _made(block: Mapping[str, Any]) -> Sequence[MeasuredRow]:
     return [row for row in block["rows"] if "cells" in row]
 
 
@@ -238,24 +248,39 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _cell(cell: Mapping[str, float] | None) -> str:
-    return MISSING if not cell else f"{cell['value']:.1f} ± {_half(cell):.1f}"
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if not cell:
+        return MISSING
+    return f"{cell['value']:.1f}" if cell["low"] is None else f"{cell['value']:.1f} ± {_half(cell):.1f}"
 
 
-def _tex_cell(cell: Mapping[str, float] | None) -> str:
-    return "--" if not cell else rf"{cell['value']:.1f}\,{{\scriptsize$\pm${_half(cell):.1f}}}"
+def _tex_cell(cell: Mapping[str, Any] | None) -> str:
+    if not cell:
+        return "--"
+    spread = "" if cell["low"] is None else rf"\,{{\scriptsize$\pm${_half(cell):.1f}}}"
+    return f"{cell['value']:.1f}{spread}"
 
 
-def _half(cell: Mapping[str, float]) -> float:
-    return (cell["high"] - cell["low"]) / 2
+def _bounds(cell: Mapping[str, Any]) -> str:
+    return "" if cell["low"] is None else f" [{cell['low']:.1f}, {cell['high']:.1f}]"
 
 
-def _difference(row: Row, family: str) -> str:
+def _half(cell: Mapping[str, Any]) -> float:
+    return float(cell["high"] - cell["low"]) / 2
+
+
+def _difference(row: MeasuredRow, family: str) -> str:
     mean = row.get("difference", {}).get(family, {}).get("mean")
-    return "" if mean is None else f"{mean['value']:+.1f} [{mean['low']:+.1f}, {mean['high']:+.1f}]"
+    if mean is None:
+        return ""
+    return (
+        f"{mean['value']:+.1f}"
+        if mean["low"] is None
+        else (f"{mean['value']:+.1f} [{mean['low']:+.1f}, {mean['high']:+.1f}]")
+    )
 
 
-def _tex_difference(row: Row, family: str) -> str:
+def _tex_difference(row: MeasuredRow, family: str) -> str:
     said = _difference(row, family)
     spaced = said.replace(" ", r"\;")
     return f"${spaced}$" if said else ""

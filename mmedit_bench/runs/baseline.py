@@ -124,7 +124,7 @@ def read_baseline(path: Path, kinds: Sequence[str]) -> Baseline:
                     raise BadRecord(f"case {case} has two different readings")
             else:
                 raise BadRecord("neither an answer nor readings")
-        except (BadRecord, KeyError, TypeError, AttributeError) as error:
+        except (BadRecord, KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadRecord(
                 f"{path}, line {number}: {error}; remove the file, `mmedit-bench run` makes it anew"
             ) from None
@@ -147,6 +147,8 @@ def append(path: Path, data: bytes) -> None:
 
 
 def _base_probe(values: Any, kinds: Sequence[str]) -> BaseProbe:
+    if not isinstance(values, dict):
+        raise BadRecord("a probe is an object")
     own = dict(values)
     id, target = own.pop("id"), own.pop("target")
     if not isinstance(id, str) or not isinstance(target, list):

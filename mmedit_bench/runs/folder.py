@@ -87,11 +87,11 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises `BadRecord` for a file that is damaged, edited or of another version."""
+        text = read_regular(path)
         try:
-            text = read_regular(path)
             values = parsed(text)
             if (values["schema"], values["fingerprint_recipe"]) != (SCHEMA, RECIPE):
-                raise BadRecord(f"{path} was written by another version of mmedit-bench; use that one")
+                raise BadRecord("it was written by another version of mmedit-bench; use that one")
             kept = values["selection"]
             selection = SelectionSummary(kept["considered"], kept["already_right"], tuple(kept["cases"]))
             manifest = cls(
@@ -104,14 +104,28 @@ class Manifest:
                 values["control"],
                 values["source"],
             )
+            _typed(manifest)
             contradiction = manifest.text().encode() != text
-        except BadRecord:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, BenchError) as error:
+        except BadRecord as error:
+            raise BadRecord(f"{path} cannot be read: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, BenchError) as error:
             raise BadRecord(f"{path} cannot be read: {type(error).__name__}: {error}") from None
         if contradiction:
             raise BadRecord(f"{path}: seal or fingerprint contradict the rest; it was changed by hand")
         return manifest
+
+
+def _typed(manifest: Manifest) -> None:
+    """Refuse a manifest whose fields are of other types than a run writes."""
+    kept = manifest.selection
+    counts = (kept.considered, kept.already_right, manifest.units, manifest.asks)
+    texts = (*kept.cases, manifest.baseline, manifest.source)
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise TypeError("a count is no number")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(manifest.artefact, str | None):
+        raise TypeError("an id, a digest or the source is no text")
+    if not isinstance(manifest.control, bool):
+        raise TypeError("control is neither true nor false")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ error. What the probes are about and what would have been right stands elsewhere
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.evidence import Reading
-from mmedit_bench.runs.files import MOST_BYTES, parsed, read_regular
+from mmedit_bench.runs.files import MOST_BYTES, finite, parsed, read_regular
 from mmedit_bench.runs.spec import canonical
 
 Status = Literal["ok", "failed"]
@@ -155,10 +154,8 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
         fields["probes"] = tuple(_probe(item, kinds) for item in fields["probes"])
         if len({probe.id for probe in fields["probes"]}) < len(fields["probes"]):
             raise BadRecord("two probes bear the same id")
-    if kind == "measure":
-        numbers = fields["values"].values()
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-            raise BadRecord("values must be finite numbers by name")
+    if kind == "measure" and not all(map(finite, fields["values"].values())):
+        raise BadRecord("values must be finite numbers by name")
     return _TYPES[kind](**fields)
 
 

@@ -56,6 +56,16 @@ def test_outcomes(tmp_path: Path) -> None:
     ]
 
 
+def test_of_sequences_the_first_is_shown_with_its_own_error(tmp_path: Path) -> None:
+    folder = fake_run(
+        tmp_path, SUITE, FakeEditor("ft", fails=1), protocol="sequential", protocol_options={"every": 5}
+    )
+    (run,) = load_runs([folder], lambda name: SUITE)
+    assert {ask.unit for ask in run.asks.values()} == {"order-0"}
+    assert {ask.moment for ask in run.asks.values()} == {"end"}
+    assert run.errors == {SUITE.cases("evaluation")[0].id: "editing: ValueError: <b>no gradient</b>"}
+
+
 @pytest.mark.parametrize("editors", [2, 3])
 def test_runs_given_twice_count_once(tmp_path: Path, editors: int) -> None:
     folders = [fake_run(tmp_path, SUITE, editor) for editor in EDITORS[:editors]]

@@ -7,7 +7,7 @@ def test_each_case_is_applied_asked_and_restored() -> None:
     cases = FakeSuite().cases("test")
     units = list(OneStep().units(cases, seed=0))
     assert units == [Unit(case.id, (Apply(case.request), Ask(case), Restore())) for case in cases]
-    assert [unit.asks for unit in units] == [((1, case),) for case in cases]
+    assert [unit.asks for unit in units] == [((1, Ask(case)),) for case in cases]
 
 
 def test_the_seed_plays_no_part() -> None:

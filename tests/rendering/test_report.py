@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import io
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from mmedit_bench.rendering.report import FORMATS, render
 from mmedit_bench.rendering.table import blocks, ranks
 from mmedit_bench.rendering.wording import MISSING, seconds, size, with_margin
 from mmedit_bench.scoring.columns import column, in_order
-from mmedit_bench.scoring.score import score_run
-from mmedit_bench.scoring.scores import Cell, RunScores
+from mmedit_bench.scoring.score import score_run, scored
+from mmedit_bench.scoring.scores import NOTHING_ASKED, TEXT_ALONE, TOO_FEW, Cell, RunScores
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
 
 
@@ -63,6 +64,7 @@ def test_blocks_keep_apart_what_is_not_comparable(tmp_path: Path) -> None:
         {},
         {"backbone": "other"},
         {"protocol": "sequential"},
+        {"protocol": "sequential", "protocol_options": {"length": 2}},
         {"limit": 2},
         {"backbone_digest": "0" * 64},
     ]
@@ -96,6 +98,84 @@ def test_refusals(runs: list[RunScores]) -> None:
     )
     with pytest.raises(BenchError, match="would mix"):
         render([swapped, *runs[1:]])
+
+
+def changed(run: RunScores, family: str, **cells: Cell) -> RunScores:
+    """A run with other cells; names of columns have "_of_" for their stroke."""
+    own = run.family(family)
+    overall = {**own.overall, **{name.replace("_of_", "/"): cell for name, cell in cells.items()}}
+    return dataclasses.replace(
+        run, families={**run.families, family: dataclasses.replace(own, overall=overall)}
+    )
+
+
+def test_a_number_without_an_interval_stands_alone_and_says_so(runs: list[RunScores]) -> None:
+    ike = next(run for run in runs if run.spec.editor == "ike")
+    label = ike.family("generation").overall["mean"].label
+    lone = changed(ike, "generation", mean=Cell(43.21, None, None, 80, 80, label, TOO_FEW))
+    found = [lone if run is ike else run for run in runs]
+    (block,) = blocks(found, "generation")
+    row = next(row for row in block.rows if row.name == "ike")
+    assert row.rank is None and all(other.rank for other in block.rows[:4] if other is not row)
+    assert block.reasons == ((TOO_FEW, ("ike",)), *[item for item in block.reasons if item[0] != TOO_FEW])
+    for form in ("terminal", "markdown", "latex"):
+        text = render(found, form=form)
+        (line,) = [line for line in text.splitlines() if "43.2" in line]
+        assert "43.2±" not in line and "43.2 ±" not in line and r"43.2\," not in line
+        assert TOO_FEW in " ".join(text.split())
+    rows = list(csv.DictReader(io.StringIO(render(found, form="csv"))))
+    (cell,) = [r for r in rows if r["editor"] == "ike" and (r["column"], r["sort"]) == ("mean", "all")]
+    assert (cell["value"], cell["low"], cell["high"], cell["reason"]) == ("43.21", "", "", TOO_FEW)
+
+
+def test_an_empty_cell_is_a_dash_with_its_reason(runs: list[RunScores]) -> None:
+    ike = next(run for run in runs if run.spec.editor == "ike")
+    label = ike.family("teacher_forced_token").overall["reliability/main"].label
+    empty = Cell(None, None, None, 20, 20, label, TEXT_ALONE)
+    routed = changed(ike, "teacher_forced_token", reliability_of_main=empty)
+    found = [routed if run is ike else run for run in runs]
+    for form in ("terminal", "markdown", "latex"):
+        text = render(found, family="teacher_forced_token", form=form)
+        lines = [line for line in text.splitlines() if re.search(r"(^|[ |&])ike\b", line)]
+        assert any(MISSING in line or "& --" in line for line in lines)
+        assert f"{TEXT_ALONE} (ike)" in " ".join(text.split())
+    text = render(found, family="teacher_forced_token", form="csv")
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["reason"]]
+    assert [(row["editor"], row["column"], row["value"]) for row in rows if row["reason"] == TEXT_ALONE] == [
+        ("ike", "reliability/main", "")
+    ]
+
+
+def test_other_baselines_share_no_table(runs: list[RunScores]) -> None:
+    stranger = dataclasses.replace(runs[0], baseline="0" * 64)
+    with pytest.raises(BenchError, match="different baselines") as caught:
+        blocks([stranger, *runs[1:]], "generation")
+    assert runs[0].spec.folder_name in str(caught.value) and "000000000000" in str(caught.value)
+    elsewhere = dataclasses.replace(stranger, spec=dataclasses.replace(stranger.spec, backbone="other"))
+    assert len(blocks([elsewhere, *runs[1:]], "generation")) == 2
+
+
+@pytest.mark.parametrize("name", ["artefact", "baseline", "predictions"])
+def test_two_runs_of_one_name_are_refused(runs: list[RunScores], name: str) -> None:
+    other = dataclasses.replace(runs[0], **{name: "0" * 64})
+    with pytest.raises(BenchError, match=f"differ in {name}"):
+        blocks([*runs, other], "generation")
+
+
+def test_csv_holds_every_moment(tmp_path: Path) -> None:
+    suite = FakeSuite(count=8)
+    options = {"orders": 5, "every": 3}
+    run = scored(
+        fake_run(tmp_path, suite, FakeEditor("ft"), protocol="sequential", protocol_options=options), suite
+    )
+    rows = list(csv.DictReader(io.StringIO(render([run], form="csv"))))
+    assert {row["moment"] for row in rows} == {"end", "after 3", "after 6"}
+    by_key = {(row["moment"], row["column"]): row for row in rows if row["sort"] == "all"}
+    assert by_key["after 3", "reliability/main"]["edits"] == "15"
+    assert by_key["end", "reliability/main"]["edits"] == "40"
+    assert {row["protocol_options"] for row in rows} == {'{"every":3,"orders":5}'}
+    (block,) = blocks([run], "generation")
+    assert block.title == "fake-vqa on blip2-opt-mini, sequential every=3 orders=5, split evaluation"
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -154,7 +234,7 @@ def test_csv_is_exact(runs: list[RunScores]) -> None:
 
 
 def test_a_gap_is_not_a_zero() -> None:
-    empty = Cell(None, None, None, 0, 0, "x")
+    empty = Cell(None, None, None, 0, 0, "x", NOTHING_ASKED)
     assert with_margin(empty) == with_margin(None) == MISSING
     assert with_margin(between(0, 0)) == "0.0 ±0.0"
 

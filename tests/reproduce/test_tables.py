@@ -1,0 +1,67 @@
+"""Measured tables where numbers or intervals are missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mmedit_bench.reproduce import tables
+from mmedit_bench.reproduce.figures import curves
+from mmedit_bench.scoring.scores import TEXT_ALONE, TOO_FEW
+
+FAMILIES = ("generation", "teacher_forced_token")
+LONE = {"value": 54.3, "low": None, "high": None, "edits": 20}
+WIDE = {"value": 61.0, "low": 50.0, "high": 70.0, "edits": 20}
+KEYS = ("reliability/main", "generality", "locality", "mean")
+
+
+def row(key: str, cell: dict[str, Any] | None, reason: str | None, **more: Any) -> dict[str, Any]:
+    reasons = dict.fromkeys(KEYS, reason) if reason else {}
+    return {
+        "key": key, "label": key.upper(), "editor": key, "version": "1", "options": {}, "curve": key, "at": 1,
+        "published": None, "fingerprint": "f" * 64, "control": False, "complete": True, "failed": 0,
+        "seconds_per_edit": 0.5, "cells": {family: dict.fromkeys(KEYS, cell) for family in FAMILIES},
+        "reasons": dict.fromkeys(FAMILIES, reasons), **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    alone = {family: {"mean": {"value": -7.0, "low": None, "high": None}} for family in FAMILIES}
+    return {
+        "title": "A table", "form": "table", "axis": "length", "target": "t", "command": "c", "split": "s",
+        "limit": 20, "wall_seconds": 5, "versions": {}, "published": None, "against": "wide",
+        "blocks": [
+            {
+                "suite": "suite", "backbone": "backbone", "edits": 20,
+                "rows": [
+                    row("wide", WIDE, None),
+                    row("lone", LONE, TOO_FEW, difference=alone),
+                    row("routed", None, TEXT_ALONE),
+                ],
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_a_value_stands_without_its_interval(document: dict[str, Any]) -> None:
+    text = tables.markdown(document)
+    (line, _) = [line for line in text.splitlines() if line.startswith("| LONE")]
+    assert "54.3" in line and "±" not in line and "-7.0 |" in line
+    assert f"{TOO_FEW} (LONE)" in text and f"{TEXT_ALONE} (ROUTED)" in text
+    assert "Best mean by free generation, whole answer: WIDE, 61.0 [50.0, 70.0]" in text.replace("\\", "")
+    assert "clearly worse: none" in text  # without an interval nothing is clear
+    latex = tables.latex(document)
+    (line, _) = [line for line in latex.splitlines() if line.startswith("LONE")]
+    assert "54.3 &" in line and "pm" not in line
+    assert f"{TOO_FEW} (LONE)" in latex and f"{TEXT_ALONE} (ROUTED)" in latex
+
+
+def test_the_best_may_have_no_interval(document: dict[str, Any]) -> None:
+    document["blocks"][0]["rows"] = document["blocks"][0]["rows"][1:]
+    assert "LONE, 54.3." in tables.markdown(document)
+
+
+def test_a_figure_draws_a_point_without_arms(document: dict[str, Any]) -> None:
+    assert curves(document)["svg" if "svg" in curves(document) else ".svg"].startswith(b"<?xml")
