@@ -21,7 +21,7 @@ class FTVisionSettings:
     threshold: float = option(0.05, "training stops once the loss is below it", low=0)
     part: str = option(
         "bridge",
-        "the trained part of the model, by its path; \"bridge\": what turns pictures into tokens",
+        'the trained part of the model, by its path; "bridge": what turns pictures into tokens',
     )
 
 

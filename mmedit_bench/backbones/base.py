@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.backbones.decoding import greedy
 from mmedit_bench.backbones.families import family_of
-from mmedit_bench.backbones.forcing import Forced, answer_logits, forced
+from mmedit_bench.backbones.forcing import Forced, all_logits, answer_logits, forced
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
 from mmedit_bench.backbones.pictures import Pictures
@@ -246,6 +246,36 @@ class Backbone:
                 own = answer_logits(self.family, acting._batch(part), part)
                 found.update(zip(chosen, own, strict=True))
         return [found[i] for i in range(len(rows))]
+
+    def top_tokens(
+        self, queries: Sequence[Query], targets: Sequence[str], count: int
+    ) -> list[tuple[tuple[int, ...], ...]]:
+        """The `count` most likely next tokens, best first, at every position of each input and target.
+
+        The last row is that of the answer's final token but one: what it predicts closes the answer.
+        Raises `BenchError` if a route answers one of the queries.
+        """
+        rows = self._open_rows(queries, targets)
+        found: dict[int, tuple[tuple[int, ...], ...]] = {}
+        with torch.no_grad(), self._acting():
+            for chosen in by_length(rows, self.batch_size):
+                part = [rows[i] for i in chosen]
+                for i, own in zip(chosen, all_logits(self.family, self._batch(part), part), strict=True):
+                    found[i] = tuple(map(tuple, own.topk(min(count, own.shape[-1]), dim=-1).indices.tolist()))
+        return [found[i] for i in range(len(rows))]
+
+    def divergences(self, queries: Sequence[Query], targets: Sequence[str]) -> list[tuple[float, ...]]:
+        """KL(unedited || edited) in nats at each position of each target, </s> included.
+
+        Raises `BenchError` if a route answers one of the queries: a text has no distribution.
+        """
+        with torch.no_grad():
+            before, now = (view.logits(queries, targets) for view in (self.unedited(), self))
+            found = []
+            for pair in zip(before, now, strict=True):
+                a, b = (own.float().log_softmax(-1) for own in pair)
+                found.append(tuple((a.exp() * (a - b)).sum(-1).clamp_min(0).tolist()))
+            return found
 
     # ---- what happens inside
 

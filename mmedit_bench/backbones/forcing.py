@@ -33,6 +33,13 @@ def answer_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Ten
     return [logits[i, -len(row.answer) - 1 : -1] for i, row in enumerate(rows)]
 
 
+def all_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
+    """Logits [input and answer tokens but the last, vocabulary] of each row."""
+    longest = max(row.length for row in rows)
+    logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest)
+    return [logits[i, -row.length : -1] for i, row in enumerate(rows)]
+
+
 def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
     """Compare logits [answer tokens, vocabulary] with the answer."""
     logprobs = logits.float().log_softmax(-1)

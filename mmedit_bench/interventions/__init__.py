@@ -6,10 +6,10 @@ tensors. `fold` makes many edits few interventions. `Edit.save` writes safetenso
 the editor's code, save for a route, whose reader is a registered class.
 """
 
+from mmedit_bench.errors import NotSavable
 from mmedit_bench.interventions.base import (
     Intervention,
     Layout,
-    NotSavable,
     register_intervention,
 )
 from mmedit_bench.interventions.context import Context

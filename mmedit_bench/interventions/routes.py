@@ -9,8 +9,8 @@ from typing import Any, Protocol, Self, TypeVar
 from torch import Tensor
 
 from mmedit_bench.cases import Query
-from mmedit_bench.errors import Collision, UnknownName
-from mmedit_bench.interventions.base import EMPTY, Intervention, NotSavable, register_intervention
+from mmedit_bench.errors import Collision, NotSavable, UnknownName
+from mmedit_bench.interventions.base import EMPTY, Intervention, register_intervention
 from mmedit_bench.interventions.shared import Shared
 from mmedit_bench.plugins.registry import Registry
 

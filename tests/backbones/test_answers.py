@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import torch
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
-from tests.tiny import FAMILIES, tiny_backbone, tiny_picture
+from mmedit_bench.interventions import Edit, WeightDelta
+from tests.tiny import FAMILIES, KNOWN, tiny_backbone, tiny_cases, tiny_picture
 
 PROMPTS = (
     "what is this?",
@@ -194,3 +196,33 @@ def test_a_weight_is_handed_out_as_a_copy(backbone: Backbone) -> None:
     assert backbone.digest == digest
     with pytest.raises(BenchError, match=r"no weight at 'language_model\.nothing'"):
         backbone.weight("language_model.nothing")
+
+
+@pytest.mark.parametrize("family", KNOWN)
+def test_top_tokens_are_those_of_the_logits_at_every_position(family: str) -> None:
+    backbone = tiny_backbone(family)
+    cases = tiny_cases(3, "test")
+    queries, targets = [case.request.query for case in cases], [case.request.target for case in cases]
+    rows = backbone.top_tokens(queries, targets, 10)
+    forced = backbone.logits(queries, targets)
+    for found, own, length in zip(rows, forced, backbone.input_lengths(queries, targets), strict=True):
+        assert len(found) == length - 1
+        assert all(len(set(row)) == 10 for row in found)
+        expected = own.argsort(dim=-1, descending=True)[:, :10]
+        assert [set(row) for row in found[-len(own) :]] == [set(row) for row in expected.tolist()]
+
+
+def test_divergence_is_that_of_the_two_distributions() -> None:
+    backbone, (case,) = tiny_backbone("opt"), tiny_cases(1, "test")
+    torch.manual_seed(0)
+    module = backbone.anatomy.ffn(1)[-1]
+    edit = Edit((WeightDelta(module, torch.randn_like(backbone.weight(module))),))
+    asked = ([case.request.query], [case.request.target])
+    ((*found,),) = backbone.edited(edit).divergences(*asked)
+    (before,), (after,) = backbone.logits(*asked), backbone.edited(edit).logits(*asked)
+    plain = [
+        sum(p * math.log(p / q) for p, q in zip(a.softmax(-1).tolist(), b.softmax(-1).tolist(), strict=True))
+        for a, b in zip(before.double(), after.double(), strict=True)
+    ]
+    assert found == pytest.approx(plain, rel=1e-4, abs=1e-6)
+    assert max(found) > 0.01 and backbone.divergences(*asked)[0] == (0.0,) * len(found)

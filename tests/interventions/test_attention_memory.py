@@ -20,7 +20,7 @@ from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import AttentionMemory, Edit, Shared, attached
 from tests.backbones.rebuilt import hook_count
-from tests.tiny import FAMILIES, KNOWN, tiny_backbone, tiny_picture
+from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 
 LAYER, WIDTH, HEADS, SIZE = 1, 32, 2, 16
 WINDOW = 6
