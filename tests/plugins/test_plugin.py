@@ -52,7 +52,7 @@ def test_is_run_and_scored_like_any_other(site: Path, tmp_path: Path) -> None:
     assert (result.status, result.failed) == ("complete", 0)
     assert result.folder.name.startswith("tiny--tiny-opt--acme-reminder--one-step--")
     state = read_run(result.folder)
-    assert state.manifest.spec.editor_source == "acme-editor 0.3.1"
+    assert state.manifest.source == "acme-editor 0.3.1"
     assert state.manifest.spec.editor_options == options
     probes = [probe for record in state.asks for probe in record.probes]
     assert any(probe.argmax != probe.before.argmax for probe in probes)  # the reminder reached the model

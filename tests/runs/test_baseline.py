@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.runs.baseline import Baseline, BaseProbe, append, baseline_key, path_of, read_baseline
+from mmedit_bench.runs.baseline import Baseline, BaseProbe, append, path_of, read_baseline
 from mmedit_bench.runs.evidence import DEFAULT, Reading
 from tests.runs.test_records import ids, kinds_of_evidence, numbers, texts
 from tests.runs.test_specs import SPEC
@@ -158,5 +158,5 @@ def test_the_name_depends_on_what_changes_an_unedited_answer(field: str) -> None
     other = {"limit": 7, "seed": 7, "batch_size": 7, "evidence": ("answer",)}
     other |= {key: {"lr": 0.002} for key in ("editor_settings", "editor_options", "protocol_options")}
     changed = dataclasses.replace(SPEC, **{field: other.get(field, "other")})
-    assert (baseline_key(changed) != baseline_key(SPEC)) == (field in KEYED)
-    assert path_of(Path("b"), SPEC) == Path("b") / f"{baseline_key(SPEC)}.jsonl"
+    assert (path_of(Path("b"), changed) != path_of(Path("b"), SPEC)) == (field in KEYED)
+    assert path_of(Path("b"), SPEC).parent == Path("b")
