@@ -12,9 +12,9 @@ from mmedit_bench.errors import BadData, BenchError, WeightsChanged
 from mmedit_bench.harness.artefacts import Artefact
 from mmedit_bench.harness.baseline import Measured, Progress, measured
 from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.ready import made_ready
 from mmedit_bench.harness.run import RunResult
 from mmedit_bench.harness.run import run as run_harness
-from mmedit_bench.harness.work import made_ready
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.runs.evidence import evidence
@@ -75,7 +75,7 @@ class Workshop:
             suite=suite,
             split=order.split,
             backbone=self.backbone(order),
-            editor=_made(EDITORS, order.editor, order.options),
+            editor=self.editor(order),
             protocol=_made(PROTOCOLS, order.protocol, order.protocol_options),
             editor_options=order.options,
             editor_source=entry.source,
@@ -100,13 +100,19 @@ class Workshop:
 
     def trained(self, order: Order, progress: Progress | None = None) -> tuple[Editor, Artefact | None]:
         """The order's editor with what it learned, and where that is kept."""
-        made = self.experiment(order)
-        if not made.trained:
-            return made.editor, None
-        return made.editor, made_ready(
-            made.editor, made.backbone, made.suite,
+        editor = self.editor(order)
+        if not hasattr(editor, "train"):
+            return editor, None
+        return editor, made_ready(
+            editor, self.backbone(order), self._suite_of(order),
             seed=order.seed, artefacts=self._artefacts, progress=progress,
         )  # fmt: skip
+
+    @staticmethod
+    def editor(order: Order) -> Editor:
+        """The editor with its options; it has learned nothing yet."""
+        made: Editor = _made(EDITORS, order.editor, order.options)
+        return made
 
     def _suite_of(self, order: Order) -> Suite:
         suite = self.suite(order.suite)
