@@ -84,12 +84,22 @@ class Workshop:
             seed=order.seed,
         )
 
-    def run(self, order: Order, out: Path, progress: Progress | None = None) -> RunResult:
-        """Carry out an order; what is recorded already is not done again. Raises as `harness.run`."""
+    def run(self, order: Order, out: Path, progress: Progress | None = None, *, jobs: int = 1) -> RunResult:
+        """Carry out an order over `jobs` processes; what is recorded already is not done again.
+
+        Raises as `harness.run`.
+        """
         found = self.measured(order, out, progress)  # before any editor's code is imported
         try:
             experiment = self.experiment(order)
-            return run_harness(experiment, out, found=found, progress=progress, artefacts=self._artefacts)
+            crew = None
+            if jobs > 1:
+                from mmedit_bench.execution.crew import ProcessCrew
+
+                crew = ProcessCrew(order, jobs, artefacts=self._artefacts, progress=progress)
+            return run_harness(
+                experiment, out, found=found, crew=crew, progress=progress, artefacts=self._artefacts
+            )
         except WeightsChanged:
             self._backbone = self._loaded = None  # the next order must not meet an altered model
             raise

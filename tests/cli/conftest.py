@@ -14,6 +14,7 @@ ENTRY_POINTS = """
 [mmedit_bench.editors]
 echo = tests.cli.lab:Echo
 fragile = tests.cli.lab:Fragile
+deadly = tests.cli.lab:Deadly
 defective = tests.cli.lab:Defective
 pupil = tests.cli.lab:Pupil
 coded = tests.cli.lab:Coded

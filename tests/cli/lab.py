@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -56,6 +57,17 @@ class Fragile(Echo):
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         if int(request.target.split()[-1]) % 2:
             raise RuntimeError("odd cases are beyond me")
+        return super().edit(backbone, request)
+
+
+class Deadly(Echo):
+    """Ends its process over the third case."""
+
+    name = "deadly"
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        if request.target.endswith(" 2"):
+            os._exit(0)
         return super().edit(backbone, request)
 
 
