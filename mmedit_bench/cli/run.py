@@ -58,6 +58,21 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
     show_default=True,
     help="Processes that work on it; each holds a backbone.",
 )
+@click.option("--isolate", is_flag=True, help="Give the editor a process to itself; not with --jobs.")
+@click.option(
+    "--edit-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time for one edit, with --isolate.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="Address space of the editor's process, with --isolate.",
+)
 @speaks
 def run(
     output: Output,
@@ -65,6 +80,9 @@ def run(
     settings: tuple[str, ...],
     protocol_set: tuple[str, ...],
     jobs: int,
+    isolate: bool,
+    edit_timeout: float,
+    memory_limit: int | None,
     **order: Any,
 ) -> None:
     """Run an editor and record every answer.
@@ -84,10 +102,17 @@ def run(
     """
     from mmedit_bench.execution.local import Order, Workshop
 
+    isolation = None
+    if isolate:
+        from mmedit_bench.execution.isolated import Isolation
+
+        if jobs > 1:
+            raise click.BadParameter("an isolated editor has one process; leave out --jobs")
+        isolation = Isolation(edit_timeout, memory_limit << 20 if memory_limit else None)
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
-        result = Workshop().run(Order(**order), out, progress=advance, jobs=jobs)
+        result = Workshop().run(Order(**order), out, progress=advance, jobs=jobs, isolation=isolation)
     output.result(as_dict(result), prose=describe(result))
     output.say(f"next: mmedit-bench score {result.folder}")
     if result.failed:

@@ -22,6 +22,8 @@ from mmedit_bench.runs.evidence import evidence
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
     from mmedit_bench.editors import Editor
+    from mmedit_bench.execution.isolated import Isolation
+    from mmedit_bench.harness.identity import EditorIdentity
 
 EVALUATION = "evaluation"
 """The split that published numbers are measured on."""
@@ -69,13 +71,16 @@ class Workshop:
 
     def experiment(self, order: Order) -> Experiment:
         """The parts, loaded. Raises `BenchError` naming what cannot be had."""
+        return self._experiment(order, self.editor(order))
+
+    def _experiment(self, order: Order, editor: Editor | EditorIdentity) -> Experiment:
         suite = self._suite_of(order)
         entry = EDITORS.entry(order.editor)
         return Experiment(
             suite=suite,
             split=order.split,
             backbone=self.backbone(order),
-            editor=self.editor(order),
+            editor=editor,
             protocol=_made(PROTOCOLS, order.protocol, order.protocol_options),
             editor_options=order.options,
             editor_source=entry.source,
@@ -84,11 +89,22 @@ class Workshop:
             seed=order.seed,
         )
 
-    def run(self, order: Order, out: Path, progress: Progress | None = None, *, jobs: int = 1) -> RunResult:
+    def run(
+        self,
+        order: Order,
+        out: Path,
+        progress: Progress | None = None,
+        *,
+        jobs: int = 1,
+        isolation: Isolation | None = None,
+    ) -> RunResult:
         """Carry out an order over `jobs` processes; what is recorded already is not done again.
 
-        Raises as `harness.run`.
+        With `isolation`, the editor has a process to itself and its code is not loaded into this one;
+        `jobs` is then 1. Raises as `harness.run`.
         """
+        if isolation:
+            return self._apart(order, out, isolation, progress)
         found = self.measured(order, out, progress)  # before any editor's code is imported
         try:
             experiment = self.experiment(order)
@@ -103,6 +119,15 @@ class Workshop:
         except WeightsChanged:
             self._backbone = self._loaded = None  # the next order must not meet an altered model
             raise
+
+    def _apart(self, order: Order, out: Path, isolation: Isolation, progress: Progress | None) -> RunResult:
+        from mmedit_bench.execution.isolated import Isolated
+
+        found = self.measured(order, out, progress)
+        with Isolated(order, isolation, out / "editor.log", self._artefacts) as side:
+            return run_harness(
+                self._experiment(order, side.identity), out, found=found, side=side, progress=progress
+            )
 
     def prepare(self, order: Order, progress: Progress | None = None) -> Artefact | None:
         """Train what the order's editor needs, or find it trained; None for one that learns nothing."""
