@@ -47,8 +47,44 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the editor; repeatable."
 )
+@click.option(
+    "--protocol-set", multiple=True, metavar="KEY=VALUE", help="An option of the protocol; repeatable."
+)
+@click.option("--evidence", multiple=True, metavar="KIND", help="Record this of every reply too; repeatable.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that work on it; each holds a backbone.",
+)
+@click.option("--isolate", is_flag=True, help="Give the editor a process to itself; not with --jobs.")
+@click.option(
+    "--edit-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time for one edit, with --isolate.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="Address space of the editor's process, with --isolate.",
+)
 @speaks
-def run(output: Output, out: Path, settings: tuple[str, ...], **order: Any) -> None:
+def run(
+    output: Output,
+    out: Path,
+    settings: tuple[str, ...],
+    protocol_set: tuple[str, ...],
+    jobs: int,
+    isolate: bool,
+    edit_timeout: float,
+    memory_limit: int | None,
+    **order: Any,
+) -> None:
     """Run an editor and record every answer.
 
     The run's folder is named by a fingerprint of all that changes its outcome. The same command
@@ -66,16 +102,24 @@ def run(output: Output, out: Path, settings: tuple[str, ...], **order: Any) -> N
     """
     from mmedit_bench.execution.local import Order, Workshop
 
+    isolation = None
+    if isolate:
+        from mmedit_bench.execution.isolated import Isolation
+
+        if jobs > 1:
+            raise click.BadParameter("an isolated editor has one process; leave out --jobs")
+        isolation = Isolation(edit_timeout, memory_limit << 20 if memory_limit else None)
     order["options"] = parsed(settings)
+    order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
-        result = Workshop().run(Order(**order), out, progress=advance)
+        result = Workshop().run(Order(**order), out, progress=advance, jobs=jobs, isolation=isolation)
     output.result(as_dict(result), prose=describe(result))
     output.say(f"next: mmedit-bench score {result.folder}")
     if result.failed:
         raise SystemExit(SOME_FAILED)
 
 
-def parsed(settings: Sequence[str]) -> dict[str, Any]:
+def parsed(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """`key=value` pairs, the values read as YAML scalars."""
     import yaml
 
@@ -83,9 +127,9 @@ def parsed(settings: Sequence[str]) -> dict[str, Any]:
     for item in settings:
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"{item!r} is not of the form key=value", param_hint="--set")
+            raise click.BadParameter(f"{item!r} is not of the form key=value", param_hint=option)
         if key in options:
-            raise click.BadParameter(f"{key} is given twice", param_hint="--set")
+            raise click.BadParameter(f"{key} is given twice", param_hint=option)
         try:
             options[key] = float(value) if _SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
         except yaml.YAMLError:

@@ -12,9 +12,9 @@ from mmedit_bench.errors import BadData, BenchError, WeightsChanged
 from mmedit_bench.harness.artefacts import Artefact
 from mmedit_bench.harness.baseline import Measured, Progress, measured
 from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.ready import made_ready
 from mmedit_bench.harness.run import RunResult
 from mmedit_bench.harness.run import run as run_harness
-from mmedit_bench.harness.work import made_ready
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.runs.evidence import evidence
@@ -22,6 +22,8 @@ from mmedit_bench.runs.evidence import evidence
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
     from mmedit_bench.editors import Editor
+    from mmedit_bench.execution.isolated import Isolation
+    from mmedit_bench.harness.identity import EditorIdentity
 
 EVALUATION = "evaluation"
 """The split that published numbers are measured on."""
@@ -69,13 +71,16 @@ class Workshop:
 
     def experiment(self, order: Order) -> Experiment:
         """The parts, loaded. Raises `BenchError` naming what cannot be had."""
+        return self._experiment(order, self.editor(order))
+
+    def _experiment(self, order: Order, editor: Editor | EditorIdentity) -> Experiment:
         suite = self._suite_of(order)
         entry = EDITORS.entry(order.editor)
         return Experiment(
             suite=suite,
             split=order.split,
             backbone=self.backbone(order),
-            editor=_made(EDITORS, order.editor, order.options),
+            editor=editor,
             protocol=_made(PROTOCOLS, order.protocol, order.protocol_options),
             editor_options=order.options,
             editor_source=entry.source,
@@ -84,15 +89,45 @@ class Workshop:
             seed=order.seed,
         )
 
-    def run(self, order: Order, out: Path, progress: Progress | None = None) -> RunResult:
-        """Carry out an order; what is recorded already is not done again. Raises as `harness.run`."""
+    def run(
+        self,
+        order: Order,
+        out: Path,
+        progress: Progress | None = None,
+        *,
+        jobs: int = 1,
+        isolation: Isolation | None = None,
+    ) -> RunResult:
+        """Carry out an order over `jobs` processes; what is recorded already is not done again.
+
+        With `isolation`, the editor has a process to itself and its code is not loaded into this one;
+        `jobs` is then 1. Raises as `harness.run`.
+        """
+        if isolation:
+            return self._apart(order, out, isolation, progress)
         found = self.measured(order, out, progress)  # before any editor's code is imported
         try:
             experiment = self.experiment(order)
-            return run_harness(experiment, out, found=found, progress=progress, artefacts=self._artefacts)
+            crew = None
+            if jobs > 1:
+                from mmedit_bench.execution.crew import ProcessCrew
+
+                crew = ProcessCrew(order, jobs, artefacts=self._artefacts, progress=progress)
+            return run_harness(
+                experiment, out, found=found, crew=crew, progress=progress, artefacts=self._artefacts
+            )
         except WeightsChanged:
             self._backbone = self._loaded = None  # the next order must not meet an altered model
             raise
+
+    def _apart(self, order: Order, out: Path, isolation: Isolation, progress: Progress | None) -> RunResult:
+        from mmedit_bench.execution.isolated import Isolated
+
+        found = self.measured(order, out, progress)
+        with Isolated(order, isolation, out / "editor.log", self._artefacts) as side:
+            return run_harness(
+                self._experiment(order, side.identity), out, found=found, side=side, progress=progress
+            )
 
     def prepare(self, order: Order, progress: Progress | None = None) -> Artefact | None:
         """Train what the order's editor needs, or find it trained; None for one that learns nothing."""
@@ -100,13 +135,19 @@ class Workshop:
 
     def trained(self, order: Order, progress: Progress | None = None) -> tuple[Editor, Artefact | None]:
         """The order's editor with what it learned, and where that is kept."""
-        made = self.experiment(order)
-        if not made.trained:
-            return made.editor, None
-        return made.editor, made_ready(
-            made.editor, made.backbone, made.suite,
+        editor = self.editor(order)
+        if not hasattr(editor, "train"):
+            return editor, None
+        return editor, made_ready(
+            editor, self.backbone(order), self._suite_of(order),
             seed=order.seed, artefacts=self._artefacts, progress=progress,
         )  # fmt: skip
+
+    @staticmethod
+    def editor(order: Order) -> Editor:
+        """The editor with its options; it has learned nothing yet."""
+        made: Editor = _made(EDITORS, order.editor, order.options)
+        return made
 
     def _suite_of(self, order: Order) -> Suite:
         suite = self.suite(order.suite)

@@ -8,15 +8,20 @@ The sides may share a process, or live in two.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.errors import BenchError
+from mmedit_bench.harness.artefacts import Progress
+from mmedit_bench.harness.ready import made_ready
+from mmedit_bench.harness.seeds import sow
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
+    from mmedit_bench.datasets.suite import Suite
     from mmedit_bench.editors import Editor
     from mmedit_bench.interventions import Edit
 
@@ -32,11 +37,29 @@ class Carried:
     edit: Edit
 
 
+class EditFailed(Exception):
+    """An edit that could not be made, in the words of the other side: kind of error, then message."""
+
+
+class EditorLost(BenchError):
+    """The editor's side cannot be brought back: no further edit of this run can be made for now."""
+
+
 class EditorSide(Protocol):
     """Who makes edits."""
 
-    def make(self, request: EditRequest, carried: Sequence[Carried]) -> Edit:
-        """The edit for a request, on top of those carried. May raise anything: the edit failed."""
+    def ready(self, progress: Progress) -> Mapping[str, Any] | None:
+        """Have the editor learn what it needs, before the first edit.
+
+        Returns what is told of its training, with the `sha256` of what was learned; None for an
+        editor that is not trained.
+        """
+
+    def make(self, request: EditRequest, carried: Sequence[Carried], seed: int) -> Edit:
+        """The edit for a request, on top of those carried; `seed` is for all that is random in it.
+
+        May raise anything: the edit failed. `WeightsChanged` and `EditorLost` end the run.
+        """
 
     def forget(self) -> None:
         """The unit is over: what was made in it is not carried any more."""
@@ -45,15 +68,26 @@ class EditorSide(Protocol):
 class InProcess:
     """The editor in this very process: for editors that are trusted."""
 
-    def __init__(self, editor: Editor, base: Backbone) -> None:
+    def __init__(
+        self, editor: Editor, base: Backbone, suite: Suite, *, seed: int = 0, artefacts: Path | None = None
+    ) -> None:
         self._editor = editor
         self._base = base
+        self._suite = suite
+        self._seed = seed
+        self._artefacts = artefacts
 
-    def make(self, request: EditRequest, carried: Sequence[Carried]) -> Edit:
+    def ready(self, progress: Progress) -> Mapping[str, Any] | None:
+        artefact = made_ready(
+            self._editor, self._base, self._suite,
+            seed=self._seed, artefacts=self._artefacts, progress=progress,
+        )  # fmt: skip
+        return artefact.summary() if artefact else None
+
+    def make(self, request: EditRequest, carried: Sequence[Carried], seed: int) -> Edit:
+        sow(seed)
         edit: Any = self._editor.edit(self._base.edited(*(one.edit for one in carried)), request)
         self._base.edited(edit)  # raises if it is no edit
-        if type(edit.nbytes) is not int or edit.nbytes < 0:
-            raise BenchError(f"an edit says that it has {edit.nbytes!r} bytes")
         return edit  # type: ignore[no-any-return]
 
     def forget(self) -> None:

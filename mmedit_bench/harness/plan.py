@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.datasets.suite import Suite
-from mmedit_bench.harness.artefacts import fingerprint_of
 from mmedit_bench.harness.baseline import Measured, asking_of
+from mmedit_bench.harness.identity import EditorIdentity, identity_of
 from mmedit_bench.protocols.steps import EditingProtocol, Unit, options_of, schedule_of
 from mmedit_bench.runs.evidence import DEFAULT
 from mmedit_bench.runs.folder import Manifest, SelectionSummary
-from mmedit_bench.runs.provenance import code_digest, differing, resolved
+from mmedit_bench.runs.provenance import code_digest
 from mmedit_bench.runs.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Experiment:
     suite: Suite
     split: str
     backbone: Backbone
-    editor: Editor
+    editor: Editor | EditorIdentity
+    """The editor, or who it is: its code may stand in another process."""
     protocol: EditingProtocol
     editor_options: Mapping[str, Any] = field(default_factory=dict)
     """The options the editor was made with."""
@@ -40,15 +41,10 @@ class Experiment:
 
     def spec(self) -> RunSpec:
         """What determines the outcome."""
-        base, editor, protocol = self.backbone.unedited(), self.editor, self.protocol
+        protocol = self.protocol
         return RunSpec(
-            **asking_of(self.suite, self.split, base, self.evidence),
-            editor=editor.name,
-            editor_version=editor.version,
-            editor_settings=resolved(editor, base, self.editor_options),
-            editor_options=differing(editor, base, self.editor_options),
-            editor_code=code_digest(type(editor).__module__),
-            artefact=fingerprint_of(editor, base, self.suite, self.seed),
+            **asking_of(self.suite, self.split, self.backbone.unedited(), self.evidence),
+            **self.identity().in_spec(),
             protocol=protocol.name,
             protocol_version=protocol.version,
             protocol_options=options_of(protocol),
@@ -57,15 +53,14 @@ class Experiment:
             walking_code=code_digest("mmedit_bench.harness.walk", type(protocol).__module__),
         )
 
-    @property
-    def trained(self) -> bool:
-        """Whether the editor learns before it edits."""
-        return hasattr(self.editor, "train")
-
-    @property
-    def control(self) -> bool:
-        """Whether the editor calls itself a mark on the scale."""
-        return bool(getattr(self.editor, "control", False))
+    def identity(self) -> EditorIdentity:
+        """Who edits."""
+        if isinstance(self.editor, EditorIdentity):
+            return self.editor
+        return identity_of(
+            self.editor, self.backbone.unedited(), self.suite,
+            seed=self.seed, options=self.editor_options, source=self.editor_source,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,8 @@ class Plan:
 
 def planned(experiment: Experiment, found: Measured, artefact: str | None = None) -> Plan:
     """The plan of an experiment whose cases are those of `found`; `artefact` is the training's sha256."""
-    spec = experiment.spec()
+    who = experiment.identity()
+    spec = replace(experiment, editor=who).spec()
     selection = found.selection
     schedule = schedule_of(experiment.protocol, selection.cases, experiment.seed)
     kept = tuple(case.id for case in selection.cases)
@@ -99,7 +95,7 @@ def planned(experiment: Experiment, found: Measured, artefact: str | None = None
         sum(len(unit.asks) for unit in schedule),
         found.digest,
         artefact,
-        experiment.control,
-        experiment.editor_source,
+        who.control,
+        who.source,
     )
     return Plan(spec, schedule, manifest)

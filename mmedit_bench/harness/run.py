@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mmedit_bench.errors import BadRecord, WeightsChanged
+from mmedit_bench.errors import BadRecord, BenchError, WeightsChanged
 from mmedit_bench.harness.baseline import Measured, Progress, measured
 from mmedit_bench.harness.commit import Committer
 from mmedit_bench.harness.editor_side import EditorSide, InProcess
 from mmedit_bench.harness.guard import ProofPolicy, refuse_spoiled
+from mmedit_bench.harness.identity import EditorIdentity
 from mmedit_bench.harness.plan import Experiment, Plan, planned
-from mmedit_bench.harness.work import Task, made_ready, watched, work
+from mmedit_bench.harness.work import Task, watched, work
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.runs.folder import Manifest, RunFolder, SelectionSummary, read_run
 
@@ -85,22 +86,18 @@ def run(
             policy = policy or ProofPolicy()
             guard = watched(plan, base, policy)
             try:
-                if side is None:
-                    artefact = made_ready(
-                        experiment.editor, base, experiment.suite,
-                        seed=experiment.seed, artefacts=artefacts, progress=tell,
-                    )  # fmt: skip
-                    guard.prove("after the editor was prepared")
-                    side = InProcess(experiment.editor, base)
-                    plan = _with_artefact(folder, plan, known, artefact.sha256 if artefact else None)
-                    if artefact:
-                        folder.describe_artefact(artefact.summary())
+                acting = side or _beside(experiment, artefacts)
+                learned = acting.ready(tell)
+                guard.prove("after the editor was prepared")
+                plan = _with_artefact(folder, plan, known, learned["sha256"] if learned else None)
+                if learned:
+                    folder.describe_artefact(learned)
                 if known is None:
                     folder.announce(plan.manifest)
                 tasks = [Task(i, n, committer.failures(i)) for i, n in committer.pending()]
                 if crew is None:
                     work(
-                        plan, base, side, committer.bench, tasks,
+                        plan, base, acting, committer.bench, tasks,
                         policy=policy, guard=guard, laid=committer.advance, tell=tell,
                     )  # fmt: skip
                 else:
@@ -117,6 +114,14 @@ def run(
         status = "already complete" if known and not new else "complete"
         log.info("%s: %s, %d new units of %d", folder.path, status, new, len(plan.schedule))
         return RunResult(folder.path, status, len(plan.schedule), new, state.failed, plan.manifest.selection)
+
+
+def _beside(experiment: Experiment, artefacts: Path | None) -> EditorSide:
+    """The editor's side in this process."""
+    editor, base = experiment.editor, experiment.backbone.unedited()
+    if isinstance(editor, EditorIdentity):
+        raise BenchError(f"editor {editor.name} is not in this process; give the run its side")
+    return InProcess(editor, base, experiment.suite, seed=experiment.seed, artefacts=artefacts)
 
 
 def _finished(folder: RunFolder, plan: Plan) -> tuple[str, ...]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import random
 import re
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
@@ -14,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 from mmedit_bench.cases import EditCase, EditRequest
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.asking import ask, sealed_request, writable
-from mmedit_bench.harness.editor_side import Carried, EditorSide, opaque_id
+from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
 from mmedit_bench.harness.guard import WeightGuard
+from mmedit_bench.harness.seeds import seed_everything, seed_of
 from mmedit_bench.plugins.registry import MEASURES
 from mmedit_bench.protocols.steps import Apply, Ask, Measure, Restore, Undo, Unit
 from mmedit_bench.runs.evidence import rounded
@@ -85,7 +83,7 @@ class Walker:
             step = unit.steps[index]
             match step:
                 case Apply(request=request):
-                    edit, error, cost = self._apply(request, now)
+                    edit, error, cost = self._apply(unit, index, request, now)
                     if edit is not None:
                         new = Carried(index, request.id, edit)
                         now = (*(one for one in now if one.case != request.id), new)
@@ -121,11 +119,10 @@ class Walker:
         """
         now: tuple[Carried, ...] = ()
         for number in range(upto):
-            seed_everything(self._seed, unit.id if number == 0 else f"{unit.id}\n{number}")
             for index in unit.segments[number]:
                 step = unit.steps[index]
                 if isinstance(step, Apply) and index not in failed:
-                    edit, error, _ = self._apply(step.request, now)
+                    edit, error, _ = self._apply(unit, index, step.request, now)
                     if edit is None:
                         raise BenchError(
                             f"unit {unit.id}: the edit of {step.request.id} was made before and now is not "
@@ -142,15 +139,16 @@ class Walker:
         return now
 
     def _apply(
-        self, request: EditRequest, carried: Sequence[Carried]
+        self, unit: Unit, index: int, request: EditRequest, carried: Sequence[Carried]
     ) -> tuple[Any, str | None, dict[str, Any]]:
         sealed = sealed_request(request, opaque_id(self._fingerprint, request.id))
         started = time.perf_counter()
         edit, error, size = None, None, None
         try:
-            edit = self._side.make(sealed, carried)
-            size = edit.nbytes
-        except WeightsChanged:
+            # seeded by its step, so that neither its process nor the edits before it matter
+            edit = self._side.make(sealed, carried, seed_of(self._seed, f"{unit.id}\n{index}"))
+            size = _size(edit)
+        except (WeightsChanged, EditorLost):
             raise
         except (Exception, SystemExit) as problem:  # a third party's code may raise anything
             edit, error = None, described("edit", problem)
@@ -163,7 +161,7 @@ class Walker:
             try:
                 after = ask(self._base.edited(*(one.edit for one in acting)), case.probes, self._kinds)
                 break
-            except WeightsChanged:
+            except (WeightsChanged, EditorLost):
                 raise
             except (Exception, SystemExit) as problem:
                 # An edit may be well formed and still break the model (a context too long for it).
@@ -183,6 +181,13 @@ class Walker:
         )
 
 
+def _size(edit: Any) -> int:
+    size = edit.nbytes
+    if type(size) is not int or size < 0:
+        raise BenchError(f"an edit says that it has {size!r} bytes")
+    return size
+
+
 def _finite(name: str, values: Any) -> dict[str, float]:
     found = {str(key): float(value) for key, value in dict(values).items()}
     if wrong := [key for key, value in found.items() if not math.isfinite(value)]:
@@ -192,18 +197,6 @@ def _finite(name: str, values: Any) -> dict[str, float]:
 
 def described(doing: str, error: BaseException) -> str:
     """One line for the record, without memory addresses: the same error must read the same."""
-    text = _ADDRESS.sub("0x…", f"{doing}: {type(error).__name__}: {error}")
+    kind = "" if isinstance(error, EditFailed) else f"{type(error).__name__}: "
+    text = _ADDRESS.sub("0x…", f"{doing}: {kind}{error}")
     return writable(" ".join(text.split())[:_LONGEST_ERROR])
-
-
-def seed_everything(seed: int, purpose: str) -> None:
-    """Seed Python, NumPy and PyTorch from the run's seed and a purpose (a segment's name).
-
-    A segment then draws the same numbers whether or not others ran before it in this process.
-    """
-    value = int.from_bytes(hashlib.sha256(f"{seed}\n{purpose}".encode()).digest()[:4], "big")
-    random.seed(value)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(value)
-    if torch := sys.modules.get("torch"):  # one that was never imported has drawn nothing
-        torch.manual_seed(value)

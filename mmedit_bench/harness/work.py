@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from mmedit_bench.datasets.suite import TRAIN, Suite
-from mmedit_bench.errors import BadData, WeightsChanged
-from mmedit_bench.harness.artefacts import Artefact, prepared
+from mmedit_bench.errors import WeightsChanged
 from mmedit_bench.harness.asking import ask
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.commit import Bench, carried_at
 from mmedit_bench.harness.editor_side import EditorSide
 from mmedit_bench.harness.guard import ProofPolicy, WeightGuard
 from mmedit_bench.harness.plan import Plan
-from mmedit_bench.harness.walk import Walked, Walker, seed_everything
+from mmedit_bench.harness.walk import Walked, Walker
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
-    from mmedit_bench.editors import Editor, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +29,6 @@ class Task:
     """The first one to walk."""
     failed: frozenset[int]
     """Steps ahead of it that made no edit."""
-
-
-def made_ready(
-    editor: Editor,
-    base: Backbone,
-    suite: Suite,
-    *,
-    seed: int,
-    artefacts: Path | None = None,
-    progress: Progress | None = None,
-) -> Artefact | None:
-    """Give the editor what it needs before its first edit, from the training split.
-
-    Trains it, or reads what it has learned; None for one that is not trained. Raises `BadData` for
-    a suite without a training split.
-    """
-    prepare, train = getattr(editor, "prepare", None), getattr(editor, "train", None)
-    if not prepare and not train:
-        return None
-    if TRAIN not in suite.splits:
-        raise BadData(f"suite {suite.name} has no split {TRAIN!r} to prepare {editor.name} with")
-    cases, artefact = suite.cases(TRAIN), None
-    if train:
-        seed_everything(seed, "train")
-        artefact = prepared(
-            cast("Trained", editor), base, cases, seed=seed, folder=artefacts, progress=progress
-        )
-    if prepare:
-        seed_everything(seed, "prepare")
-        prepare(base.unedited(), cases)
-    return artefact
 
 
 def work(

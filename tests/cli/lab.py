@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmedit_bench.cases import EditCase, EditRequest
+from mmedit_bench.datasets.suite import allow
 from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Route, Training
 from tests.tiny import tiny_backbone, tiny_cases
 
@@ -23,6 +26,7 @@ class Suite:
     splits = ("train", "validation", "evaluation")
 
     def cases(self, split: str) -> tuple[EditCase, ...]:
+        allow(self.name, split)
         return tiny_cases(6, split)
 
 
@@ -54,8 +58,40 @@ class Fragile(Echo):
     name = "fragile"
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        if int(request.id[-1]) % 2:
+        if int(request.target.split()[-1]) % 2:
             raise RuntimeError("odd cases are beyond me")
+        return super().edit(backbone, request)
+
+
+class Deadly(Echo):
+    """Ends its process over the third case."""
+
+    name = "deadly"
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        if request.target.endswith(" 2"):
+            os._exit(0)
+        return super().edit(backbone, request)
+
+
+class Slow(Echo):
+    """Takes an hour over the third case."""
+
+    name = "slow"
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        if request.target.endswith(" 2"):
+            time.sleep(3600)
+        return super().edit(backbone, request)
+
+
+class Curious(Echo):
+    """Looks the evaluation split up before it answers."""
+
+    name = "curious"
+
+    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
+        Suite().cases("evaluation")
         return super().edit(backbone, request)
 
 

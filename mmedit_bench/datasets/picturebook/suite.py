@@ -10,6 +10,7 @@ from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.datasets.picturebook.edits import StoredEdit
 from mmedit_bench.datasets.picturebook.entities import SPLITS
+from mmedit_bench.datasets.suite import allow
 from mmedit_bench.errors import BadData
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class PicturebookSuite:
         """Cases of "train", "validation" or "evaluation"; any first N are a fair sample of the split."""
         if split not in SPLITS:
             raise BadData(f"suite {self.name}: no split {split!r}; there are {', '.join(SPLITS)}")
+        allow(self.name, split)
         return _cases(self.task, split)
 
     def as_dataset(self, split: str) -> Dataset:

@@ -1,0 +1,21 @@
+"""The lab's plugins, installed where processes that are started find them too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ENTRY_POINTS
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for runs."""
+    info = tmp_path / "installed" / "lab-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    monkeypatch.syspath_prepend(info.parent)
+    monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
+    return tmp_path
