@@ -10,7 +10,7 @@ from mmedit_bench.scoring.columns import column
 
 _SHOWN = ("reliability/main", "generality", "locality", "mean")
 _FAMILY = "generation"
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Told apart also by those who do not see all colours (Okabe and Ito)."""
 _INK = "#333333"
 
@@ -25,7 +25,7 @@ def curves(results: Mapping[str, Any]) -> Drawn:
     names = list(dict.fromkeys(row["curve"] for row in rows))
     figure, axes = _panels(len(_SHOWN))
     for panel, key in zip(axes, _SHOWN, strict=True):
-        for color, name in zip(_COLORS, names, strict=False):
+        for color, name in zip(COLORS, names, strict=False):
             own = [row for row in rows if row["curve"] == name and row["cells"][_FAMILY][key]]
             _draw_curve(panel, own, key, name, color)
         panel.set_title(column(key).title)
@@ -42,10 +42,10 @@ def bars(results: Mapping[str, Any]) -> Drawn:
     rows = [row for row in block["rows"] if "cells" in row]
     figure, axes = _panels(len(_SHOWN))
     for panel, key in zip(axes, _SHOWN, strict=True):
-        for place, (row, color) in enumerate(zip(rows, _COLORS, strict=False)):
+        for place, (row, color) in enumerate(zip(rows, COLORS, strict=False)):
             cell = row["cells"][_FAMILY][key]
             if cell:
-                low, high = cell["value"] - cell["low"], cell["high"] - cell["value"]
+                low, high = _arms(cell)
                 panel.bar(place, cell["value"], yerr=[[low], [high]], color=color, ecolor=_INK, capsize=3)
             if row["published"] and key in row["published"]:
                 panel.plot(
@@ -63,15 +63,21 @@ def _draw_curve(panel: Any, rows: Sequence[Mapping[str, Any]], key: str, name: s
     values = [cell["value"] for cell in cells]
     if all(row["at"] is None for row in rows):
         for cell in cells:
-            panel.axhspan(cell["low"], cell["high"], color=color, alpha=0.15, linewidth=0)
+            if cell["low"] is not None:
+                panel.axhspan(cell["low"], cell["high"], color=color, alpha=0.15, linewidth=0)
             panel.axhline(cell["value"], color=color, label=name)
         return
     places = [row["at"] for row in rows]
-    spread = [
-        [cell["value"] - cell["low"] for cell in cells],
-        [cell["high"] - cell["value"] for cell in cells],
-    ]
+    arms = [_arms(cell) for cell in cells]
+    spread = [[below for below, _ in arms], [above for _, above in arms]]
     panel.errorbar(places, values, yerr=spread, color=color, label=name, marker="o", capsize=3)
+
+
+def _arms(cell: Mapping[str, Any]) -> tuple[float, float]:
+    """How far the interval reaches below and above the value; not at all where there is none."""
+    if cell["low"] is None:
+        return 0.0, 0.0
+    return cell["value"] - cell["low"], cell["high"] - cell["value"]
 
 
 def _panels(count: int) -> tuple[Any, Sequence[Any]]:

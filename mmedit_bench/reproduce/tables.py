@@ -51,10 +51,7 @@ def _findings(results: Mapping[str, Any], block: Mapping[str, Any]) -> list[str]
         if best is None:
             continue
         mean = best["cells"][family]["mean"]
-        said.append(
-            f"Best mean by {_short(family)}: {best['label']}, {mean['value']:.1f} "
-            f"[{mean['low']:.1f}, {mean['high']:.1f}]."
-        )
+        said.append(f"Best mean by {_short(family)}: {best['label']}, {mean['value']:.1f}{_bounds(mean)}.")
         base = next((row for row in _made(block) if row["key"] == results["against"]), None)
         if base is None or not base["cells"][family]["mean"]:
             continue
@@ -71,7 +68,7 @@ def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[st
     better, worse = [], []
     for row in _made(block):
         mean = row.get("difference", {}).get(family, {}).get("mean")
-        if mean is None or row["control"]:
+        if mean is None or mean["low"] is None or row["control"]:
             continue
         if mean["low"] > 0:
             better.append(row["label"])
@@ -238,21 +235,36 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _cell(cell: Mapping[str, float] | None) -> str:
-    return MISSING if not cell else f"{cell['value']:.1f} ± {_half(cell):.1f}"
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if not cell:
+        return MISSING
+    return f"{cell['value']:.1f}" if cell["low"] is None else f"{cell['value']:.1f} ± {_half(cell):.1f}"
 
 
-def _tex_cell(cell: Mapping[str, float] | None) -> str:
-    return "--" if not cell else rf"{cell['value']:.1f}\,{{\scriptsize$\pm${_half(cell):.1f}}}"
+def _tex_cell(cell: Mapping[str, Any] | None) -> str:
+    if not cell:
+        return "--"
+    spread = "" if cell["low"] is None else rf"\,{{\scriptsize$\pm${_half(cell):.1f}}}"
+    return f"{cell['value']:.1f}{spread}"
 
 
-def _half(cell: Mapping[str, float]) -> float:
+def _bounds(cell: Mapping[str, Any]) -> str:
+    return "" if cell["low"] is None else f" [{cell['low']:.1f}, {cell['high']:.1f}]"
+
+
+def _half(cell: Mapping[str, Any]) -> float:
     return (cell["high"] - cell["low"]) / 2
 
 
 def _difference(row: Row, family: str) -> str:
     mean = row.get("difference", {}).get(family, {}).get("mean")
-    return "" if mean is None else f"{mean['value']:+.1f} [{mean['low']:+.1f}, {mean['high']:+.1f}]"
+    if mean is None:
+        return ""
+    return (
+        f"{mean['value']:+.1f}"
+        if mean["low"] is None
+        else (f"{mean['value']:+.1f} [{mean['low']:+.1f}, {mean['high']:+.1f}]")
+    )
 
 
 def _tex_difference(row: Row, family: str) -> str:

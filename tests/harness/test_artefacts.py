@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from mmedit_bench.editors import Backbone, Edit, EditCase, EditRequest, Trained, deterministic
-from mmedit_bench.harness.training import Training
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.harness.artefacts import default_folder, prepared
 from mmedit_bench.harness.run import run
+from mmedit_bench.harness.training import Training
 from tests.fakes.experiment import contents, experiment
 from tests.tiny import tiny_backbone, tiny_cases
 

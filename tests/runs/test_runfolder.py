@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mmedit_bench.errors import BadRecord, BenchError
-from mmedit_bench.runs.records import lines_of
 from mmedit_bench.runs.folder import Manifest, RunFolder, SelectionSummary, read_run
+from mmedit_bench.runs.records import lines_of
 from tests.runs.test_records import UNITS
 from tests.runs.test_specs import SPEC
 
