@@ -12,11 +12,11 @@ from leaderboard.edits import EditView, chosen, edit_view
 from leaderboard.pictures import Picture, Pictures
 from leaderboard.plot import Plot, plot_of
 from leaderboard.runs import BoardRun
-from mmedit_bench.rendering.table import Block, BlockKey, Row, blocks
-from mmedit_bench.rendering.wording import MISSING, number, seconds, size
+from mmedit_bench.rendering.table import Block, BlockKey, RunRow, blocks
+from mmedit_bench.rendering.wording import MISSING, explained, number, seconds, size
 from mmedit_bench.scoring.columns import Column
-from mmedit_bench.scoring.families import FAMILIES, Family
-from mmedit_bench.scoring.scores import Cell, Cells
+from mmedit_bench.scoring.families import Family, families
+from mmedit_bench.scoring.scores import NOTHING_ASKED, Cell, Cells
 
 TONES = 7
 """Colours of the palette. Further editors are drawn in the text's colour; all are labelled."""
@@ -30,15 +30,15 @@ class CellView:
     text: str
     exact: str
     value: float | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class RowView:
     """One editor in one table."""
 
-    row: Row
+    row: RunRow
     tone: str
     cells: tuple[CellView, ...]
     seconds: str
@@ -59,6 +59,8 @@ class View:
     summary: tuple[Column, ...]
     rows: tuple[RowView, ...]
     plot: Plot | None
+    notes: tuple[str, ...]
+    """Why numbers or intervals are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Section:
     edited: str
     """How many edits, and how they were selected."""
     views: tuple[View, ...]
-    runs: tuple[tuple[Row, str, str], ...]
+    runs: tuple[tuple[RunRow, str, str], ...]
     """Rows with tone and command, in the order of the first view; the edits' columns follow it."""
     edits: tuple[EditView, ...]
 
@@ -98,13 +100,17 @@ def board_of(runs: Sequence[BoardRun]) -> Board:
     """Arrange runs for the page. Raises `BenchError` for runs scored by different rules."""
     pictures = Pictures()
     by_mark = {run.fingerprint: run for run in runs}
-    grouped = [blocks([run.scores for run in runs], name) for name in FAMILIES]
+    # A family that some run lacks the evidence of would leave rows out of a view without a word.
+    shown = [
+        family for family in families().values() if all(family.name in run.scores.families for run in runs)
+    ]
+    grouped = [blocks([run.scores for run in runs], family.name) for family in shown]
     settings = _settings([block.key for block in grouped[0]])
     sections = tuple(
         _section(f"block-{place}", settings[place], views, by_mark, pictures)
         for place, views in enumerate(zip(*grouped, strict=True))
     )
-    return Board(sections, tuple(FAMILIES.values()), pictures.all(), _data(sections))
+    return Board(sections, tuple(shown), pictures.all(), _data(sections))
 
 
 def _section(
@@ -134,11 +140,12 @@ def _view(block: Block, tones: Mapping[str, str]) -> View:
         _row_view(row, tones[row.scores.spec.fingerprint], columns, summary, block) for row in block.rows
     )
     plot = plot_of(block.rows, [tones[row.scores.spec.fingerprint] for row in block.rows])
-    return View(block.family, block, columns, tuple(counted.items()), summary, rows, plot)
+    notes = tuple(explained(block.reasons))
+    return View(block.family, block, columns, tuple(counted.items()), summary, rows, plot, notes)
 
 
 def _row_view(
-    row: Row, tone: str, columns: Sequence[Column], summary: Sequence[Column], block: Block
+    row: RunRow, tone: str, columns: Sequence[Column], summary: Sequence[Column], block: Block
 ) -> RowView:
     by_sort = row.scores.family(block.family.name).by_sort
     return RowView(
@@ -156,16 +163,17 @@ def _cell_views(cells: Cells, columns: Iterable[Column]) -> tuple[CellView, ...]
 
 
 def _cell_view(cell: Cell | None) -> CellView:
-    if cell is None or cell.value is None or cell.low is None or cell.high is None:
-        return CellView(MISSING, "nothing was asked (n = 0)", None, 0, 0)
-    exact = (
-        f"{cell.value:.4g} %, 95 % interval {cell.low:.4g} to {cell.high:.4g}, "
-        f"n = {cell.n} probes of {cell.edits} edits, {cell.label}"
-    )
+    if cell is None or cell.value is None:
+        return CellView(MISSING, (cell and cell.reason) or NOTHING_ASKED, None, None, None)
+    if cell.low is None or cell.high is None:
+        interval = cell.reason or "no interval"
+    else:
+        interval = f"95 % interval {cell.low:.4g} to {cell.high:.4g}"
+    exact = f"{cell.value:.4g} %, {interval}, n = {cell.n} probes of {cell.edits} edits, {cell.label}"
     return CellView(number(cell), exact, cell.value, cell.low, cell.high)
 
 
-def _tones(rows: Sequence[Row]) -> dict[str, str]:
+def _tones(rows: Sequence[RunRow]) -> dict[str, str]:
     """A colour for each editor, the same in every view of a section; controls have none."""
     names = sorted((row.name, row.scores.spec.fingerprint) for row in rows if not row.scores.control)
     tones = {mark: f"tone-{i + 1}" if i < TONES else "tone-plain" for i, (_, mark) in enumerate(names)}
@@ -174,7 +182,7 @@ def _tones(rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def _edited(rows: Sequence[Row]) -> str:
+def _edited(rows: Sequence[RunRow]) -> str:
     counts = [row.scores.counts for row in rows]
     planned = " or ".join(str(value) for value in sorted({item.planned for item in counts}))
     considered, right = counts[0].considered, counts[0].already_right
@@ -187,7 +195,13 @@ def _edited(rows: Sequence[Row]) -> str:
 def _settings(keys: Sequence[BlockKey]) -> list[str]:
     """Protocol, split and limit in words; digests too where two blocks would read the same."""
     plain = [
-        ", ".join([key.protocol, key.split, *([] if key.limit is None else [f"first {key.limit}"])])
+        ", ".join(
+            [
+                " ".join([key.protocol, *key.options]),
+                key.split,
+                *([] if key.limit is None else [f"first {key.limit}"]),
+            ]
+        )
         for key in keys
     ]
     shared = Counter((key.suite, key.backbone, text) for key, text in zip(keys, plain, strict=True))
@@ -203,7 +217,7 @@ def _versions(key: BlockKey) -> str:
 
 
 def _data(sections: Iterable[Section]) -> dict[str, Any]:
-    fields = ("label", "value", "low", "high", "n", "edits")
+    fields = ("label", "value", "low", "high", "n", "edits", "reason")
     found = []
     for section in sections:
         key = section.key
@@ -225,5 +239,5 @@ def _data(sections: Iterable[Section]) -> dict[str, Any]:
     return {"fields": fields, "sections": found}
 
 
-def _sorts(row: Row, family: Family) -> dict[str, Cells]:
+def _sorts(row: RunRow, family: Family) -> dict[str, Cells]:
     return {"all": row.cells, **row.scores.family(family.name).by_sort}

@@ -21,16 +21,20 @@ _HERE = Path(__file__).parent
 
 
 def write_site(
-    run_folders: Sequence[Path], out: Path, *, suites: Callable[[str], Suite] | None = None
+    run_folders: Sequence[Path],
+    out: Path,
+    *,
+    suites: Callable[[str], Suite] | None = None,
+    baselines: Path | None = None,
 ) -> Path:
     """Write `out`/index.html from run folders and return its path.
 
-    `suites` gives a suite by its name; by default the registered one. A folder without scores.json
-    is scored on the way, without writing to it. The same runs give the same bytes. Raises
-    `BenchError` for runs that cannot be read, do not fit their suite, or have changed since they
-    were scored.
+    `suites` gives a suite by its name; by default the registered one. Runs are scored on the way,
+    without writing to their folders; baselines lie beside them unless `baselines` names a folder. The
+    same runs give the same bytes. Raises `BenchError` for runs that cannot be read or are not what
+    their suite, baseline and protocol make of them.
     """
-    runs = load_runs(run_folders, suites or (lambda name: SUITES.load(name)()))
+    runs = load_runs(run_folders, suites or (lambda name: SUITES.load(name)()), baselines)
     html = _render(board_of(runs))
     out.mkdir(parents=True, exist_ok=True)
     beside = out / ".index.html.new"

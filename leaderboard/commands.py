@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from mmedit_bench.runs.evidence import DEFAULT
 from mmedit_bench.runs.spec import RunSpec
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -22,6 +23,8 @@ def run_command(spec: RunSpec) -> str:
     words += [] if spec.limit is None else ["--limit", str(spec.limit)]
     words += ["--seed", str(spec.seed), "--device", spec.device, "--dtype", spec.dtype]
     words += ["--batch-size", str(spec.batch_size)]
+    for kind in spec.evidence:
+        words += [] if kind in DEFAULT else ["--evidence", kind]
     for name, value in sorted(spec.editor_options.items()):
         words += ["--set", f"{name}={_spelled(value)}"]
     return shlex.join(words)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from leaderboard.pictures import Picture, Pictures
 from leaderboard.runs import BoardRun
 from mmedit_bench.cases import KEEP_KINDS, EditCase, ImageRef, Probe
-from mmedit_bench.runs.records import ProbeRecord
 from mmedit_bench.scoring.columns import Column, column, in_order, key_of
 from mmedit_bench.scoring.normalize import same_answer
 
@@ -77,7 +76,7 @@ def edit_view(case: EditCase, runs: Sequence[BoardRun], pictures: Pictures) -> E
         case=case,
         figures=tuple((caption, pictures.add(image)) for caption, image in _images(case)),
         probes=probes,
-        errors=tuple(ask.error if ask else None for ask in asks),
+        errors=tuple(run.errors.get(case.id) for run in runs),
         taken=sum(outcomes[place].good is True for place in methods) if outcomes else 0,
         run=sum(asks[place] is not None for place in methods),
     )
@@ -101,8 +100,8 @@ def _reliability(probes: Sequence[ProbeView]) -> tuple[Outcome, ...]:
 
 
 def _probe_view(probe: Probe, case: EditCase, runs: Sequence[BoardRun], pictures: Pictures) -> ProbeView:
-    records = [_record(run, case, probe) for run in runs]
-    before = next((record.before.answer for record in records if record), "")
+    answers = [(_answer(run, case, probe), run.before.get(probe.id, "")) for run in runs]
+    before = next((own for answer, own in answers if answer is not None), "")
     keep = probe.kind in KEEP_KINDS
     return ProbeView(
         column=column(key_of(probe.kind, probe.stratum)),
@@ -110,21 +109,24 @@ def _probe_view(probe: Probe, case: EditCase, runs: Sequence[BoardRun], pictures
         picture=pictures.add(probe.query.image) if probe.query.image else None,
         wanted=None if keep else probe.reference,
         before=before,
-        outcomes=tuple(_outcome(record, probe, before) for record in records),
+        outcomes=tuple(_outcome(answer, own, probe, before) for answer, own in answers),
     )
 
 
-def _record(run: BoardRun, case: EditCase, probe: Probe) -> ProbeRecord | None:
+def _answer(run: BoardRun, case: EditCase, probe: Probe) -> str | None:
     ask = run.asks.get(case.id)
-    return next((record for record in ask.probes if record.id == probe.id), None) if ask else None
+    return (
+        next((record.reading.answer for record in ask.probes if record.id == probe.id), None) if ask else None
+    )
 
 
-def _outcome(record: ProbeRecord | None, probe: Probe, before: str) -> Outcome:
-    if record is None:
+def _outcome(answer: str | None, own: str, probe: Probe, before: str) -> Outcome:
+    """`own` is the answer before the edit in this run, `before` the one shown for all."""
+    if answer is None:
         return Outcome("", "not run", None, None)
-    own = None if record.before.answer == before else record.before.answer
+    other = None if own == before else own
     if probe.kind in KEEP_KINDS:
-        good = same_answer(record.answer, record.before.answer)
-        return Outcome(record.answer, "kept" if good else "disturbed", good, own)
-    good = same_answer(record.answer, probe.reference)
-    return Outcome(record.answer, "took" if good else "missed", good, own)
+        good = same_answer(answer, own)
+        return Outcome(answer, "kept" if good else "disturbed", good, other)
+    good = same_answer(answer, probe.reference)
+    return Outcome(answer, "took" if good else "missed", good, other)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from leaderboard.labels import Box, Label, place_labels
-from mmedit_bench.rendering.table import Row
+from mmedit_bench.rendering.table import RunRow
 from mmedit_bench.scoring.scores import Cell
 
 SIDE = 320.0
@@ -81,7 +81,7 @@ class Plot:
     bars: tuple[Bar, ...]
 
 
-def plot_of(rows: Sequence[Row], tones: Sequence[str]) -> Plot | None:
+def plot_of(rows: Sequence[RunRow], tones: Sequence[str]) -> Plot | None:
     """The plot of a table's rows, each in its tone; None if there is nothing to draw."""
     pairs = list(zip(rows, tones, strict=True))
     marks, bars = _marks(pairs), _bars(pairs)
@@ -102,11 +102,11 @@ def short(name: str) -> str:
     return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
-def _gutter(pairs: Iterable[tuple[Row, str]]) -> float:
+def _gutter(pairs: Iterable[tuple[RunRow, str]]) -> float:
     return 14 + CHARACTER * max((len(short(row.name)) for row, _ in pairs), default=0)
 
 
-def _marks(pairs: Iterable[tuple[Row, str]]) -> tuple[Mark, ...]:
+def _marks(pairs: Iterable[tuple[RunRow, str]]) -> tuple[Mark, ...]:
     drawn = [
         (row, tone, across, up)
         for row, tone in pairs
@@ -143,10 +143,11 @@ def _y(percent: float) -> float:
 
 
 def _range(bounds: tuple[float, float, float]) -> str:
-    return "{:.1f} ({:.1f} to {:.1f})".format(*bounds)
+    value, low, high = bounds
+    return f"{value:.1f}" if low == high == value else f"{value:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _bars(pairs: Sequence[tuple[Row, str]]) -> tuple[Bar, ...]:
+def _bars(pairs: Sequence[tuple[RunRow, str]]) -> tuple[Bar, ...]:
     left = _gutter(pairs)
     bars: list[Bar] = []
     for row, tone in pairs:
@@ -170,6 +171,8 @@ def _bars(pairs: Sequence[tuple[Row, str]]) -> tuple[Bar, ...]:
 
 
 def _bounds(cell: Cell | None) -> tuple[float, float, float] | None:
-    if cell is None or cell.value is None or cell.low is None or cell.high is None:
+    if cell is None or cell.value is None:
         return None
+    if cell.low is None or cell.high is None:
+        return cell.value, cell.value, cell.value  # a point without arms
     return cell.value, cell.low, cell.high

@@ -1,4 +1,4 @@
-"""`mmedit-bench report`: scored runs as tables."""
+"""`mmedit-bench report`: runs as tables."""
 
 from __future__ import annotations
 
@@ -9,18 +9,37 @@ from pathlib import Path
 import click
 
 from mmedit_bench.cli.output import Output, speaks
-from mmedit_bench.cli.score import FOLDERS, as_dict, folders
+from mmedit_bench.cli.score import FOLDERS, as_dict, folders, score_all
 
 FORMATS = ("terminal", "markdown", "latex", "csv")
-FAMILIES = ("generation", "teacher_forced_token", "teacher_forced_exact")
 SORTS = ("all", "correction", "counterfactual")
+
+
+class FamilyName(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A scorer family that an installed metric belongs to, looked up when it is needed."""
+
+    name = "family"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The choices."""
+        from mmedit_bench.scoring.families import families
+
+        return f"[{'|'.join(families())}]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """`value`, if there is such a family."""
+        from mmedit_bench.scoring.families import families
+
+        if value not in families():
+            self.fail(f"{value!r} is not one of {', '.join(families())}.", param, ctx)
+        return value
 
 
 @click.command()
 @FOLDERS
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
 @click.option(
-    "--family", type=click.Choice(FAMILIES), default="generation", show_default=True, help="What is measured."
+    "--family", type=FamilyName(), default="generation", show_default=True, help="What is measured."
 )
 @click.option("--sort", type=click.Choice(SORTS), default="all", show_default=True, help="Which edits count.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
@@ -28,10 +47,11 @@ SORTS = ("all", "correction", "counterfactual")
 def report(
     runs: tuple[Path, ...], form: str, family: str, sort: str, out: Path | None, output: Output
 ) -> None:
-    """Print tables of scored runs: one for each suite, backbone, protocol and split.
+    """Print tables of runs: one for each suite, backbone, protocol and split.
 
-    RUN is a run's folder or a folder of runs, scored before. A table shows one family of
-    measurements; numbers of different measurements never share a column.
+    RUN is a run's folder or a folder of runs. The numbers are computed from the recorded answers, and
+    nothing is written into the folders. A table shows one family of measurements; numbers of
+    different measurements never share a column.
 
     \b
     Examples:
@@ -40,9 +60,8 @@ def report(
       mmedit-bench report runs --sort correction --format markdown
     """
     from mmedit_bench.rendering.report import render
-    from mmedit_bench.scoring.score import load_scores
 
-    scored = [(folder, load_scores(folder)) for folder in folders(runs)]
+    scored = score_all(folders(runs), write=False)
     on_screen = form == "terminal" and out is None and not output.json
     text = render(
         [scores for _, scores in scored],

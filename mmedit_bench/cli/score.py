@@ -61,20 +61,21 @@ def _expanded(path: Path) -> Iterator[Path]:
     yield from inner
 
 
-def score_all(runs: Iterable[Path]) -> list[tuple[Path, RunScores]]:
-    """Score run folders, loading each suite once."""
+def score_all(runs: Iterable[Path], *, write: bool = True) -> list[tuple[Path, RunScores]]:
+    """Score run folders, loading each suite once; with `write`, leave a scores.json in each."""
     from mmedit_bench.plugins.registry import SUITES
     from mmedit_bench.runs.folder import read_run
-    from mmedit_bench.scoring.score import score_run
+    from mmedit_bench.scoring.score import score_run, scored
 
     suites: dict[str, Any] = {}
-    scored = []
+    compute = score_run if write else scored
+    found = []
     for run in runs:
         name = read_run(run).manifest.spec.suite
         if name not in suites:
             suites[name] = SUITES.load(name)()
-        scored.append((run, score_run(run, suites[name])))
-    return scored
+        found.append((run, compute(run, suites[name])))
+    return found
 
 
 def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
@@ -85,9 +86,10 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
         "edits": scores.counts.done,
         "planned": scores.counts.planned,
         "failed": scores.counts.failed,
+        "left_out": dict(scores.left_out),
         "scores": {
             name: {
-                key: {"value": c.value, "low": c.low, "high": c.high, "n": c.n}
+                key: {"value": c.value, "low": c.low, "high": c.high, "n": c.n, "reason": c.reason}
                 for key, c in family.overall.items()
             }
             for name, family in scores.families.items()

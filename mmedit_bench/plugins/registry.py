@@ -103,3 +103,6 @@ PROTOCOLS = Registry("mmedit_bench.protocols", "protocol")
 
 MEASURES = Registry("mmedit_bench.measures", "measure")
 """Callables `(backbone, **options) -> Mapping[str, float]` of an edited backbone."""
+
+METRICS = Registry("mmedit_bench.metrics", "collection of metrics")
+"""A `scoring.metrics.Metric`, or several."""

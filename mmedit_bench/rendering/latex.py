@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from mmedit_bench.rendering.table import Block, Row
-from mmedit_bench.rendering.wording import MISSING, margin, number, seconds, size
+from mmedit_bench.rendering.table import Block, RunRow
+from mmedit_bench.rendering.wording import MISSING, explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
 
 _ESCAPES = {
@@ -45,7 +45,7 @@ def _block(block: Block) -> str:
     methods = [_row(row, columns) for row in block.rows if not row.scores.control]
     controls = [_row(row, columns) for row in block.rows if row.scores.control]
     body = methods + ([r"\midrule"] if methods and controls else []) + controls
-    caption = f"{block.title}. {block.label}; percent with half the 95 % interval (bootstrap over edits)."
+    caption = f"{block.title}. {block.label}; percent with half the 95 % interval (bootstrap over units)."
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
@@ -61,6 +61,7 @@ def _block(block: Block) -> str:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
+            *(rf"\par\smallskip\footnotesize {escaped(note)}" for note in explained(block.reasons)),
             r"\end{table}",
             "",
         ]
@@ -71,7 +72,7 @@ def _title(column: Column) -> str:
     return escaped(column.title)
 
 
-def _row(row: Row, columns: Sequence[Column]) -> str:
+def _row(row: RunRow, columns: Sequence[Column]) -> str:
     name = escaped(f"{row.name} ({row.status})" if row.status else row.name)
     cells = []
     for column in columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from mmedit_bench.rendering.table import ALL
 from mmedit_bench.runs.spec import canonical
@@ -12,38 +13,31 @@ from mmedit_bench.scoring.families import family_named
 from mmedit_bench.scoring.scores import RunScores
 
 FIELDS = (
-    "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version", "limit",
-    "editor", "editor_version", "editor_options", "control", "fingerprint", "family", "sort", "column",
-    "label", "value", "low", "high", "n", "edits", "complete", "done", "planned", "failed",
-    "seconds_per_edit", "bytes_per_edit",
+    "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version",
+    "protocol_options", "limit", "editor", "editor_version", "editor_options", "control", "fingerprint",
+    "baseline", "family", "moment", "sort", "column", "label", "value", "low", "high", "n", "edits", "reason",
+    "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
 )  # fmt: skip
 
 
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
-    """A header and, for every run, one line per sort and column; values in percent, as exact as stored.
+    """A header and, for every run, one line per moment, sort and column; values in percent, exact.
 
-    Numbers that do not exist are empty fields.
+    Numbers that do not exist are empty fields, and `reason` says why.
     """
     family_named(family)
     file = io.StringIO()
     writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
     writer.writeheader()
     for run in runs:
-        scores = run.family(family)
         common = _common(run) | {"family": family}
-        for sort, cells in {ALL: scores.overall, **scores.by_sort}.items():
-            for column, cell in cells.items():
-                writer.writerow(
-                    common
-                    | {"sort": sort, "column": column, "label": cell.label}
-                    | {
-                        "value": cell.value,
-                        "low": cell.low,
-                        "high": cell.high,
-                        "n": cell.n,
-                        "edits": cell.edits,
-                    }
-                )
+        run.family(family)  # refuses one that was not recorded
+        for moment, found in run.at.items():
+            scores = found[family]
+            for sort, cells in {ALL: scores.overall, **scores.by_sort}.items():
+                place = common | {"moment": moment, "sort": sort}
+                for column, cell in cells.items():
+                    writer.writerow(place | {"column": column} | asdict(cell))
     return file.getvalue()
 
 
@@ -52,6 +46,8 @@ def _common(run: RunScores) -> dict[str, object]:
     counts = run.counts
     return {name: spec[name] for name in FIELDS if name in spec} | {
         "editor_options": canonical(spec["editor_options"]),
+        "protocol_options": canonical(spec["protocol_options"]),
+        "baseline": run.baseline,
         "control": int(run.control),
         "fingerprint": run.spec.fingerprint,
         "complete": int(run.complete),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mmedit_bench.rendering.table import Block
-from mmedit_bench.rendering.wording import seconds, size, with_margin
+from mmedit_bench.rendering.wording import explained, seconds, size, with_margin
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
 
@@ -49,6 +49,8 @@ def _block(block: Block) -> str:
                 ]
             )
         )
+    for note in explained(block.reasons):
+        lines += ["", escaped(note)]
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.columns import HEADLINE, Column, column, in_order
 from mmedit_bench.scoring.families import Family, family_named
 from mmedit_bench.scoring.scores import Cell, Cells, RunScores
@@ -28,6 +29,14 @@ class BlockKey(NamedTuple):
     suite_digest: str
     backbone_digest: str
     protocol_version: str
+    protocol_options: str
+    """As JSON with one spelling."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The protocol's options in words, those left open aside."""
+        values = json.loads(self.protocol_options)
+        return tuple(f"{name}={value}" for name, value in sorted(values.items()) if value is not None)
 
 
 class Rank(NamedTuple):
@@ -41,14 +50,14 @@ class Rank(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunRow:
     """One run in a table."""
 
     name: str
     scores: RunScores
     cells: Cells
     rank: Rank | None
-    """None for controls, for runs that are not complete, and where there is no mean."""
+    """None for controls, for runs that are not complete, and where the mean or its interval is missing."""
 
     @property
     def status(self) -> str:
@@ -66,7 +75,7 @@ class Block:
     key: BlockKey
     family: Family
     sort: str
-    rows: tuple[Row, ...]
+    rows: tuple[RunRow, ...]
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
@@ -74,12 +83,21 @@ class Block:
             labels = sorted({row.cells[item.key].label for row in self.rows if item.key in row.cells})
             if len(labels) > 1:
                 raise BenchError(f"column {item.key} would mix {' and '.join(labels)}; use one scorer family")
+        first = self.rows[0].scores
+        for row in self.rows[1:]:
+            if row.scores.baseline != first.baseline:
+                raise BenchError(
+                    f"runs {first.spec.folder_name} and {row.scores.spec.folder_name} are measured against "
+                    f"different baselines ({first.baseline[:12]} and {row.scores.baseline[:12]}), so their "
+                    "numbers are not comparable; run both on one machine with the same options"
+                )
 
     @property
     def title(self) -> str:
         """Suite, backbone, protocol and split in words."""
         key = self.key
-        parts = [f"{key.suite} on {key.backbone}", key.protocol, f"split {key.split}"]
+        protocol = " ".join([key.protocol, *key.options])
+        parts = [f"{key.suite} on {key.backbone}", protocol, f"split {key.split}"]
         parts += [] if key.limit is None else [f"first {key.limit} needed edits"]
         parts += [] if self.sort == ALL else [f"{self.sort}s only"]
         return ", ".join(parts)
@@ -99,15 +117,27 @@ class Block:
         """Further probe kinds and strata that were asked; group means are left out."""
         return tuple(item for item in self.columns if item.key not in HEADLINE and "/" in item.key)
 
+    @property
+    def reasons(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Why a number or an interval of the table is missing, with the names of the rows concerned."""
+        found: dict[str, dict[str, None]] = defaultdict(dict)
+        for row in self.rows:
+            for item in (*self.headline, *self.strata):
+                cell = row.cells.get(item.key)
+                if cell is not None and cell.reason is not None:
+                    found[cell.reason][row.name] = None
+        return tuple((reason, tuple(names)) for reason, names in found.items())
+
 
 def blocks(runs: Iterable[RunScores], family: str, *, sort: str = ALL) -> list[Block]:
     """One table for each suite, backbone, protocol and split among `runs`, in their order of names.
 
     `sort` restricts the numbers to corrections or counterfactuals. Raises `BenchError` for an
-    unknown family or sort, and for runs that were scored by different rules.
+    unknown family or sort, for runs that were scored by different rules or are measured against
+    different baselines, and for two runs that claim to be one.
     """
     chosen = family_named(family)
-    distinct = list({run.spec.fingerprint: run for run in runs}.values())
+    distinct = once(runs)
     rules = {(run.normalizer, json.dumps(dict(run.bootstrap), sort_keys=True)) for run in distinct}
     if len(rules) > 1:
         raise BenchError("these runs were scored by different rules; score all of them with this version")
@@ -118,12 +148,29 @@ def blocks(runs: Iterable[RunScores], family: str, *, sort: str = ALL) -> list[B
     return [_block(key, grouped[key], chosen, sort) for key in order]
 
 
+def once(runs: Iterable[RunScores]) -> list[RunScores]:
+    """`runs`, each once. Raises `BenchError` if two with one fingerprint say different things."""
+    found: dict[str, RunScores] = {}
+    for run in runs:
+        other = found.setdefault(run.spec.fingerprint, run)
+        for name in ("artefact", "baseline", "predictions"):
+            mine, theirs = getattr(run, name), getattr(other, name)
+            if mine != theirs:
+                raise BenchError(
+                    f"two runs are called {run.spec.folder_name}, but differ in {name} "
+                    f"({str(theirs)[:12]} and {str(mine)[:12]}); leave one of them out"
+                )
+    return list(found.values())
+
+
 def ranks(cells: Sequence[Cell]) -> list[Rank]:
     """Rank intervals: a row may have any place that no clearly better or worse row takes from it.
 
-    One row is clearly better than another if its interval lies wholly above the other's.
+    One row is clearly better than another if its interval lies wholly above the other's. All cells
+    have intervals.
     """
-    bounds = [(cell.low or 0.0, cell.high or 0.0) for cell in cells]
+    bounds = [(cell.low, cell.high) for cell in cells if cell.low is not None and cell.high is not None]
+    assert len(bounds) == len(cells)
     return [
         Rank(
             1 + sum(other_low > high for other_low, _ in bounds),
@@ -137,16 +184,14 @@ def _key(run: RunScores) -> BlockKey:
     spec = run.spec
     return BlockKey(
         spec.suite, spec.backbone, spec.protocol, spec.split, spec.limit,
-        spec.suite_digest, spec.backbone_digest, spec.protocol_version,
+        spec.suite_digest, spec.backbone_digest, spec.protocol_version, canonical(spec.protocol_options),
     )  # fmt: skip
 
 
 def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) -> Block:
     cells = {run.spec.fingerprint: _cells(run, family, sort) for run in runs}
     ranked = [
-        run
-        for run in runs
-        if run.complete and not run.control and _mean(cells[run.spec.fingerprint]) is not None
+        run for run in runs if run.complete and not run.control and _has_interval(cells[run.spec.fingerprint])
     ]
     places = ranks([cells[run.spec.fingerprint]["mean"] for run in ranked])
     rank_of = {run.spec.fingerprint: place for run, place in zip(ranked, places, strict=True)}
@@ -157,7 +202,7 @@ def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) 
         return run.control, not run.complete, -1.0 if mean is None else -mean, names[run.spec.fingerprint]
 
     rows = tuple(
-        Row(names[mark], run, cells[mark], rank_of.get(mark))
+        RunRow(names[mark], run, cells[mark], rank_of.get(mark))
         for run in sorted(runs, key=order)
         for mark in [run.spec.fingerprint]
     )
@@ -178,8 +223,12 @@ def _mean(cells: Cells) -> float | None:
     return cells["mean"].value if "mean" in cells else None
 
 
+def _has_interval(cells: Cells) -> bool:
+    return "mean" in cells and cells["mean"].half_width is not None
+
+
 def _names(runs: Sequence[RunScores]) -> Mapping[str, str]:
-    """By fingerprint: the editor's name, with its options where they were set, unique in the table."""
+    """By fingerprint: the editor's name, with the options that differ from its own, unique in the table."""
     names = {run.spec.fingerprint: " ".join([run.spec.editor, *_options(run)]) for run in runs}
     shared = Counter(names.values())
     return {mark: name if shared[name] == 1 else f"{name} #{mark[:8]}" for mark, name in names.items()}

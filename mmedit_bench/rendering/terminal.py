@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmedit_bench.rendering.table import Block, Row
-from mmedit_bench.rendering.wording import MISSING, margin, number, seconds, size
+from mmedit_bench.rendering.table import Block, RunRow
+from mmedit_bench.rendering.wording import explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
 from mmedit_bench.scoring.scores import Cell
 
@@ -52,7 +52,7 @@ def _table(block: Block, columns: Sequence[Column], *, costs: bool) -> Table:
     return table
 
 
-def _texts(row: Row, columns: Sequence[Column], *, costs: bool) -> list[Text]:
+def _texts(row: RunRow, columns: Sequence[Column], *, costs: bool) -> list[Text]:
     name = f"{row.name} ({row.status})" if row.status and costs else row.name
     texts = [name, *(_number(row.cells.get(column.key)) for column in columns)]
     if costs:
@@ -66,7 +66,7 @@ def _number(cell: Cell | None) -> str:
     return f"{number(cell)}±{margin(cell)}" if margin(cell) else number(cell)
 
 
-def _rank(row: Row) -> str:
+def _rank(row: RunRow) -> str:
     return str(row.rank) if row.rank else ""
 
 
@@ -84,6 +84,4 @@ def _notes(block: Block) -> list[str]:
         notes.append("Rows at the end without a place are controls.")
     if any(row.scores.counts.failed for row in block.rows):
         notes.append("A failed edit counts with the unedited model's answers.")
-    if any(cell.value is None for row in block.rows for cell in row.cells.values()):
-        notes.append(f"{MISSING} means that nothing was asked.")
-    return notes
+    return notes + explained(block.reasons)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mmedit_bench.scoring.scores import Cell
+from collections.abc import Iterable, Sequence
+
+from mmedit_bench.scoring.scores import TOO_FEW, Cell
 
 MISSING = "–"
 """Stands where nothing was measured: not the same as 0."""
@@ -14,13 +16,22 @@ def number(cell: Cell | None) -> str:
 
 
 def margin(cell: Cell | None) -> str:
-    """Half the interval's length, with one decimal; empty where there is no value."""
+    """Half the interval's length, with one decimal; empty where there is no interval."""
     return "" if cell is None or cell.half_width is None else f"{cell.half_width:.1f}"
 
 
 def with_margin(cell: Cell | None) -> str:
     """Value ± half the interval."""
     return f"{number(cell)} ±{margin(cell)}" if margin(cell) else number(cell)
+
+
+def explained(reasons: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """Notes under a table: what a dash and a number without an interval mean there, and in which rows."""
+    return [
+        f"{sign} {reason} ({', '.join(names)})."
+        for reason, names in reasons
+        for sign in ["No ±:" if reason == TOO_FEW else f"{MISSING}:"]
+    ]
 
 
 def seconds(value: float | None) -> str:

@@ -5,12 +5,12 @@ Metrics say which kinds of evidence they need; a run records those that its spec
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from mmedit_bench.errors import BadData, BadRecord
+from mmedit_bench.runs.files import finite
 
 ANSWER, ARGMAX, LOGPROBS, TOP10, KL = "answer", "argmax", "logprobs", "top10", "kl"
 
@@ -112,7 +112,7 @@ def _numbers(value: object, name: str) -> tuple[float, ...] | None:
     items = _items(value, name)
     if items is None:
         return None
-    if not all(type(item) in (int, float) and math.isfinite(item) for item in items):
+    if not all(map(finite, items)):
         raise BadRecord(f"{name} must be a list of finite numbers")
     return tuple(float(item) for item in items)
 

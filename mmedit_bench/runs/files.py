@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import tempfile
@@ -39,13 +40,27 @@ def read_regular(path: Path, most: int = MOST_SMALL) -> bytes:
 
 
 def parsed(text: str | bytes) -> Any:
-    """JSON without NaN, without infinities and without a key that stands twice. Raises `BadRecord`."""
+    """JSON without NaN, without infinities and without a key that stands twice. Raises `BadRecord`.
+
+    Half a surrogate pair, which JSON can spell and no file can hold as text, is refused as well.
+    """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]
+            json.dumps(value, ensure_ascii=False).encode()
     except BadRecord:
         raise
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"not JSON: {error}") from None
+    return value
+
+
+def finite(value: object) -> bool:
+    """Whether a JSON value is a number that a float can hold; true and false are none."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # an integer may have any number of digits
+        return False
 
 
 def write_whole(path: Path, data: bytes) -> None:

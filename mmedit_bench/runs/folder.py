@@ -104,6 +104,7 @@ class Manifest:
                 values["control"],
                 values["source"],
             )
+            _typed(manifest)
             contradiction = manifest.text().encode() != text
         except BadRecord:
             raise
@@ -112,6 +113,19 @@ class Manifest:
         if contradiction:
             raise BadRecord(f"{path}: seal or fingerprint contradict the rest; it was changed by hand")
         return manifest
+
+
+def _typed(manifest: Manifest) -> None:
+    """Refuse a manifest whose fields are of other types than a run writes."""
+    kept = manifest.selection
+    counts = (kept.considered, kept.already_right, manifest.units, manifest.asks)
+    texts = (*kept.cases, manifest.baseline, manifest.source)
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise TypeError("a count is no number")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(manifest.artefact, str | None):
+        raise TypeError("an id, a digest or the source is no text")
+    if not isinstance(manifest.control, bool):
+        raise TypeError("control is neither true nor false")
 
 
 @dataclass(frozen=True, slots=True)

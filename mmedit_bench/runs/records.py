@@ -7,7 +7,6 @@ error. What the probes are about and what would have been right stands elsewhere
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.evidence import Reading
-from mmedit_bench.runs.files import MOST_BYTES, parsed, read_regular
+from mmedit_bench.runs.files import MOST_BYTES, finite, parsed, read_regular
 from mmedit_bench.runs.spec import canonical
 
 Status = Literal["ok", "failed"]
@@ -128,7 +127,7 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
     if not isinstance(kind, str) or kind not in _TYPES:
         raise BadRecord(f"kind is {kind!r}, not one of {', '.join(_TYPES)}")
     head: dict[str, Any] = {"unit": str, "step": int, "closes": str | None, "kind": str}
-    known: dict[str, dict[str, Any]] = {
+    fields_of: Mapping[str, Mapping[str, Any]] = {
         "apply": {"request": str, "status": str, "error": str | None},
         "ask": {
             "case": str, "moment": str, "edits": list, "status": str, "error": str | None, "probes": list,
@@ -137,7 +136,7 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
         "restore": {},
         "measure": {"measure": str, "moment": str, "values": dict},
     }  # fmt: skip
-    fields = dict(_fields(values, head | known[kind]))
+    fields = dict(_fields(values, head | dict(fields_of[kind])))
     del fields["kind"]
     if fields["step"] < 0:
         raise BadRecord("step is negative")
@@ -155,10 +154,8 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
         fields["probes"] = tuple(_probe(item, kinds) for item in fields["probes"])
         if len({probe.id for probe in fields["probes"]}) < len(fields["probes"]):
             raise BadRecord("two probes bear the same id")
-    if kind == "measure":
-        numbers = fields["values"].values()
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-            raise BadRecord("values must be finite numbers by name")
+    if kind == "measure" and not all(map(finite, fields["values"].values())):
+        raise BadRecord("values must be finite numbers by name")
     return _TYPES[kind](**fields)
 
 

@@ -19,6 +19,13 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+]|-(?!-))*")
 """Names become parts of a folder's name, joined by "--"."""
 
 
+_TYPES: Mapping[str, Any] = {
+    "evidence": list | tuple, "editor_settings": Mapping, "editor_options": Mapping,
+    "artefact": str | None, "protocol_options": Mapping, "limit": int | None, "seed": int, "batch_size": int,
+}  # fmt: skip
+"""Types of the fields that are no texts, as JSON gives them."""
+
+
 def canonical(value: Any) -> str:
     """`value` as JSON with one spelling: sorted keys, no spaces, no NaN. Raises `BadData`."""
     try:
@@ -103,4 +110,10 @@ class RunSpec:
             raise BadData(f"run spec lacks {', '.join(missing)}")
         if unknown := sorted(values.keys() - known):
             raise BadData(f"run spec has unknown fields {', '.join(unknown)}")
+        for name, value in values.items():
+            wanted = _TYPES.get(name, str)
+            if isinstance(value, bool) or not isinstance(value, wanted):
+                raise BadData(f"run spec: {name} has the wrong type, {type(value).__name__}")
+        if not all(isinstance(kind, str) for kind in values["evidence"]):
+            raise BadData("run spec: evidence must be a list of names")
         return cls(**values)

@@ -47,7 +47,12 @@ class Checked:
 
 def protocol_of(spec: RunSpec) -> EditingProtocol:
     """The protocol that a spec names, with its options. Raises `BenchError` for another version of it."""
-    made: EditingProtocol = PROTOCOLS.load(spec.protocol)(**spec.protocol_options)
+    try:
+        made: EditingProtocol = PROTOCOLS.load(spec.protocol)(**spec.protocol_options)
+    except TypeError as error:  # an option that the protocol does not have
+        raise BadRecord(
+            f"run {spec.folder_name}: protocol {spec.protocol} refuses its options: {error}"
+        ) from None
     if made.version != spec.protocol_version:
         raise BadRecord(
             f"run {spec.folder_name} follows version {spec.protocol_version} of protocol {spec.protocol}, "
@@ -177,19 +182,20 @@ def _same_data(spec: RunSpec, suite: Suite) -> None:
 
 
 def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline) -> None:
-    """Each ask must answer exactly its case's probes, at as many positions as the reference has."""
-    known = {case.id: case for case in cases}
+    """Baseline and asks must hold exactly each case's probes, at as many positions as references have."""
+    run = f"run {state.manifest.spec.folder_name}"
+    wanted = {case.id: [probe.id for probe in case.probes] for case in cases}
+    for case, ids in wanted.items():
+        if [base.id for base in baseline.probes[case]] != ids:
+            raise BadRecord(f"{run}: the baseline's probes of case {case} are not the suite's, in order")
     for ask in state.asks:
-        where = f"run {state.manifest.spec.folder_name}: predictions.jsonl, unit {ask.unit}, case {ask.case}"
-        wanted = [probe.id for probe in known[ask.case].probes]
-        if [probe.id for probe in ask.probes] != wanted:
-            found = {probe.id for probe in ask.probes}
-            lacking = next((id for id in wanted if id not in found), None)
+        where = f"{run}: predictions.jsonl, unit {ask.unit}, case {ask.case}"
+        found = [probe.id for probe in ask.probes]
+        if found != wanted[ask.case]:
+            lacking = next((id for id in wanted[ask.case] if id not in found), None)
             what = f"probe {lacking} has no answer" if lacking else "its probes are not the suite's, in order"
             raise BadRecord(f"{where}: {what}")
         for probe, base in zip(ask.probes, baseline.probes[ask.case], strict=True):
-            if probe.id != base.id:
-                raise BadRecord(f"{where}: the baseline has probe {base.id} where {probe.id} is asked")
             positions = probe.reading.argmax
             if positions is not None and len(positions) != len(base.target):
                 raise BadRecord(

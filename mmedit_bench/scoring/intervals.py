@@ -1,12 +1,14 @@
-"""95 % intervals by the percentile bootstrap, clustered by edit (by sequence where edits accumulate).
+"""95 % intervals by the percentile bootstrap, clustered by unit: an edit, or a sequence of edits.
 
-An edit's probes succeed and fail together, so edits are resampled, never probes: each of R
-resamples draws as many clusters as there are, with replacement, every column is averaged over the
-edits in them, and the interval spans the 2.5th to the 97.5th percentile of those averages. Drawing
-is expressed as multinomial counts, which makes the whole computation one matrix product.
+What shares a unit succeeds and fails together, so units are resampled, never edits of one sequence
+or probes of one edit: each of R resamples draws as many units as there are, with replacement, every
+column is averaged over the edits in them, and the interval spans the 2.5th to the 97.5th percentile
+of those averages. Drawing is expressed as multinomial counts, which makes the whole computation one
+matrix product.
 
-Where all edits agree the interval has no width. That says that the resamples cannot tell more, not
-that the number is certain.
+A few units cannot say how far others would lie from them: below `FEWEST` there is no interval. Where
+all edits agree the interval has no width. That says that the resamples cannot tell more, not that
+the number is certain.
 """
 
 from __future__ import annotations
@@ -23,15 +25,26 @@ Floats = NDArray[np.float64]
 RESAMPLES = 2000
 SEED = 20240919
 LEVEL = 95
+FEWEST = 5
+"""Units that an interval needs, at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean and its interval, in the units of the values. `low <= value <= high`."""
+    """A mean and its interval, in the units of the values. `low <= value <= high`.
+
+    Both bounds are None where there are too few units for an interval.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+    def times(self, factor: float) -> Estimate:
+        """The same in other units; `factor` is positive."""
+        if self.low is None or self.high is None:
+            return Estimate(factor * self.value, None, None)
+        return Estimate(factor * self.value, factor * self.low, factor * self.high)
 
 
 @lru_cache(maxsize=16)
@@ -61,21 +74,27 @@ def estimates(
     has none; `clusters` names each edit's cluster. An edit has one vote in a column, however many
     probes it brings. A group averages columns or earlier groups, inside every resample, so that its
     interval reflects that all of them come from the same edits. None where nothing was measured, or
-    where a group lacks a part. The order of the edits does not matter.
+    where a group lacks a part; without bounds where a column, or a part of a group, was measured in
+    fewer than `FEWEST` clusters. The order of the edits does not matter.
     """
     order = sorted(range(len(values)), key=lambda row: (clusters[row], *np.nan_to_num(values[row], nan=-1.0)))
     values = values[order]
     points = dict(zip(columns, _means(np.ones((1, len(values))), values).T, strict=True))
     samples = dict.fromkeys(columns, np.full(1, np.nan))
+    behind = dict.fromkeys(columns, 0)
     if len(values):
         _, index = np.unique([clusters[row] for row in order], return_inverse=True)
+        behind = {name: len(set(index[~np.isnan(values[:, place])])) for place, name in enumerate(columns)}
         counts = resample_counts(int(index.max()) + 1, resamples=resamples, seed=seed)[:, index]
         samples = dict(zip(columns, _means(counts, values).T, strict=True))
     for name, parts in groups.items():
         complete = all(part in points for part in parts)
         for table in (points, samples):
             table[name] = np.mean([table[part] for part in parts], axis=0) if complete else np.full(1, np.nan)
-    return {name: _estimate(float(points[name][0]), samples[name]) for name in points}
+        behind[name] = min((behind.get(part, 0) for part in parts), default=0)
+    return {
+        name: _estimate(float(points[name][0]), samples[name], wide=behind[name] >= FEWEST) for name in points
+    }
 
 
 def differences(
@@ -109,9 +128,11 @@ def _means(counts: Floats, values: Floats) -> Floats:
     return result
 
 
-def _estimate(value: float, sample: Floats) -> Estimate | None:
+def _estimate(value: float, sample: Floats, *, wide: bool) -> Estimate | None:
     if np.isnan(value):
         return None
+    if not wide:
+        return Estimate(value, None, None)
     seen = sample[~np.isnan(sample)]  # a rare stratum may be absent from some resamples
     tail = (100 - LEVEL) / 2
     low, high = np.percentile(seen, [tail, 100 - tail]) if len(seen) else (value, value)

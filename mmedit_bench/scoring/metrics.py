@@ -1,4 +1,4 @@
-"""The measurements of one probe, each in [0, 1]. A score is their mean; see `families` for the pairs.
+"""The measurements of one probe, each in [0, 1]. A score is their mean; `families` pairs them.
 
 Symbols: a answer by free greedy decoding; r reference; n(.) normalisation; y_1..y_T token ids of the
 reference, of which y_T is the end token; p_t most likely token at position t when y_1..y_{t-1} are
@@ -7,14 +7,69 @@ given (teacher forcing); a', p' the same before the edit.
 The end token counts in the two `exact` measurements, because a model that goes on talking does not
 give the reference; it is left out of the two token averages, where it would be a free point for
 every short answer.
+
+`METRICS`, at the end, is what this module registers under `mmedit_bench.metrics`. A measurement of
+evidence that is recorded already needs a line there, and a test; nothing else knows metrics by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadData, BadRecord
+from mmedit_bench.runs.evidence import ANSWER, ARGMAX, KINDS, Reading
 from mmedit_bench.scoring.normalize import same_answer
+
+Side = Literal["change", "keep"]
+"""The probes that the edit should reach, and those that it should leave alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that is known of one probe of one run: what a metric may read."""
+
+    kind: str
+    reference: str
+    target: tuple[int, ...]
+    """Token ids of the reference, end token included."""
+    edited: Reading
+    before: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measurement: its name, what it needs, where it belongs, and how it is read."""
+
+    label: str
+    needs: tuple[str, ...]
+    """Kinds of evidence (`runs.evidence`) that a run must have recorded."""
+    side: Side
+    family: str
+    """Name of the pair that it makes with the metric of the other side."""
+    title: str
+    """What the family measures, in plain words; the same on both sides."""
+    read: Callable[[Seen], float | None]
+    """In [0, 1]; None where the edited model gave nothing to measure."""
+
+    def __post_init__(self) -> None:
+        if unknown := [kind for kind in self.needs if kind not in KINDS]:
+            raise BadData(f"metric {self.label}: there is no evidence {unknown[0]!r}; {', '.join(KINDS)} are")
+        if self.side not in ("change", "keep"):
+            raise BadData(f"metric {self.label}: side is {self.side!r}, not change or keep")
+
+    def of(self, seen: Seen) -> float | None:
+        """The measurement, or None where what it needs does not exist: a route answers by text alone.
+
+        Raises `BadData` for a value outside [0, 1].
+        """
+        if any(getattr(seen.edited, kind) is None for kind in self.needs):
+            return None
+        value = self.read(seen)
+        if value is not None and not 0 <= value <= 1:  # NaN is neither
+            raise BadData(f"metric {self.label} gives {value}; a measurement lies in [0, 1]")
+        return value
 
 
 def generation_exact(answer: str, reference: str) -> float:
@@ -60,3 +115,31 @@ def _check(one: Sequence[int], other: Sequence[int]) -> None:
 
 def _share_equal(one: Sequence[int], other: Sequence[int]) -> float:
     return sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
+
+
+def _with_target(measure: Callable[[Sequence[int], Sequence[int]], float]) -> Callable[[Seen], float]:
+    return lambda seen: measure(seen.edited.argmax or (), seen.target)
+
+
+def _with_before(measure: Callable[[Sequence[int], Sequence[int]], float]) -> Callable[[Seen], float]:
+    return lambda seen: measure(seen.edited.argmax or (), seen.before.argmax or ())
+
+
+_FREE = ("generation", "free generation, whole answer")
+_WHOLE = ("teacher_forced_exact", "teacher forcing, whole answer")
+_TOKEN = ("teacher_forced_token", "teacher forcing, token average")
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "generation_exact", (ANSWER,), "change", *_FREE,
+        lambda seen: generation_exact(seen.edited.answer, seen.reference),
+    ),
+    Metric(
+        "generation_same", (ANSWER,), "keep", *_FREE,
+        lambda seen: generation_same(seen.edited.answer, seen.before.answer),
+    ),
+    Metric("teacher_forced_exact", (ARGMAX,), "change", *_WHOLE, _with_target(teacher_forced_exact)),
+    Metric("agreement_exact", (ARGMAX,), "keep", *_WHOLE, _with_before(agreement_exact)),
+    Metric("teacher_forced_token", (ARGMAX,), "change", *_TOKEN, _with_target(teacher_forced_token)),
+    Metric("agreement_top1", (ARGMAX,), "keep", *_TOKEN, _with_before(agreement_top1)),
+)  # fmt: skip

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mmedit_bench.errors import BenchError
-from mmedit_bench.runs.folder import RunState
+from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.intervals import Estimate, differences
-from mmedit_bench.scoring.score import GROUPS, edit_values
-
-if TYPE_CHECKING:
-    from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.scoring.score import GROUPS, edit_values, measured_against
 
 
-def paired(run: RunState, other: RunState, suite: Suite, family: str) -> dict[str, Estimate | None]:
+def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | None]:
     """`run` minus `other` in percentage points, by column and group, with 95 % intervals.
 
-    An interval that leaves out 0 says that the two differ on edits such as these. Raises
-    `BenchError` if the runs did not make the same edits.
+    Resampled by unit, as scores are: no bounds where there are too few units, and None where one of
+    the two has nothing to compare. An interval that leaves out 0 says that the two differ on edits
+    such as these. Raises `BenchError` if the runs did not make the same edits, in the same units, or
+    are measured against different baselines.
     """
-    mine, theirs = edit_values(run, suite, family), edit_values(other, suite, family)
-    if mine[:3] != theirs[:3]:
+    names = run.state.manifest.spec.folder_name, other.state.manifest.spec.folder_name
+    mine, theirs = edit_values(run, family), edit_values(other, family)
+    if (mine.cases, mine.units, mine.columns) != (theirs.cases, theirs.units, theirs.columns):
         raise BenchError(
-            f"runs {run.manifest.spec.folder_name} and {other.manifest.spec.folder_name} did not make the "
-            "same edits; compare runs of one suite, backbone, protocol and limit that are both complete"
+            f"runs {names[0]} and {names[1]} did not make the same edits; compare runs of one suite, "
+            "backbone, protocol and limit that are both complete"
         )
-    found = differences(mine.values, theirs.values, mine.units, mine.columns, GROUPS)
-    return {
-        name: None if e is None else Estimate(100 * e.value, 100 * e.low, 100 * e.high)
-        for name, e in found.items()
-    }
+    if measured_against(run) != measured_against(other):
+        raise BenchError(
+            f"runs {names[0]} and {names[1]} are measured against different baselines; run one of them again"
+        )
+    empty = mine.empty | theirs.empty
+    found = differences(mine.without(empty), theirs.without(empty), mine.units, mine.columns, GROUPS)
+    return {name: None if estimate is None else estimate.times(100) for name, estimate in found.items()}

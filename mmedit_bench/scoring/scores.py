@@ -1,24 +1,36 @@
-"""The scores of one run as values, and scores.json."""
+"""The scores of one run as values, and scores.json.
+
+The file is for people and their scripts. Nothing here reads it back: whoever wants scores computes
+them from the answers.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.errors import BenchError
+from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.families import family_named
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "scores.json"
+
+NOTHING_ASKED = "nothing was asked"
+TEXT_ALONE = "a route answered some of these probes with a text alone, of which this reads nothing"
+TOO_FEW = "too few independent edits or sequences for an interval"
+"""Why a cell lacks a number or an interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of a table, in percent, with its 95 % interval. All three are None if n is 0."""
+    """One number of a table, in percent, with its 95 % interval.
+
+    An empty cell has no value, a cell of too few units no bounds; either way `reason` says why.
+    """
 
     value: float | None
     low: float | None
@@ -29,6 +41,8 @@ class Cell:
     """Edits behind the number; each has one vote."""
     label: str
     """What was measured; numbers with different labels are not comparable."""
+    reason: str | None = None
+    """Why there is no number, or no interval; None where both are there."""
 
     @property
     def half_width(self) -> float | None:
@@ -69,6 +83,7 @@ class Counts:
     considered: int
     already_right: int
     planned: int
+    """Times that a case is to be asked at the end of a unit: once per edit, where edits are made alone."""
     done: int
     failed: int
 
@@ -86,16 +101,33 @@ class RunScores:
     bootstrap: Mapping[str, Any]
     predictions: str
     """sha256 of the predictions scored."""
+    baseline: str
+    """sha256 of the requests' and probes' readings before any edit, in the evidence every run has."""
+    artefact: str | None
+    """sha256 of what the editor had learned."""
+    source: str
+    """Distribution and version that the editor came from, as the run says."""
     families: Mapping[str, FamilyScores]
+    """What was measured at the end of units: the headline."""
+    left_out: Mapping[str, str]
+    """Why a family is not among them, by its name."""
+    moments: Mapping[str, Mapping[str, FamilyScores]] = field(default_factory=dict)
+    """The same at every other moment that cases were asked at, in the schedule's order."""
     cost: Cost = field(default=Cost(), compare=False)
     """From timings.jsonl. Not part of scores.json, which is the same on every machine."""
 
     def family(self, name: str) -> FamilyScores:
-        """The scores of one family. Raises `BenchError` for one that was not computed."""
+        """The scores of one family. Raises `BenchError` for one that the run has no evidence of."""
         family_named(name)
         if name not in self.families:
-            raise BenchError(f"run {self.spec.folder_name} was not scored with {name}; score it again")
+            why = self.left_out.get(name, "it was not scored with it; score it again")
+            raise BenchError(f"run {self.spec.folder_name} has no numbers of {name}: {why}")
         return self.families[name]
+
+    @property
+    def at(self) -> Mapping[str, Mapping[str, FamilyScores]]:
+        """The scores at every moment by family, the end first."""
+        return {END: self.families, **self.moments}
 
     def text(self) -> str:
         """scores.json: the same bytes for the same predictions and data."""
@@ -103,34 +135,3 @@ class RunScores:
         del values["cost"]
         head = {"schema_version": SCHEMA_VERSION, "fingerprint": self.spec.fingerprint}
         return json.dumps(head | values, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """The inverse of `text`. Raises `BadRecord` naming the file for anything else."""
-        try:
-            values = json.loads(path.read_bytes())
-            if values.pop("schema_version") != SCHEMA_VERSION:
-                raise BadRecord(f"{path} was written by another version of mmedit-bench; score the run again")
-            fingerprint = values.pop("fingerprint")
-            values["spec"] = RunSpec.from_dict(values["spec"])
-            values["counts"] = Counts(**values["counts"])
-            values["families"] = {name: _family(item) for name, item in values["families"].items()}
-            scores = cls(**values)
-            if scores.spec.fingerprint != fingerprint:
-                raise BadRecord(f"{path}: fingerprint and spec contradict each other; score the run again")
-        except BadRecord:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, BenchError) as error:
-            raise BadRecord(
-                f"{path} cannot be read: {type(error).__name__}: {error}; score the run again"
-            ) from None
-        return scores
-
-
-def _family(values: Mapping[str, Any]) -> FamilyScores:
-    by_sort = {sort: _cells(cells) for sort, cells in values["by_sort"].items()}
-    return FamilyScores(values["family"], _cells(values["overall"]), by_sort)
-
-
-def _cells(values: Mapping[str, Any]) -> dict[str, Cell]:
-    return {column: Cell(**cell) for column, cell in values.items()}

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mmedit_bench.cases import SORTS, EditCase, EditRequest, ImageRef, Probe, Query
-from mmedit_bench.runs.folder import Manifest, RunFolder, SelectionSummary
-from mmedit_bench.runs.records import AskRecord, ProbeRecord, Reading, Status
+from mmedit_bench.runs.baseline import BaseProbe
+from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.spec import RunSpec
+from tests.fakes.folder import SPEC, write_run
 
 THINGS = ("tangerine", "umbrella", "trumpet", "snail", "kite", "lantern", "anchor", "cactus")
 OTHERS = ("a violin", "two", "green", "no", "Lisbon", "the sea")
@@ -134,59 +135,62 @@ def fake_run(
     *,
     backbone: str = "blip2-opt-mini",
     limit: int | None = None,
+    source: str = "fakes 1.0",
     **changes: Any,
 ) -> Path:
     """Write a run folder and return it. `changes` replace fields of its spec."""
-    cases = suite.cases("evaluation")[:limit]
-    values: dict[str, Any] = {
+    values = SPEC | {
         "suite": suite.name, "suite_digest": suite.digest, "split": "evaluation",
         "backbone": backbone, "backbone_digest": hashlib.sha256(backbone.encode()).hexdigest(),
-        "editor": editor.name, "editor_version": "1", "editor_source": "fakes 1.0",
-        "editor_options": dict(editor.options), "editor_code": "c0de" * 16,
-        "protocol": "one-step", "protocol_version": "1", "limit": limit, "seed": 0, "dtype": "float32",
-        "device": "cpu", "batch_size": 16, "core_code": "c0re" * 16, "torch": "2.13", "transformers": "5.0",
+        "editor": editor.name, "editor_options": dict(editor.options), "limit": limit,
     }  # fmt: skip
     spec = RunSpec(**(values | changes))
-    selection = SelectionSummary(len(cases) + 7, 7, tuple(case.id for case in cases))
-    folder = RunFolder(out / spec.folder_name)
-    done = cases if editor.stops is None else cases[: editor.stops]
-    with folder.writing():
-        folder.announce(Manifest(spec, selection, len(cases), len(cases), editor.control))
-        records = [_record(case, editor, spec, failed=i < editor.fails) for i, case in enumerate(done)]
-        cost = {"seconds": editor.seconds, "edit_bytes": editor.nbytes}
-        timings = [{"unit": case.id, "step": 0, "case": case.id, **cost} for case in done]
-        folder.append(records, timings)
-    return folder.path
+
+    def reply(case: EditCase, probe: Probe, unit: str, edited: bool) -> Reading:
+        return _reply(case, probe, unit, editor, spec, edited)
+
+    return write_run(
+        out,
+        suite,
+        spec,
+        reply,
+        base_probe,
+        fails={case.id for case in suite.cases("evaluation")[: editor.fails]},
+        stops=editor.stops,
+        seconds=editor.seconds,
+        nbytes=editor.nbytes,
+        error="editing: ValueError: <b>no gradient</b>",
+        control=editor.control,
+        source=source,
+    )
 
 
-def _record(case: EditCase, editor: FakeEditor, spec: RunSpec, *, failed: bool) -> AskRecord:
-    rng = random.Random(f"{case.id} {editor.name} {spec.backbone}")
-    probes = []
-    for probe in case.probes:
-        target = (*probe.reference.encode(), 2)
-        keep = probe.kind.endswith("locality")
-        before = f"{random.Random(probe.id).choice(OTHERS)} once" if not keep else probe.reference
-        skill = editor.skill.get(probe.kind, editor.default)
-        good = not failed and rng.random() < skill
-        answer = {
-            (True, False): probe.reference, (True, True): before,
-            (False, False): before, (False, True): case.request.target + " indeed",
-        }[good, keep] if not failed else before  # fmt: skip
-        probes.append(
-            ProbeRecord(
-                probe.id,
-                answer,
-                _forced(answer, target),
-                target,
-                Reading(before, _forced(before, target)),
-            )
-        )
-    status: Status = "failed" if failed else "ok"
-    error = "editing: ValueError: <b>no gradient</b>" if failed else None
-    edits = () if failed else (case.id,)
-    return AskRecord(case.id, 1, case.id, edits, status, error, tuple(probes), True)
+def base_probe(probe: Probe) -> BaseProbe:
+    """What the unedited backbone says to a probe: right where it should stay right, wrong elsewhere."""
+    target = (*probe.reference.encode(), 2)
+    return BaseProbe(probe.id, target, _reading(_before(probe), target))
 
 
-def _forced(answer: str, target: tuple[int, ...]) -> tuple[int, ...]:
-    said = (*answer.encode(), 2, *([0] * len(target)))
-    return said[: len(target)]
+def _before(probe: Probe) -> str:
+    if probe.kind.endswith("locality"):
+        return probe.reference
+    return f"{random.Random(probe.id).choice(OTHERS)} once"
+
+
+def _reply(
+    case: EditCase, probe: Probe, unit: str, editor: FakeEditor, spec: RunSpec, edited: bool
+) -> Reading:
+    before = _before(probe)
+    skill = editor.skill.get(probe.kind, editor.default)
+    good = random.Random(f"{probe.id} {unit} {editor.name} {spec.backbone}").random() < skill
+    keep = probe.kind.endswith("locality")
+    answer = {
+        (True, False): probe.reference, (True, True): before,
+        (False, False): before, (False, True): case.request.target + " indeed",
+    }[good, keep]  # fmt: skip
+    return _reading(answer if edited else before, (*probe.reference.encode(), 2))
+
+
+def _reading(answer: str, target: tuple[int, ...]) -> Reading:
+    said = (*answer.encode(), 2, *([0] * len(target)))[: len(target)]
+    return Reading(answer, said, tuple(-0.5 if a == b else -4.0 for a, b in zip(said, target, strict=True)))

@@ -63,6 +63,7 @@ def test_blocks_keep_apart_what_is_not_comparable(tmp_path: Path) -> None:
         {},
         {"backbone": "other"},
         {"protocol": "sequential"},
+        {"protocol": "sequential", "protocol_options": {"length": 2}},
         {"limit": 2},
         {"backbone_digest": "0" * 64},
     ]

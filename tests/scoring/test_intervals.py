@@ -11,6 +11,7 @@ FEW = 300
 """Resamples: enough to compare two ways of computing, not enough for a paper."""
 GROUPS = {"pair": ("a", "b"), "all": ("pair", "c")}
 COLUMNS = ("a", "b", "c")
+PARTS = {"a": 0, "b": 1, "c": 2, "pair": (0, 1), "all": ((0, 1), 2)}
 VALUES = st.lists(
     st.tuples(*[st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.just(float("nan")))] * 3),
     min_size=1,
@@ -94,7 +95,8 @@ def test_clusters_widen_the_interval() -> None:
 @given(VALUES)
 def test_bounds_contain_the_value(rows) -> None:
     for one in estimates(np.array(rows), units(len(rows)), COLUMNS, GROUPS, resamples=50).values():
-        assert one is None or 0 <= one.low <= one.value <= one.high <= 1
+        assert one is None or 0 <= one.value <= 1
+        assert one is None or one.low is None or 0 <= one.low <= one.value <= one.high <= 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -147,7 +149,27 @@ def test_fast_enough_for_a_whole_suite() -> None:
     assert time.process_time() - started < 0.5
 
 
-@given(st.integers(2, 12), st.integers(0, 30))
+@pytest.mark.parametrize("count", range(1, 8))
+def test_fewer_than_five_clusters_give_no_interval(count: int) -> None:
+    """However many edits they hold: 500 mixed outcomes of one sequence are one observation."""
+    names = [f"u{row % count}" for row in range(500)]
+    values = np.random.default_rng(count).integers(0, 2, size=(500, 3)).astype(float)
+    for name, one in estimates(values, names, COLUMNS, GROUPS, resamples=FEW).items():
+        assert one is not None and one.value == pytest.approx(slow(values.tolist(), names, PARTS[name])[0])
+        assert (one.low is None, one.high is None) == (count < 5, count < 5)
+    other = differences(values, 1 - values, names, COLUMNS, GROUPS, resamples=FEW)
+    assert all(one and (one.low is None) == (count < 5) for one in other.values())
+
+
+def test_a_column_seen_in_few_clusters_has_no_interval_and_nor_have_its_groups() -> None:
+    values = np.ones((9, 3))
+    values[4:, 1] = np.nan
+    found = estimates(values, units(9), COLUMNS, GROUPS)
+    assert {name for name, one in found.items() if one and one.low is None} == {"b", "pair", "all"}
+    assert all(one and one.value == 1 for one in found.values())
+
+
+@given(st.integers(5, 12), st.integers(0, 30))
 def test_a_paired_interval_is_that_of_the_differences_in_every_resample(edits: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     mine, theirs = generator.random((edits, 2)), generator.random((edits, 2))
@@ -175,7 +197,9 @@ def test_a_paired_interval_is_that_of_the_differences_in_every_resample(edits: i
         assert estimate is not None
         expected = np.nanmean(mine[:, place]) - np.nanmean(theirs[:, place])
         assert estimate.value == pytest.approx(expected, abs=1e-9)
-        if samples:
+        if len({units[row] for row in range(edits) if present[row]}) < 5:
+            assert (estimate.low, estimate.high) == (None, None)
+        elif samples:
             low, high = np.percentile(samples, [2.5, 97.5])
             assert estimate.low == pytest.approx(min(low, expected), abs=1e-9)
             assert estimate.high == pytest.approx(max(high, expected), abs=1e-9)
