@@ -54,7 +54,8 @@ def carry_out(
     first = list({_baseline(order): i for i, order in reversed(list(enumerate(orders)))}.values())
     rest = [i for i in range(len(orders)) if i not in set(first)]
     outcomes: dict[int, Outcome] = {}
-    for stage in (sorted(first), rest):
+    # one process takes them in this order anyway, and need not begin twice
+    for stage in (sorted(first), rest) if jobs > 1 else ([*sorted(first), *rest],):
         left = stage
         while left:
             for i, outcome in _some(left, orders, out, jobs, artefacts):
