@@ -167,10 +167,10 @@ def _table(scores: list[RunScores]) -> str:
 
 
 def opening_first(scored: Sequence[tuple[Path, RunScores]]) -> list[Path]:
-    """The folders, those of the block first on which the means of the methods lie farthest apart.
+    """The folders, those of the block first on which most methods were run and differ most.
 
-    The page opens on the block of the first folder. Controls do not count: one of them is far from
-    the other everywhere.
+    The page opens on the block of the first folder. Among blocks with equally many methods it is the
+    one with the widest range of means. Controls do not count: they are far apart everywhere.
     """
     means: dict[tuple[str, str], list[float]] = {}
     for _, scores in scored:
@@ -178,8 +178,8 @@ def opening_first(scored: Sequence[tuple[Path, RunScores]]) -> list[Path]:
         mean = scores.family("generation").overall["mean"].value
         if mean is not None and not scores.control:
             own.append(mean)
-    spread = {block: max(own) - min(own) if own else 0.0 for block, own in means.items()}
-    opening = max(spread, key=lambda block: spread[block])
+    told = {block: (len(own), max(own) - min(own) if own else 0.0) for block, own in means.items()}
+    opening = max(told, key=lambda block: told[block])
     return [
         folder
         for folder, _ in sorted(scored, key=lambda one: (one[1].spec.suite, one[1].spec.backbone) != opening)

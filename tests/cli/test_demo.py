@@ -70,7 +70,7 @@ def test_what_is_trained_is_run_on_the_first_suite_with_the_demo_s_options(
     assert [(order.suite, dict(order.options)) for order in named] == [(s, {}) for s in demo.SUITES]
 
 
-def test_the_page_opens_where_the_methods_differ_most(call: Call) -> None:
+def test_the_page_opens_where_most_methods_are_and_differ_most(call: Call) -> None:
     call("demo", "--limit", "1", "--jobs", "1", "--editor", "null", "--editor", "echo", "--quiet")
     scored = score_all(sorted(path.parent for path in Path("demo").glob("*/manifest.json")))
     (_, echo), (_, null) = scored
@@ -86,8 +86,9 @@ def test_the_page_opens_where_the_methods_differ_most(call: Call) -> None:
 
     near = [at("near", echo, 50.0), at("near", echo, 60.0), at("near", null, 0.0)]
     far = [at("far", echo, 20.0), at("far", echo, 45.0), at("far", null, 40.0)]
-    ordered = demo.opening_first([*near, *far])
-    assert ordered == [folder for folder, _ in (*far, *near)]
+    few = [at("few", echo, 90.0), at("few", null, 0.0)]
+    ordered = demo.opening_first([*few, *near, *far])
+    assert ordered == [folder for folder, _ in (*far, *few, *near)]
 
 
 def test_who_scores_has_loaded_no_editor(call: Call) -> None:
