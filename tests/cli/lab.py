@@ -54,7 +54,7 @@ class Fragile(Echo):
     name = "fragile"
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        if int(request.id[-1]) % 2:
+        if int(request.target.split()[-1]) % 2:
             raise RuntimeError("odd cases are beyond me")
         return super().edit(backbone, request)
 
