@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,20 +97,30 @@ class Board:
 
 
 def board_of(runs: Sequence[BoardRun]) -> Board:
-    """Arrange runs for the page. Raises `BenchError` for runs scored by different rules."""
+    """Arrange runs for the page, which opens on the block of the first of them.
+
+    Raises `BenchError` for runs scored by different rules.
+    """
     pictures = Pictures()
     by_mark = {run.fingerprint: run for run in runs}
     # A family that some run lacks the evidence of would leave rows out of a view without a word.
     shown = [
         family for family in families().values() if all(family.name in run.scores.families for run in runs)
     ]
-    grouped = [blocks([run.scores for run in runs], family.name) for family in shown]
+    scores = [run.scores for run in runs]
+    grouped = [sorted(blocks(scores, family.name), key=_is_not_of(runs[:1])) for family in shown]
     settings = _settings([block.key for block in grouped[0]])
     sections = tuple(
         _section(f"block-{place}", settings[place], views, by_mark, pictures)
         for place, views in enumerate(zip(*grouped, strict=True))
     )
     return Board(sections, tuple(shown), pictures.all(), _data(sections))
+
+
+def _is_not_of(runs: Sequence[BoardRun]) -> Callable[[Block], bool]:
+    """False, which sorts first, for the blocks of these runs."""
+    marks = {run.fingerprint for run in runs}
+    return lambda block: marks.isdisjoint(row.scores.spec.fingerprint for row in block.rows)
 
 
 def _section(

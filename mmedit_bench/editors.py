@@ -60,6 +60,7 @@ __all__ = [
     "BenchError",
     "ConstantAnswer",
     "Context",
+    "Drawable",
     "Edit",
     "EditCase",
     "EditRequest",
@@ -167,3 +168,17 @@ class Trained(Editor, Protocol):
 
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
         """Take what `train` returned, now or in another process, before the first edit."""
+
+
+@runtime_checkable
+class Drawable(Editor, Protocol):
+    """An editor with spaces to show: what it learned, as points of several sorts.
+
+    `reproduce` draws them for a plan of form "spaces" that names the editor.
+    """
+
+    def spaces(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """Codes [n, d] by the name of a space and, in it, by sort; called after `load`.
+
+        Names are shown as they are, in this order: at most four sorts, of two codes or more each.
+        """

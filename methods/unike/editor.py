@@ -81,20 +81,20 @@ class UniKEEditor:
             self._examples = IKEEditor(demonstrations=s.examples)
             self._examples.prepare(backbone, cases)
 
-    def codes(self) -> dict[str, Tensor]:
-        """Codes of the store in the last edited layer, [n, d] each, for pictures of the two spaces.
+    def spaces(self) -> dict[str, dict[str, Tensor]]:
+        """Codes of the store's right and wrong answers in both spaces of the last edited layer, [n, d].
 
-        "truthfulness right", "truthfulness wrong", "semantic right", "semantic wrong". Raises
-        `BenchError` before `load`.
+        Raises `BenchError` before `load`.
         """
         learned = self._ready()
         layer = max(learned.store.states)
         states, own = learned.store.states[layer], learned.encoders[layer]
+        sorts = {"right answers": states.right, "wrong answers": states.wrong}
+        encoders = {"truthfulness": own.truthfulness, "semantic": own.semantic}
         with torch.no_grad():
             return {
-                f"{space} {sort}": encode(weights, x)
-                for space, weights in (("truthfulness", own.truthfulness), ("semantic", own.semantic))
-                for sort, x in (("right", states.right), ("wrong", states.wrong))
+                space: {sort: encode(weights, x) for sort, x in sorts.items()}
+                for space, weights in encoders.items()
             }
 
     # ---- edits

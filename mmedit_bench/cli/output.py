@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,21 @@ class Output:
         else:
             yield _Lines(title)
 
+    @contextmanager
+    def blocks(self, runs: Sequence[str]) -> Iterator[Callable[[str, str], None]]:
+        """For runs that end side by side; `runs` holds the name of each run's block.
+
+        Yields `ended(block, what)`, to be told of each run as it ends: a bar for each block on a
+        terminal; elsewhere one line at the beginning, and one for each block when all of it is done.
+        """
+        if self.quiet:
+            yield lambda block, what: None
+        elif sys.stderr.isatty():
+            with _block_bars(Counter(runs)) as ended:
+                yield ended
+        else:
+            yield _BlockLines(Counter(runs))
+
 
 class _Lines:
     """Progress for a log file: a line at every tenth of a phase."""
@@ -61,6 +77,37 @@ class _Lines:
         if tenth and (phase, tenth) != self._told:
             click.echo(f"{self._title}: {phase} {done}/{total}", err=True)
         self._told = (phase, tenth)
+
+
+class _BlockLines:
+    """Progress of blocks for a log file."""
+
+    def __init__(self, runs: Counter[str]) -> None:
+        self._runs = runs
+        self._ended: defaultdict[str, list[str]] = defaultdict(list)
+        self._done = 0
+        click.echo(f"{runs.total()} runs in {len(runs)} blocks", err=True)
+
+    def __call__(self, block: str, what: str) -> None:
+        own = self._ended[block]
+        own.append(what)
+        if len(own) == self._runs[block]:
+            self._done += 1
+            click.echo(f"[{self._done}/{len(self._runs)}] {block}: {', '.join(own)}", err=True)
+
+
+@contextmanager
+def _block_bars(runs: Counter[str]) -> Iterator[Callable[[str, str], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[latest]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {block: bars.add_task(block, total=total, latest="") for block, total in runs.items()}
+        yield lambda block, what: bars.update(tasks[block], advance=1, latest=what)
 
 
 @contextmanager

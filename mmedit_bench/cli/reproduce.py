@@ -70,26 +70,22 @@ def reproduce(
       mmedit-bench reproduce fig4b --limit 50 --out /tmp/results
       mmedit-bench reproduce table1 --render-only
     """
-    from mmedit_bench.reproduce import produce
-    from mmedit_bench.reproduce.work import Means
+    from mmedit_bench.execution.pool import default_jobs
+    from mmedit_bench.reproduce.plan_runs import Means
+    from mmedit_bench.reproduce.target import plan_of, produced, rendered
 
     command = f"mmedit-bench reproduce {target} --scale {scale}" + (f" --limit {limit}" if limit else "")
     if render_only:
-        written = produce.render(target, out)
+        written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return
-    means = Means(jobs=jobs or produce.default_jobs(), device=device, dtype=dtype)
-    with output.progress(target) as advance:
-        made = produce.produce(
-            target,
-            out,
-            runs,
-            means,
-            limit=limit,
-            command=command,
-            note=output.note,
-            progress=lambda done, total: advance("runs", done, total),
-        )
+    means = Means(jobs=jobs or default_jobs(), device=device, dtype=dtype)
+    blocks = [place.title for place, _ in plan_of(target).runs()]
+    with output.blocks(blocks) as ended:
+        made = produced(
+            target, out, runs, means, limit=limit, command=command,
+            told=lambda run: ended(run.place.title, f"{run.row.key} {run.outcome.seconds:.0f} s"),
+        )  # fmt: skip
     values = {"written": [str(path) for path in made.written], "incomplete": list(made.incomplete)}
     output.result(values, prose="\n".join(map(str, made.written)))
     if made.incomplete:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import parsed
 from mmedit_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from mmedit_bench.execution.pool import Outcome
 
 VALIDATION = "validation"
 FAMILY, CRITERION = "generation", "mean"
@@ -34,6 +37,7 @@ SHOWN = ("reliability/main", "generality", "locality", CRITERION)
     help="Values to try; repeatable.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=60, show_default=True, help="Edits per suite.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option(
     "--out",
@@ -50,6 +54,7 @@ def search(
     editor: str,
     grids: tuple[str, ...],
     limit: int,
+    jobs: int | None,
     seed: int,
     out: Path,
     record: Path | None,
@@ -65,36 +70,36 @@ def search(
       mmedit-bench search --suite picturebook-vqa --suite picturebook-caption \\
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
     """
-    from mmedit_bench.cli.score import score_all
-    from mmedit_bench.execution.local import Order, Workshop
-    from mmedit_bench.runs.provenance import resolved
+    from mmedit_bench.execution.local import Order
+    from mmedit_bench.execution.pool import carry_out, default_jobs
 
-    def ordered(suite: str, options: dict[str, Any]) -> Order:
-        return Order(
+    tries, suites = combinations(grids), tuple(dict.fromkeys(suites))
+    orders = [
+        Order(
             suite=suite, backbone=backbone, editor=editor, split=VALIDATION, limit=limit, seed=seed,
             options=options,
-        )  # fmt: skip
+        )
+        for options in tries
+        for suite in suites
+    ]  # fmt: skip
+    with output.blocks([order.suite for order in orders]) as ended:
 
-    workshop, tried = Workshop(), []
-    for options in combinations(grids):  # a value that is out of range is refused before the first run
-        made = workshop.experiment(ordered(suites[0], options))
-        resolved(made.editor, made.backbone, options)
-    for options in combinations(grids):
-        rows: dict[str, dict[str, Any]] = {}
-        for suite in suites:
-            order = ordered(suite, options)
-            with output.progress(f"{suite} {options}") as advance:
-                folder = workshop.run(order, out, progress=advance).folder
-            ((_, scores),) = score_all([folder])
-            cells = scores.family(FAMILY).overall
-            values = {key: None if (v := cells[key].value) is None else round(v, 2) for key in SHOWN}
-            rows[suite] = {"fingerprint": scores.spec.fingerprint, **values}
+        def told(outcome: Outcome) -> None:
+            ended(outcome.order.suite, f"{_shown(outcome.order.options)} {outcome.seconds:.0f} s")
+
+        outcomes = carry_out(orders, out, jobs=jobs or default_jobs(), told=told)
+    folders = [_folder(outcome) for outcome in outcomes]
+    tried = []
+    for number, options in enumerate(tries):
+        own = folders[number * len(suites) : (number + 1) * len(suites)]
+        rows = dict(zip(suites, map(_scored, own), strict=True))
         means = [row[CRITERION] for row in rows.values()]
         if None in means:
-            raise BenchError(f"{editor} {options}: no {CRITERION} could be scored; raise --limit ({limit})")
+            raise BenchError(
+                f"{editor} {_shown(options)}: no {CRITERION} could be scored; raise --limit ({limit})"
+            )
         average = round(sum(means) / len(means), 2)
         tried.append({"options": options, "average": average, "suites": rows})
-        output.note(f"{options}: {average:.2f}")
     best = max(tried, key=lambda row: row["average"])
     found = {
         "backbone": backbone,
@@ -110,6 +115,28 @@ def search(
         record.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     lines = [f"{row['average']:6.2f}  {row['options']}{'  <- best' if row is best else ''}" for row in tried]
     output.result(found, prose="\n".join(lines))
+
+
+def _folder(outcome: Outcome) -> Path:
+    """Where a try was recorded. Raises `BenchError` if it could not be made."""
+    what = f"{outcome.order.editor} {_shown(outcome.order.options)} on {outcome.order.suite}"
+    if outcome.folder is None:
+        raise BenchError(f"{what}: {outcome.error}")
+    return outcome.folder
+
+
+def _scored(folder: Path) -> dict[str, Any]:
+    """The numbers that are looked at, with the fingerprint by which the run can be made again."""
+    from mmedit_bench.cli.score import score_all
+
+    ((_, scores),) = score_all([folder])
+    cells = scores.family(FAMILY).overall
+    values = {key: None if (v := cells[key].value) is None else round(v, 2) for key in SHOWN}
+    return {"fingerprint": scores.spec.fingerprint, **values}
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in options.items())
 
 
 def combinations(grids: Sequence[str]) -> list[dict[str, Any]]:

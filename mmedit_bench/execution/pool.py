@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.local import Order, Workshop
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,14 @@ def carry_out(
     Every run is made in a process that began for this call, never in the caller's: what an editor
     leaves behind in a process cannot reach who scores. The first run of every baseline comes first:
     the others find the unedited backbone's answers stored. A run that cannot be made is an outcome
-    with an error, and the rest goes on; so is one whose process died.
+    with an error, and the rest goes on; so is one whose editor has a defect (its traceback is
+    logged), and one whose process died.
     """
     first = list({_baseline(order): i for i, order in reversed(list(enumerate(orders)))}.values())
     rest = [i for i in range(len(orders)) if i not in set(first)]
     outcomes: dict[int, Outcome] = {}
-    for stage in (sorted(first), rest):
+    # one process takes them in this order anyway, and need not begin twice
+    for stage in (sorted(first), rest) if jobs > 1 else ([*sorted(first), *rest],):
         left = stage
         while left:
             for i, outcome in _some(left, orders, out, jobs, artefacts):
@@ -110,4 +115,8 @@ def _run(order: Order, out: Path) -> Outcome:
         result = _workshop.run(order, out)
     except BenchError as error:
         return Outcome(order, None, 0, str(error), time.monotonic() - started)
+    except Exception as error:  # an editor's code may raise anything; the other runs go on
+        log.exception("%s on %s, %s: a defect", order.editor, order.backbone, order.suite)
+        said = f"{type(error).__name__}: {error}"
+        return Outcome(order, None, 0, said, time.monotonic() - started)
     return Outcome(order, result.folder, result.failed, None, time.monotonic() - started)

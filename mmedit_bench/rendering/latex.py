@@ -8,6 +8,7 @@ from itertools import groupby
 from mmedit_bench.rendering.table import Block, RunRow
 from mmedit_bench.rendering.wording import MISSING, explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
+from mmedit_bench.scoring.scores import Cell
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -46,26 +47,47 @@ def _block(block: Block) -> str:
     controls = [_row(row, columns) for row in block.rows if row.scores.control]
     body = methods + ([r"\midrule"] if methods and controls else []) + controls
     caption = f"{block.title}. {block.label}; percent with half the 95 % interval (bootstrap over units)."
+    return floating(
+        caption,
+        f"l{'r' * len(columns)}rr",
+        [
+            " & ".join(["", *heads]) + r" \\",
+            "".join(rules),
+            " & ".join(["Editor", *(_title(column) for column in columns), "s/edit", "size"]) + r" \\",
+        ],
+        body,
+        explained(block.reasons),
+    )
+
+
+def floating(
+    caption: str, layout: str, head: Sequence[str], body: Sequence[str], notes: Sequence[str] = ()
+) -> str:
+    """A floating table from lines that are LaTeX already; caption and notes are texts."""
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
             r"\begin{table}",
             r"\centering\small",
             rf"\caption{{{escaped(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(columns)}rr}}",
+            rf"\begin{{tabular}}{{{layout}}}",
             r"\toprule",
-            " & ".join(["", *heads]) + r" \\",
-            "".join(rules),
-            " & ".join(["Editor", *(_title(column) for column in columns), "s/edit", "size"]) + r" \\",
+            *head,
             r"\midrule",
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            *(rf"\par\smallskip\footnotesize {escaped(note)}" for note in explained(block.reasons)),
+            *(rf"\par\smallskip\footnotesize {escaped(note)}" for note in notes),
             r"\end{table}",
             "",
         ]
     )
+
+
+def numbered(cell: Cell | None) -> str:
+    """The value, and in small print half the interval, where there are such."""
+    spread = rf"\,{{\scriptsize$\pm${margin(cell)}}}" if margin(cell) else ""
+    return escaped(number(cell)) + spread
 
 
 def _title(column: Column) -> str:
@@ -74,10 +96,6 @@ def _title(column: Column) -> str:
 
 def _row(row: RunRow, columns: Sequence[Column]) -> str:
     name = escaped(f"{row.name} ({row.status})" if row.status else row.name)
-    cells = []
-    for column in columns:
-        cell = row.cells.get(column.key)
-        spread = rf"\,{{\scriptsize$\pm${margin(cell)}}}" if margin(cell) else ""
-        cells.append(escaped(number(cell)) + spread)
+    cells = [numbered(row.cells.get(column.key)) for column in columns]
     cost = row.scores.cost
     return " & ".join([name, *cells, escaped(seconds(cost.seconds)), escaped(size(cost.edit_bytes))]) + r" \\"

@@ -30,14 +30,14 @@ def _block(block: Block) -> str:
         "",
         f"{escaped(block.label)}; percent ± half the 95 % interval.",
         "",
-        _line(head),
-        _line(align, keep=True),
+        line(head),
+        line(align, keep=True),
     ]
     for row in block.rows:
         notes = [row.status] if row.status else []
         notes += ["control"] if row.scores.control else []
         lines.append(
-            _line(
+            line(
                 [
                     str(row.rank or ""),
                     row.name,
@@ -54,5 +54,6 @@ def _block(block: Block) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(texts: Sequence[str], *, keep: bool = False) -> str:
+def line(texts: Sequence[str], *, keep: bool = False) -> str:
+    """A table's line; `keep` leaves the texts as they are, for those that hold Markdown already."""
     return f"| {' | '.join(text if keep else escaped(text) for text in texts)} |"

@@ -25,6 +25,12 @@ def with_margin(cell: Cell | None) -> str:
     return f"{number(cell)} ±{margin(cell)}" if margin(cell) else number(cell)
 
 
+def difference(value: float, low: float | None, high: float | None) -> str:
+    """With its sign, and the interval where there is one."""
+    bounds = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{value:+.1f}{bounds}"
+
+
 def explained(reasons: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
     """Notes under a table: what a dash and a number without an interval mean there, and in which rows."""
     return [

@@ -10,7 +10,7 @@ from mmedit_bench.scoring.columns import column
 
 _SHOWN = ("reliability/main", "generality", "locality", "mean")
 _FAMILY = "generation"
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Told apart also by those who do not see all colours (Okabe and Ito)."""
 _INK = "#333333"
 
@@ -25,7 +25,7 @@ def curves(results: Mapping[str, Any]) -> Drawn:
     names = list(dict.fromkeys(row["curve"] for row in rows))
     figure, axes = _panels(len(_SHOWN))
     for panel, key in zip(axes, _SHOWN, strict=True):
-        for color, name in zip(_COLORS, names, strict=False):
+        for color, name in zip(COLORS, names, strict=False):
             own = [row for row in rows if row["curve"] == name and row["cells"][_FAMILY][key]]
             _draw_curve(panel, own, key, name, color)
         panel.set_title(column(key).title)
@@ -42,7 +42,7 @@ def bars(results: Mapping[str, Any]) -> Drawn:
     rows = [row for row in block["rows"] if "cells" in row]
     figure, axes = _panels(len(_SHOWN))
     for panel, key in zip(axes, _SHOWN, strict=True):
-        for place, (row, color) in enumerate(zip(rows, _COLORS, strict=False)):
+        for place, (row, color) in enumerate(zip(rows, COLORS, strict=False)):
             cell = row["cells"][_FAMILY][key]
             if cell:
                 low, high = _arms(cell)

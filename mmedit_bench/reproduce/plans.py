@@ -16,7 +16,7 @@ UNIKE = "unike"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlanRow:
     """One row of a table or one point of a curve."""
 
     editor: str
@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """Unique among the entries of a plan."""
+        """Unique among the rows of a plan."""
         return " ".join([self.editor, *(f"{name}={value}" for name, value in sorted(self.options.items()))])
 
 
@@ -43,6 +43,11 @@ class Place(NamedTuple):
     published_backbone: str
     published_task: str
 
+    @property
+    def title(self) -> str:
+        """What the block is called here."""
+        return f"{self.suite} on {self.backbone}"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -51,30 +56,41 @@ class Plan:
     target: str
     title: str
     places: tuple[Place, ...]
-    entries: tuple[Entry, ...]
+    rows: tuple[PlanRow, ...]
     limit: int
     """Edits per block."""
     split: str = "evaluation"
     published: str = ""
     """The table or figure of the paper that the numbers stand beside."""
-    against: str | None = UNIKE
-    """Key of the entry that all others are compared with, edit by edit."""
+    against: str | None = None
+    """Key of the row that all others are compared with, edit by edit."""
     form: Literal["table", "curves", "bars", "spaces"] = "table"
     axis: str = ""
     """What the x axis shows."""
+    draws: str | None = None
+    """Key of the row whose editor's spaces are drawn; the editor is `editors.Drawable`."""
 
-    def jobs(self) -> Iterator[tuple[Place, Entry]]:
+    def runs(self) -> Iterator[tuple[Place, PlanRow]]:
         """Every run, block by block."""
         for place in self.places:
-            for entry in self.entries:
-                yield place, entry
+            for row in self.rows:
+                yield place, row
+
+    def row(self, key: str) -> PlanRow:
+        """The row with this key; there is one for `against` and for `draws`."""
+        return next(row for row in self.rows if row.key == key)
 
     def __post_init__(self) -> None:
-        keys = [entry.key for entry in self.entries]
+        keys = [row.key for row in self.rows]
         if len(set(keys)) < len(keys):
-            raise BenchError(f"plan {self.target}: two entries are the same")
+            raise BenchError(f"plan {self.target}: two rows are the same")
         if self.against is not None and self.against not in keys:
-            raise BenchError(f"plan {self.target}: there is no entry {self.against!r} to compare with")
+            raise BenchError(f"plan {self.target}: there is no row {self.against!r} to compare with")
+        if (self.form == "spaces") != (self.draws is not None) or self.draws not in (None, *keys):
+            raise BenchError(
+                f"plan {self.target}: a plan of form 'spaces', and no other, names in `draws` a row whose "
+                f"editor has spaces to draw; it names {self.draws!r}"
+            )
 
 
 _OPT, _MINIGPT4 = ("blip2-opt-mini", "BLIP-2 OPT"), ("minigpt4-mini", "MiniGPT-4")
@@ -97,24 +113,25 @@ TABLE1 = Plan(
     "One-step editing",
     EMBEDDED,
     (
-        Entry("null", "no edit", published="Base"),
-        Entry("copy-target", "copy target"),
-        Entry("ft", "FT", published="FT (last layer)"),
-        Entry("ft-vision", "FT vision"),
-        Entry("ft-l", "FT-L"),
-        Entry("ke", "KE", published="KE"),
-        Entry("t-patcher", "T-Patcher", published="T-Patcher"),
-        Entry("mend", "MEND", published="MEND"),
-        Entry("ike", "IKE", published="In-Context Editing (IKE)"),
-        Entry("ike-legacy", "IKE legacy"),
-        Entry("ike-memory", "IKE memory"),
-        Entry("serac", "SERAC", published="SERAC"),
-        Entry("serac-legacy", "SERAC legacy"),
-        Entry("unike-as-printed", "UniKE as printed"),
-        Entry(UNIKE, "UniKE", published="UniKE"),
+        PlanRow("null", "no edit", published="Base"),
+        PlanRow("copy-target", "copy target"),
+        PlanRow("ft", "FT", published="FT (last layer)"),
+        PlanRow("ft-vision", "FT vision"),
+        PlanRow("ft-l", "FT-L"),
+        PlanRow("ke", "KE", published="KE"),
+        PlanRow("t-patcher", "T-Patcher", published="T-Patcher"),
+        PlanRow("mend", "MEND", published="MEND"),
+        PlanRow("ike", "IKE", published="In-Context Editing (IKE)"),
+        PlanRow("ike-legacy", "IKE legacy"),
+        PlanRow("ike-memory", "IKE memory"),
+        PlanRow("serac", "SERAC", published="SERAC"),
+        PlanRow("serac-legacy", "SERAC legacy"),
+        PlanRow("unike-as-printed", "UniKE as printed"),
+        PlanRow(UNIKE, "UniKE", published="UniKE"),
     ),
     limit=300,
     published="Table 1",
+    against=UNIKE,
 )
 
 TABLE4 = Plan(
@@ -122,16 +139,19 @@ TABLE4 = Plan(
     "UniKE without some of its parts",
     EMBEDDED,  # the paper has MiniGPT-4 only; where UniKE loses, the other backbone's rows say why
     (
-        Entry(UNIKE, "only intrinsic", {"external": "none", "zeta": "none"}, published="only Intrin"),
-        Entry(
+        PlanRow(UNIKE, "only intrinsic", {"external": "none", "zeta": "none"}, published="only Intrin"),
+        PlanRow(
             UNIKE, "only latent IKE", {"intrinsic": False, **NO_COLLABORATION}, published="only Latent-IKE"
         ),
-        Entry(UNIKE, "intrinsic and IKE", {"external": "context", "zeta": "none"}, published="Intrin + IKE"),
-        Entry(UNIKE, "intrinsic and latent IKE", NO_COLLABORATION, published="Intrin + Latent-IKE"),
-        Entry(UNIKE, "UniKE", published="UniKE (full)"),
+        PlanRow(
+            UNIKE, "intrinsic and IKE", {"external": "context", "zeta": "none"}, published="Intrin + IKE"
+        ),
+        PlanRow(UNIKE, "intrinsic and latent IKE", NO_COLLABORATION, published="Intrin + Latent-IKE"),
+        PlanRow(UNIKE, "UniKE", published="UniKE (full)"),
     ),
     limit=300,
     published="Table 4",
+    against=UNIKE,
 )
 
 _COUNTS = (8, 16, 24, 32, 40)
@@ -142,19 +162,18 @@ FIG4A = Plan(
     _FIGURE,
     (
         *(
-            Entry(
+            PlanRow(
                 UNIKE, f"IKE {k}", {"external": "context", "examples": k, "zeta": "none"}, curve="IKE", at=k
             )
             for k in _COUNTS
         ),
         *(
-            Entry(UNIKE, f"latent IKE {k}", {"top_k": k, **NO_COLLABORATION}, curve="latent IKE", at=k)
+            PlanRow(UNIKE, f"latent IKE {k}", {"top_k": k, **NO_COLLABORATION}, curve="latent IKE", at=k)
             for k in _COUNTS
         ),
     ),
     limit=150,
     published="Figure 4a",
-    against=None,
     form="curves",
     axis="number of examples",
 )
@@ -165,10 +184,10 @@ FIG4B = Plan(
     _FIGURE,
     (
         *(
-            Entry(UNIKE, f"alpha {a}", {"gate": "fixed", "weight": a}, curve="fixed", at=a)
+            PlanRow(UNIKE, f"alpha {a}", {"gate": "fixed", "weight": a}, curve="fixed", at=a)
             for a in (0.0, 0.2, 0.4, 0.6, 0.8)
         ),
-        Entry(UNIKE, "dynamic", {"gate": "dynamic"}, curve="dynamic"),
+        PlanRow(UNIKE, "dynamic", {"gate": "dynamic"}, curve="dynamic"),
     ),
     limit=150,
     published="Figure 4b",
@@ -182,7 +201,7 @@ FIG4C = Plan(
     "Which direction steers the values",
     _FIGURE,
     tuple(
-        Entry(UNIKE, label, {"zeta": zeta}, published=named)
+        PlanRow(UNIKE, label, {"zeta": zeta}, published=named)
         for zeta, label, named in (
             ("none", "no zeta", "w/o zeta"),
             ("random", "random direction", "random zeta"),
@@ -200,19 +219,22 @@ FIG5 = Plan(
     "fig5",
     "The two spaces of the encoders, and what is answered before and after an edit",
     _FIGURE,
-    (Entry("null", "before"), Entry("ft", "FT"), Entry("mend", "MEND"), Entry(UNIKE, "UniKE")),
+    (PlanRow("null", "before"), PlanRow("ft", "FT"), PlanRow("mend", "MEND"), PlanRow(UNIKE, "UniKE")),
     limit=20,
     published="Figure 5",
+    against=UNIKE,
     form="spaces",
+    draws=UNIKE,
 )
 
 SMOKE = Plan(
     "smoke",
     "Does every method take up the edits it is given, on the split it may learn from",
     EMBEDDED,
-    TABLE1.entries,
+    TABLE1.rows,
     limit=20,
     split="train",
+    against=UNIKE,
 )
 
 PLANS = {plan.target: plan for plan in (TABLE1, TABLE4, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmedit_bench import __version__
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.reproduce.plans import Entry, Place, Plan
+from mmedit_bench.reproduce.plan_runs import PlannedRun
+from mmedit_bench.reproduce.plans import Place, Plan, PlanRow
 from mmedit_bench.reproduce.published import published, source
-from mmedit_bench.reproduce.work import Outcome
 from mmedit_bench.runs.provenance import library_version
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import checked_run, score_run
@@ -28,10 +28,12 @@ PLACES = 2
 
 
 def collect(
-    plan: Plan, outcomes: Sequence[Outcome], suites: Mapping[str, Suite], *, command: str, wall: float
+    plan: Plan, made: Sequence[PlannedRun], suites: Mapping[str, Suite], *, command: str, wall: float
 ) -> dict[str, Any]:
     """Score all runs and put them side by side. Runs that could not be made are named with the reason."""
-    blocks = [_block(plan, place, [o for o in outcomes if o.place == place], suites) for place in plan.places]
+    blocks = [
+        _block(plan, place, [run for run in made if run.place == place], suites) for place in plan.places
+    ]
     return {
         "schema": SCHEMA,
         "target": plan.target,
@@ -70,26 +72,25 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _block(
-    plan: Plan, place: Place, outcomes: Sequence[Outcome], suites: Mapping[str, Suite]
+    plan: Plan, place: Place, made: Sequence[PlannedRun], suites: Mapping[str, Suite]
 ) -> dict[str, Any]:
     suite = suites[place.suite]
-    scored = {o.entry.key: score_run(o.folder, suite) for o in outcomes if o.folder is not None}
-    runs = {o.entry.key: checked_run(o.folder, suite) for o in outcomes if o.folder is not None}
+    scored = {run.row.key: score_run(run.folder, suite) for run in made if run.folder is not None}
+    runs = {run.row.key: checked_run(run.folder, suite) for run in made if run.folder is not None}
     base = runs.get(plan.against) if plan.against else None
     rows: list[dict[str, Any]] = []
-    for outcome in outcomes:
-        entry = outcome.entry
-        row = _described(plan, place, entry)
-        if entry.key not in scored:
-            rows.append(row | {"error": outcome.error})
+    for run in made:
+        key = run.row.key
+        row = _described(plan, place, run.row)
+        if key not in scored:
+            rows.append(row | {"error": run.trouble})
             continue
-        scores = scored[entry.key]
-        row |= _measured(scores)
-        if base is not None and entry.key != plan.against:
+        row |= _measured(scored[key])
+        if base is not None and key != plan.against:
             row["difference"] = {
                 family: {
                     column: None if e is None else _numbers(e.value, e.low, e.high)
-                    for column, e in paired(runs[entry.key], base, family).items()
+                    for column, e in paired(runs[key], base, family).items()
                 }
                 for family in FAMILIES
             }
@@ -106,17 +107,17 @@ def _block(
     }
 
 
-def _described(plan: Plan, place: Place, entry: Entry) -> dict[str, Any]:
+def _described(plan: Plan, place: Place, row: PlanRow) -> dict[str, Any]:
     beside = None
-    if entry.published:
-        beside = published(plan.published, place.published_backbone, place.published_task, entry.published)
+    if row.published:
+        beside = published(plan.published, place.published_backbone, place.published_task, row.published)
     return {
-        "key": entry.key,
-        "label": entry.label,
-        "editor": entry.editor,
-        "options": dict(entry.options),
-        "curve": entry.curve,
-        "at": entry.at,
+        "key": row.key,
+        "label": row.label,
+        "editor": row.editor,
+        "options": dict(row.options),
+        "curve": row.curve,
+        "at": row.at,
         "published": beside,
     }
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import MISSING, explained, seconds
+from mmedit_bench.rendering.wording import difference, explained, seconds, with_margin
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
+from mmedit_bench.scoring.scores import Cell
 
 MeasuredRow = Mapping[str, Any]
 _MEASURED = ("generation", "teacher_forced_token")
@@ -130,26 +131,26 @@ def _columns(block: Mapping[str, Any], family: str) -> list[str]:
     return [key for key in HEADLINE if any(row["cells"][family].get(key) for row in _made(block))]
 
 
-def _versus(escaped: Callable[[str], str], against: str | None) -> list[str]:
-    return [f"vs {escaped(against)}"] if against else []
+def _versus(against: str | None) -> list[str]:
+    return [f"vs {against}"] if against else []
 
 
 def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> list[str]:
     columns, against = _columns(block, family), _against(results)
-    head = ["editor", *(column(key).short for key in columns), *_versus(md.escaped, against), "s/edit"]
-    lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
+    head = ["editor", *(column(key).short for key in columns), *_versus(against), "s/edit"]
+    lines = [md.line(head), md.line(["---", *["---:"] * (len(head) - 1)], keep=True)]
     for row in _made(block):
         cells = row["cells"][family]
         texts = [
             row["label"] + (" (control)" if row["control"] else ""),
-            *(_cell(cells.get(key)) for key in columns),
+            *(with_margin(_cell(cells.get(key))) for key in columns),
         ]
         texts += [_difference(row, family)] if against else []
         texts.append(seconds(row["seconds_per_edit"]))
-        lines.append(_line([md.escaped(text) for text in texts]))
+        lines.append(md.line(texts))
         if beside := _beside(row, columns, family):
             texts = [f"*{text}*" if text else "" for text in ("published", *beside)]
-            lines.append(_line([*texts, *([""] if against else []), ""]))
+            lines.append(md.line([*texts, *([""] if against else []), ""], keep=True))
     for note in _notes(block, columns, family):
         lines += ["", md.escaped(note)]
     return lines
@@ -180,39 +181,26 @@ def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str)
     body = []
     for row in _made(block):
         cells = row["cells"][family]
-        texts = [tex.escaped(row["label"]), *(_tex_cell(cells.get(key)) for key in columns)]
+        texts = [tex.escaped(row["label"]), *(tex.numbered(_cell(cells.get(key))) for key in columns)]
         texts += [_tex_difference(row, family)] if against else []
         body.append(" & ".join(texts) + r" \\")
         if beside := _beside(row, columns, family):
             texts = [r"\quad published", *beside, *([""] if against else [])]
             body.append(" & ".join(rf"\textit{{{text}}}" if text else "" for text in texts) + r" \\")
-    heads = ["Editor", *(column(key).short for key in columns), *_versus(tex.escaped, against)]
+    heads = [
+        tex.escaped(head) for head in ("Editor", *(column(key).short for key in columns), *_versus(against))
+    ]
     caption = (
         f"{results['title']}: {block['suite']} on {block['backbone']}, {block['edits']} edits. "
         f"{_what(family)}; percent with half the 95 % interval (bootstrap over edits)."
     )
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering\small",
-            rf"\caption{{{tex.escaped(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
-            r"\toprule",
-            " & ".join(heads) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            *(rf"\par\smallskip\footnotesize {tex.escaped(note)}" for note in _notes(block, columns, family)),
-            r"\end{table}",
-            "",
-        ]
-    )
+    head = [" & ".join(heads) + r" \\"]
+    return tex.floating(caption, f"l{'r' * (len(heads) - 1)}", head, body, _notes(block, columns, family))
 
 
 def _runs(results: Mapping[str, Any]) -> list[str]:
-    lines = [_line(["backbone", "suite", "row", "version", "options", "fingerprint"]), _line(["---"] * 6)]
+    head = ["backbone", "suite", "row", "version", "options", "fingerprint"]
+    lines = [md.line(head), md.line(["---"] * len(head), keep=True)]
     for block in results["blocks"]:
         for row in _made(block):
             options = ", ".join(f"{name}={value}" for name, value in sorted(row["options"].items()))
@@ -223,7 +211,7 @@ def _runs(results: Mapping[str, Any]) -> list[str]:
                 f"{row['editor']} {row['version']}",
                 options,
             ]
-            lines.append(_line([*map(md.escaped, texts), f"`{row['fingerprint'][:16]}`"]))
+            lines.append(md.line([*map(md.escaped, texts), f"`{row['fingerprint'][:16]}`"], keep=True))
     return lines
 
 
@@ -244,40 +232,20 @@ def _made(block: Mapping[str, Any]) -> Sequence[MeasuredRow]:
     return [row for row in block["rows"] if "cells" in row]
 
 
-def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _cell(cell: Mapping[str, Any] | None) -> str:
-    if not cell:
-        return MISSING
-    return f"{cell['value']:.1f}" if cell["low"] is None else f"{cell['value']:.1f} ± {_half(cell):.1f}"
-
-
-def _tex_cell(cell: Mapping[str, Any] | None) -> str:
-    if not cell:
-        return "--"
-    spread = "" if cell["low"] is None else rf"\,{{\scriptsize$\pm${_half(cell):.1f}}}"
-    return f"{cell['value']:.1f}{spread}"
+def _cell(values: Mapping[str, Any] | None) -> Cell | None:
+    """A number of the document as the renderers know it."""
+    if not values:
+        return None
+    return Cell(values["value"], values["low"], values["high"], n=0, edits=values["edits"], label="")
 
 
 def _bounds(cell: Mapping[str, Any]) -> str:
     return "" if cell["low"] is None else f" [{cell['low']:.1f}, {cell['high']:.1f}]"
 
 
-def _half(cell: Mapping[str, Any]) -> float:
-    return float(cell["high"] - cell["low"]) / 2
-
-
 def _difference(row: MeasuredRow, family: str) -> str:
     mean = row.get("difference", {}).get(family, {}).get("mean")
-    if mean is None:
-        return ""
-    return (
-        f"{mean['value']:+.1f}"
-        if mean["low"] is None
-        else (f"{mean['value']:+.1f} [{mean['low']:+.1f}, {mean['high']:+.1f}]")
-    )
+    return "" if mean is None else difference(mean["value"], mean["low"], mean["high"])
 
 
 def _tex_difference(row: MeasuredRow, family: str) -> str:

@@ -130,17 +130,15 @@ class Pupil(Echo):
 
 
 class Coded(Pupil):
-    """Has codes to draw: two sorts far apart in one space, and alike in the other."""
+    """Has spaces to draw: two sorts lie far apart in one of them, and mixed in the other."""
 
     name = "coded"
 
-    def codes(self) -> dict[str, Tensor]:
+    def spaces(self) -> dict[str, dict[str, Tensor]]:
         noise = [torch.randn(12, 3, generator=torch.Generator().manual_seed(k)) for k in range(4)]
         return {
-            "truthfulness right": noise[0] * 0.1 + 1,
-            "truthfulness wrong": noise[1] * 0.1 - 1,
-            "semantic right": noise[2],
-            "semantic wrong": noise[3],
+            "sorted": {"even": noise[0] * 0.1 + 1, "odd": noise[1] * 0.1 - 1},
+            "mixed": {"even": noise[2], "odd": noise[3]},
         }
 
 

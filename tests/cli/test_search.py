@@ -34,6 +34,33 @@ def test_only_the_validation_split_is_touched(call: Call) -> None:
     assert splits == {"validation"}
 
 
+def test_the_record_has_the_fingerprint_that_run_computes_and_jobs_change_nothing(call: Call) -> None:
+    grid = ("--grid", "shout=true,false", "--limit", "2", "--json")
+    first = call("search", *LAB, *grid, "--jobs", "2")
+    assert first.exit_code == 0, first.stderr
+    assert call("search", *LAB, *grid, "--jobs", "1", "--out", "elsewhere").stdout == first.stdout
+    for row in json.loads(first.stdout)["tried"]:
+        words = (
+            "--split",
+            "validation",
+            "--limit",
+            "2",
+            "--set",
+            f"shout={str(row['options']['shout']).lower()}",
+        )
+        done = call("run", *LAB, *words, "--out", "alone", "--json")
+        assert done.exit_code == 0, done.stderr
+        manifest = json.loads((Path(json.loads(done.stdout)["folder"]) / "manifest.json").read_text())
+        assert manifest["fingerprint"] == row["suites"]["lab-suite"]["fingerprint"]
+
+
+def test_a_value_that_cannot_be_tried_stops_the_search(call: Call) -> None:
+    words = ("--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "misnamed")
+    done = call("search", *words, "--grid", "shout=true", "--limit", "1", "--jobs", "1")
+    assert done.exit_code == 2
+    assert "misnamed shout=True on lab-suite" in done.stderr and "somebody-else" in done.stderr
+
+
 def test_an_unknown_option_is_refused(call: Call) -> None:
     done = call("search", *LAB, "--grid", "whisper=true", "--limit", "2")
     assert done.exit_code == 2

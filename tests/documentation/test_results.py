@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mmedit_bench.plugins.registry import EDITORS
-from mmedit_bench.reproduce import produce
 from mmedit_bench.reproduce.plans import PLANS
+from mmedit_bench.reproduce.target import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "results" / "embedded"
@@ -27,7 +27,7 @@ def rows(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_tables_are_what_their_document_says(path: Path, tmp_path: Path) -> None:
     (tmp_path / path.name).write_bytes(path.read_bytes())
-    for made in produce.render(path.stem, tmp_path):
+    for made in rendered(path.stem, tmp_path):
         if made.suffix in (".md", ".tex"):  # figures depend on the version of matplotlib
             assert made.read_bytes() == (FOLDER / made.name).read_bytes(), made.name
         else:
@@ -38,7 +38,7 @@ def test_tables_are_what_their_document_says(path: Path, tmp_path: Path) -> None
 def test_results_are_complete_and_name_their_runs(path: Path) -> None:
     document, plan = json.loads(path.read_bytes()), PLANS[path.stem]
     assert document["command"] == f"mmedit-bench reproduce {path.stem} --scale embedded"
-    assert len(rows(document)) == len(list(plan.jobs()))
+    assert len(rows(document)) == len(list(plan.runs()))
     for block, row in rows(document):
         assert row["complete"] and not row["failed"], row["key"]
         assert re.fullmatch("[0-9a-f]{64}", row["fingerprint"])

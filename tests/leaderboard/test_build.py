@@ -81,6 +81,15 @@ def test_one_section_is_shown_at_first(page: Reading) -> None:
     assert ["hidden" in item for item in views] == [False, True, True] * 2
 
 
+def test_the_page_opens_on_the_block_of_the_first_run(text: str, tmp_path: Path) -> None:
+    turned = build(tmp_path, SUITES[::-1], ROWS)
+    for html, opening in ((text, "fake-a"), (turned, "fake-b")):
+        choices = re.search(r'<select name="suite">(.*?)</select>', html, re.S)
+        assert choices and re.findall(r"fake-[ab]", choices[1])[0] == opening
+        shown = re.search(r"<h2[^>]*>(.*?)</h2>", html, re.S)
+        assert shown and opening in shown[1]
+
+
 def test_everything_is_inside(page: Reading) -> None:
     for _, attributes in page.tags:
         for name in ("src", "href", "xlink:href", "action", "data"):

@@ -22,6 +22,7 @@ from mmedit_bench.editors import (
     Backbone,
     BenchError,
     Context,
+    Drawable,
     Edit,
     ExtraNeurons,
     Trained,
@@ -302,13 +303,13 @@ def test_an_edit_survives_a_file_and_repeats_its_bytes(backbone: Backbone, tmp_p
     assert backbone.edited(loaded).answer(asked, 5) == backbone.edited(edit).answer(asked, 5)
 
 
-def test_codes_are_those_of_the_last_layer(backbone: Backbone) -> None:
+def test_spaces_are_those_of_the_last_layer(backbone: Backbone) -> None:
     made = editor(backbone)
-    codes = made.codes()
-    assert {len(own) for own in codes.values()} == {8}
-    assert sorted(codes) == sorted(
-        f"{a} {b}" for a in ("truthfulness", "semantic") for b in ("right", "wrong")
-    )
+    assert isinstance(made, Drawable)
+    spaces = made.spaces()
+    assert list(spaces) == ["truthfulness", "semantic"]
+    assert all(list(codes) == ["right answers", "wrong answers"] for codes in spaces.values())
+    assert {len(own) for codes in spaces.values() for own in codes.values()} == {8}
 
 
 def test_misuse_is_named(backbone: Backbone) -> None:

@@ -1,84 +1,88 @@
-"""Figure 5: the encoders' two spaces in the plane, and what is answered after an edit, with pictures."""
+"""What an editor learned, as points in the plane, and what is answered before and after its edits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmedit_bench.editors import Drawable
 from mmedit_bench.errors import BenchError
-from mmedit_bench.execution.local import Order, Workshop
+from mmedit_bench.execution.local import Workshop
 from mmedit_bench.protocols.steps import END
-from mmedit_bench.reproduce.figures import Drawn, saved
-from mmedit_bench.reproduce.plans import UNIKE, Plan
-from mmedit_bench.reproduce.work import Means, Outcome
+from mmedit_bench.reproduce.figures import COLORS, Drawn, saved
+from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, order_for
+from mmedit_bench.reproduce.plans import Plan
 from mmedit_bench.runs.folder import read_run
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import EditCase, Probe
     from mmedit_bench.datasets.suite import Suite
 
-SPACES = ("truthfulness", "semantic")
-SORTS = ("right", "wrong")
 POINTS = 300
-"""States per sort and space: enough to see a shape."""
+"""Codes per sort and space: enough to see a shape."""
 CASES = 3
 KINDS = ("reliability", "text_generality", "image_generality", "text_locality", "image_locality")
-_COLORS = {"right": "#0072b2", "wrong": "#d55e00"}
 
 
 def measured(
-    plan: Plan, outcomes: Sequence[Outcome], suites: Mapping[str, Suite], means: Means
+    plan: Plan, made: Sequence[PlannedRun], suites: Mapping[str, Suite], means: Means
 ) -> dict[str, Any]:
-    """Coordinates by t-SNE, how well the two sorts are told apart, and the panel's answers.
+    """The spaces of the editor that the plan names, on its first block, and the panel's answers.
 
-    Raises `BenchError` without scikit-learn, naming the extra that has it.
+    Raises `BenchError` if the editor has none, and without scikit-learn, naming the extra that has it.
     """
     place = plan.places[0]
-    workshop = Workshop(means.artefacts)
-    order = Order(
-        suite=place.suite, backbone=place.backbone, editor=UNIKE, device=means.device, dtype=means.dtype,
-        batch_size=means.batch_size,
-    )  # fmt: skip
-    editor, _ = workshop.trained(order)
-    codes = getattr(editor, "codes", None)
-    if codes is None:
-        raise BenchError(f"fig5: the editor registered as {UNIKE!r} has no method codes() to draw")
-    return {"spaces": spread(codes()), "panel": panel(outcomes, suites[place.suite], plan.split)}
+    row = plan.row(plan.draws or "")
+    editor, _ = Workshop(means.artefacts).trained(order_for(plan, place, row, means))
+    if not isinstance(editor, Drawable):
+        raise BenchError(
+            f"{plan.target}: editor {row.editor!r} has nothing to draw; it needs a method spaces(), see "
+            "mmedit_bench.editors.Drawable"
+        )
+    return {"spaces": spread(editor.spaces()), "panel": panel(made, suites[place.suite], plan.split)}
 
 
-def spread(codes: Mapping[str, Any]) -> dict[str, Any]:
-    """From codes [n, d] by "space sort" to coordinates in the plane, and each space's separation.
+def spread(spaces: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """From codes [n, d] by space and sort to coordinates by t-SNE, and how far the sorts lie apart.
 
-    The separation is the mean silhouette (cosine, -1 to 1) of the two sorts in the full space: the
-    picture alone can mislead, because t-SNE keeps neighbourhoods and not distances.
+    The separation is the mean silhouette (cosine, -1 to 1) of the sorts in the full space: the
+    picture alone can mislead, because t-SNE keeps neighbourhoods and not distances. A list, because
+    JSON with sorted keys would lose the editor's order.
     """
     try:
         from sklearn.manifold import TSNE
         from sklearn.metrics import silhouette_score
     except ImportError:
-        raise BenchError("fig5 needs scikit-learn: pip install 'mmedit-bench[figures]'") from None
-    found: dict[str, Any] = {}
-    for space in SPACES:
-        parts = [np.asarray(codes[f"{space} {sort}"], dtype=np.float64)[:POINTS] for sort in SORTS]
-        both = np.concatenate(parts)
+        raise BenchError("drawing spaces needs scikit-learn: pip install 'mmedit-bench[figures]'") from None
+    found: list[dict[str, Any]] = []
+    for space, codes in spaces.items():
+        parts = [np.asarray(own, dtype=np.float64)[:POINTS] for own in codes.values()]
+        together = np.concatenate(parts)
         labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        plane = TSNE(metric="cosine", init="random", random_state=0, perplexity=min(30, len(both) // 4))
-        placed = plane.fit_transform(both).round(2)
-        found[space] = {
-            "separation": round(float(silhouette_score(both, labels, metric="cosine")), 3),
-            "points": {sort: placed[labels == number].tolist() for number, sort in enumerate(SORTS)},
-        }
+        plane = TSNE(metric="cosine", init="random", random_state=0, perplexity=min(30, len(together) // 4))
+        placed = plane.fit_transform(together).round(2)
+        found.append(
+            {
+                "name": space,
+                "separation": round(float(silhouette_score(together, labels, metric="cosine")), 3),
+                "sorts": [
+                    {"name": sort, "points": placed[labels == number].tolist()}
+                    for number, sort in enumerate(codes)
+                ],
+            }
+        )
     return found
 
 
-def panel(outcomes: Sequence[Outcome], suite: Suite, split: str) -> list[dict[str, Any]]:
+def panel(made: Sequence[PlannedRun], suite: Suite, split: str) -> list[dict[str, Any]]:
     """The first cases of the runs with what each editor answers to one probe of each kind.
 
     The first, not the finest: nobody chose them.
     """
-    states = {o.entry.label: read_run(o.folder) for o in outcomes if o.folder is not None}
+    states = {run.row.label: read_run(run.folder) for run in made if run.folder is not None}
     known = {case.id: case for case in suite.cases(split)}
     answers: dict[str, dict[str, str]] = {
         label: {
@@ -115,7 +119,7 @@ def first(case: EditCase, kind: str) -> Probe | None:
 
 
 def drawn(document: Mapping[str, Any], suites: Mapping[str, Suite]) -> Drawn:
-    """Two scatter plots, and below them a row of pictures, questions and answers for each case.
+    """A scatter plot for each space, and below them a row of pictures, questions and answers for each case.
 
     Raises `BenchError` if the suite at hand lacks a case of the document.
     """
@@ -129,12 +133,12 @@ def drawn(document: Mapping[str, Any], suites: Mapping[str, Suite]) -> Drawn:
     figure = Figure(figsize=(3.0 * width, 4.2 + 3.4 * len(cases)), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(4.2, 3.4 * max(1, len(cases))))
     top, below = halves
-    for axis, space in zip(top.subplots(1, 2), SPACES, strict=True):
-        own = document["spaces"][space]
-        for sort, points in own["points"].items():
-            x, y = zip(*points, strict=True) if points else ((), ())
-            axis.scatter(x, y, s=8, color=_COLORS[sort], label=f"{sort} answers", linewidths=0)
-        axis.set_title(f"{space} space (silhouette {own['separation']:.2f})", fontsize=10)
+    spaces = document["spaces"]
+    for axis, own in zip(top.subplots(1, len(spaces), squeeze=False)[0], spaces, strict=True):
+        for color, sort in zip(cycle(COLORS), own["sorts"], strict=False):
+            x, y = zip(*sort["points"], strict=True) if sort["points"] else ((), ())
+            axis.scatter(x, y, s=8, color=color, label=sort["name"], linewidths=0)
+        axis.set_title(f"{own['name']} space (silhouette {own['separation']:.2f})", fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
         axis.legend(frameon=False, fontsize=8)

@@ -1,0 +1,34 @@
+"""How long targets have taken: a line for each call, beside the runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "reproduce.jsonl"
+
+
+def log(out: Path, target: str, seconds: float, *, jobs: int, runs: int) -> None:
+    """Add a call that took so many seconds for so many runs, `jobs` of them at once."""
+    out.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"target": target, "seconds": round(seconds, 1), "jobs": jobs, "runs": runs})
+    with (out / FILE_NAME).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def total(out: Path, target: str) -> float:
+    """Wall seconds that all calls for a target have taken so far."""
+    return sum(float(call["seconds"]) for call in _calls(out, target))
+
+
+def _calls(out: Path, target: str) -> Iterator[Mapping[str, Any]]:
+    path = out / FILE_NAME
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            call = json.loads(line)
+        except ValueError:
+            continue  # torn by a killed writer; times are for people
+        if call.get("target") == target:
+            yield call
