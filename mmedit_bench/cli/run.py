@@ -38,6 +38,13 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
     "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Queries at once."
 )
 @click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads of the processor for each process; part of what names the run.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs"),

@@ -48,7 +48,6 @@ class _Job:
     manifest: Manifest
     folder: Path
     artefacts: Path | None
-    threads: int
     policy: ProofPolicy
 
 
@@ -111,11 +110,7 @@ class ProcessCrew:
 
         Whatever ends it, what was laid down is committed as far as it is next in order.
         """
-        import torch
-
-        # as many threads as the caller has: their number changes the last bits of an answer
-        threads = torch.get_num_threads()
-        job = _Job(self._order, plan.manifest, folder.path, self._artefacts, threads, self._policy)
+        job = _Job(self._order, plan.manifest, folder.path, self._artefacts, self._policy)
         patience = 0.0
         workers: list[_Worker] = []
         try:
@@ -236,11 +231,8 @@ def _labour(pipe: Connection, job: _Job) -> None:
 
 
 def _work_on(pipe: Connection, job: _Job, say: Callable[..., None]) -> None:
-    import torch
-
     from mmedit_bench.execution.local import Workshop
 
-    torch.set_num_threads(job.threads)
     order, spec = job.order, job.manifest.spec
     experiment = Workshop(job.artefacts).experiment(order)
     if experiment.spec() != spec:

@@ -27,8 +27,6 @@ def main(descriptor: int) -> None:
 
 
 def _serve(channel: Channel, told: dict[str, Any]) -> None:
-    import torch
-
     from mmedit_bench.cases import EditRequest, ImageRef, Query
     from mmedit_bench.errors import BenchError
     from mmedit_bench.execution.local import Order, Workshop
@@ -37,7 +35,6 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
     from mmedit_bench.interventions import Edit
     from mmedit_bench.plugins.registry import EDITORS
 
-    torch.set_num_threads(told["threads"])
     artefacts = Path(told["artefacts"]) if told["artefacts"] else None
     order = Order(**told["order"])
     try:

@@ -137,8 +137,6 @@ class Isolated:
         return reply, data
 
     def _start(self) -> EditorIdentity:
-        import torch
-
         near, far = socket.socketpair()
         paths = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +152,6 @@ class Isolated:
                 {
                     "order": asdict(self._order),
                     "artefacts": str(self._artefacts) if self._artefacts else None,
-                    "threads": torch.get_num_threads(),
                     "memory": self._isolation.memory_limit,
                 }
             )

@@ -46,6 +46,8 @@ class Order:
     device: str = "cpu"
     dtype: str = "float32"
     batch_size: int = 16
+    threads: int = 1
+    """Threads of the processor for each process; the number changes the last bits of a sum."""
     evidence: tuple[str, ...] = ()
     """What is recorded beyond the default; see `runs.evidence`."""
 
@@ -60,7 +62,7 @@ class Workshop:
         self._artefacts = artefacts
         self._suites: dict[str, Suite] = {}
         self._backbone: Backbone | None = None
-        self._loaded: tuple[str, str, str, int] | None = None
+        self._loaded: tuple[str, str, str, int, int] | None = None
 
     def measured(self, order: Order, out: Path, progress: Progress | None = None) -> Measured:
         """The baseline that the order is measured against. No editor is loaded for it."""
@@ -166,8 +168,11 @@ class Workshop:
 
     def backbone(self, order: Order) -> Backbone:
         """The unedited backbone; another one takes the place of the one kept."""
-        wanted = (order.backbone, order.device, order.dtype, order.batch_size)
+        wanted = (order.backbone, order.device, order.dtype, order.batch_size, order.threads)
         if self._backbone is None or self._loaded != wanted:
+            import torch
+
+            torch.set_num_threads(order.threads)
             self._backbone = None  # the old one's memory is free before the new one is read
             settings = {"device": order.device, "dtype": order.dtype, "batch_size": order.batch_size}
             self._backbone = _made(BACKBONES, order.backbone, settings)

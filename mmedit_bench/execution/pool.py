@@ -67,7 +67,8 @@ def carry_out(
 
 def _baseline(order: Order) -> tuple[object, ...]:
     return (
-        order.suite, order.split, order.backbone, order.device, order.dtype, order.batch_size, order.evidence
+        order.suite, order.split, order.backbone, order.device, order.dtype, order.batch_size, order.threads,
+        order.evidence,
     )  # fmt: skip
 
 
@@ -76,9 +77,8 @@ def _some(
 ) -> Iterator[tuple[int, Outcome]]:
     """Outcomes as they come. Ends early, after an outcome for one of them, if a process dies."""
     # spawned, not forked: torch's threads and CUDA do not survive a fork
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(
-        min(jobs, len(indices)), get_context("spawn"), initializer=_begin, initargs=(threads, artefacts)
+        min(jobs, len(indices)), get_context("spawn"), initializer=_begin, initargs=(artefacts,)
     ) as pool:
         waiting: dict[Future[Outcome], int] = {pool.submit(_run, orders[i], out): i for i in indices}
         while waiting:
@@ -100,11 +100,8 @@ def _some(
 _workshop: Workshop | None = None
 
 
-def _begin(threads: int, artefacts: Path | None) -> None:
+def _begin(artefacts: Path | None) -> None:
     global _workshop
-    import torch
-
-    torch.set_num_threads(threads)
     _workshop = Workshop(artefacts)
 
 

@@ -8,6 +8,7 @@ stored reply and a fresh one are the same even where batching changes the last b
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +58,18 @@ def asking_of(suite: Suite, split: str, backbone: Backbone, kinds: Sequence[str]
         "dtype": str(base.dtype).removeprefix("torch."),
         "device": str(base.device).partition(":")[0],
         "batch_size": base.batch_size,
+        "threads": _threads(base),
         "evidence": list(kinds),
         "asking_code": code_digest("mmedit_bench.harness.asking", type(base).__module__),
         "torch": library_version("torch"),
         "transformers": library_version("transformers"),
     }
+
+
+def _threads(base: Backbone) -> int:
+    torch = sys.modules.get("torch")  # a backbone without it has none
+    on_processor = torch is not None and str(base.device) == "cpu"
+    return int(torch.get_num_threads()) if torch and on_processor else 0
 
 
 def measured(

@@ -65,6 +65,8 @@ class RunSpec:
     device: str
     """Device type, without an index."""
     batch_size: int
+    threads: int
+    """Threads of the processor that share one sum, which decides its last bits; 0 on another device."""
     asking_code: str
     """Digest of the code that asks the unedited backbone."""
     walking_code: str

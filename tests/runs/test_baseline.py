@@ -149,13 +149,14 @@ def test_no_bytes_crash_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
 
 KEYED = {
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "dtype", "device", "batch_size",
+    "threads",
     "evidence", "asking_code", "torch", "transformers",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(SPEC)])
 def test_the_name_depends_on_what_changes_an_unedited_answer(field: str) -> None:
-    other = {"limit": 7, "seed": 7, "batch_size": 7, "evidence": ("answer",)}
+    other = {"limit": 7, "seed": 7, "batch_size": 7, "threads": 7, "evidence": ("answer",)}
     other |= {key: {"lr": 0.002} for key in ("editor_settings", "editor_options", "protocol_options")}
     changed = dataclasses.replace(SPEC, **{field: other.get(field, "other")})
     assert (path_of(Path("b"), changed) != path_of(Path("b"), SPEC)) == (field in KEYED)

@@ -29,6 +29,7 @@ VALUES: dict[str, Any] = {
     "dtype": "float32",
     "device": "cpu",
     "batch_size": 16,
+    "threads": 1,
     "asking_code": "d" * 64,
     "walking_code": "e" * 64,
     "torch": "2.6.0",
@@ -52,7 +53,7 @@ def test_the_fingerprint_is_pinned() -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(RunSpec)])
 def test_every_field_changes_the_fingerprint(field: str) -> None:
-    other: dict[str, Any] = {"limit": 7, "seed": 7, "batch_size": 7, "evidence": ("answer",)}
+    other: dict[str, Any] = {"limit": 7, "seed": 7, "batch_size": 7, "threads": 7, "evidence": ("answer",)}
     other |= {key: {"lr": 0.002} for key in ("editor_settings", "editor_options", "protocol_options")}
     changed = dataclasses.replace(SPEC, **{field: other.get(field, "other")})
     assert changed.fingerprint != SPEC.fingerprint
