@@ -24,8 +24,8 @@ FOLDER = "baselines"
 """Name of the folder beside the runs."""
 
 ASKING = (
-    "suite", "suite_digest", "split", "backbone", "backbone_digest", "dtype", "device", "batch_size", "threads",
-    "evidence", "asking_code", "torch", "transformers",
+    "suite", "suite_digest", "split", "backbone", "backbone_digest", "dtype", "device", "batch_size",
+    "threads", "evidence", "asking_code", "torch", "transformers",
 )  # fmt: skip
 """The parts of a spec that can change an unedited answer."""
 
