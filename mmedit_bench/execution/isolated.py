@@ -21,7 +21,7 @@ from typing import Any, Self
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.execution.channel import Channel, ChannelBroken
-from mmedit_bench.execution.local import Order
+from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost
 from mmedit_bench.harness.identity import EditorIdentity
