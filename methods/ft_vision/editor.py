@@ -41,7 +41,7 @@ class FTVisionEditor:
         """The options that hold for a backbone. Raises `BenchError` for a part that it lacks."""
         settings = settings_for(FTVisionSettings, CONFIG, backbone, self.options, self.name)
         try:
-            backbone.linears(settings.part)
+            backbone.linears(_path(settings.part, backbone))
         except BenchError as error:
             raise BenchError(f"ft-vision: option 'part' is {settings.part!r}; {error}") from None
         return settings
@@ -56,8 +56,12 @@ class FTVisionEditor:
         return fine_tune(
             backbone,
             request,
-            backbone.linears(backbone.anatomy.bridge if settings.part == "bridge" else settings.part),
+            backbone.linears(_path(settings.part, backbone)),
             lr=settings.lr,
             steps=settings.steps,
             threshold=settings.threshold,
         )
+
+
+def _path(part: str, backbone: Backbone) -> str:
+    return backbone.anatomy.bridge if part == "bridge" else part
