@@ -34,7 +34,7 @@ def main() -> int:
         started = time.monotonic()
         _command(given, calm).wait()
         seconds = time.monotonic() - started
-        print(f"undisturbed: {given.edits} edits in {seconds:.0f} s")
+        print(f"undisturbed: {given.edits} edits in {seconds:.0f} s", flush=True)
         rng, kills, calls = random.Random(given.seed), 0, 0
         while True:
             calls += 1
@@ -46,8 +46,11 @@ def main() -> int:
                 process.kill()
                 process.wait()
                 kills += 1
-                print(f"killed {kills}: {_recorded(wild)} steps recorded")
+                print(f"killed {kills}: {_recorded(wild)} steps recorded", flush=True)
                 continue
+            if process.returncode:
+                print(f"call {calls} ended with {process.returncode}; see what it says above")
+                return 2
             break
         same = [_bytes(calm, name) == _bytes(wild, name) for name in FILES]
         print(f"{kills} kills, {calls} calls; bytes equal: {all(same)}")
