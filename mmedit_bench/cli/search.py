@@ -71,7 +71,7 @@ def search(
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
     """
     from mmedit_bench.execution.order import Order
-    from mmedit_bench.execution.pool import carry_out, default_jobs
+    from mmedit_bench.execution.pool import carry_out, default_jobs, look_over
 
     tries, suites = combinations(grids), tuple(dict.fromkeys(suites))
     orders = [
@@ -82,6 +82,7 @@ def search(
         for options in tries
         for suite in suites
     ]  # fmt: skip
+    look_over(orders)  # a value that is out of range is refused before the first run
     with output.blocks([order.suite for order in orders]) as ended:
 
         def told(outcome: Outcome) -> None:

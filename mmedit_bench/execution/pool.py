@@ -14,6 +14,7 @@ from pathlib import Path
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
+from mmedit_bench.runs.provenance import resolved
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,28 @@ def carry_out(
                 told(outcome)
             left = [i for i in left if i not in outcomes]
     return [outcomes[i] for i in range(len(orders))]
+
+
+def look_over(orders: Sequence[Order], artefacts: Path | None = None) -> None:
+    """Load the parts of all orders once, in a process of its own, before any of them is carried out.
+
+    Raises `BenchError` as the first one does whose parts cannot be had or whose options are out of
+    their range.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(artefacts,)) as pool:
+        if problem := pool.submit(_problem, list(orders)).result():
+            raise BenchError(problem)
+
+
+def _problem(orders: Sequence[Order]) -> str | None:
+    assert _workshop is not None
+    for order in orders:
+        try:
+            made = _workshop.experiment(order)
+            resolved(made.editor, made.backbone, order.options)
+        except BenchError as error:
+            return str(error)
+    return None
 
 
 def _baseline(order: Order) -> tuple[object, ...]:

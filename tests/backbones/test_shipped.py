@@ -12,10 +12,10 @@ from mmedit_bench.cases import Query
 from mmedit_bench.datasets.picturebook import files, vqa
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
-from mmedit_bench.harness.selection import select_needed
 from mmedit_bench.plugins.registry import BACKBONES, SUITES
 from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.score import score_run
+from mmedit_bench.scoring.selection import select_needed
 
 NAMES = ("blip2-opt-mini", "minigpt4-mini")
 LARGEST = 15_000_000
@@ -79,6 +79,11 @@ def test_controls_mark_the_ends_of_the_scale(name: str, suite: str, tmp_path: Pa
 def test_there_are_enough_needed_edits(name: str, suite: str) -> None:
     backbone = BACKBONES.load(name)(device="cpu", dtype="float32", batch_size=32)
     for split, least in {"train": 1000, "validation": 150, "evaluation": 300}.items():
-        selection = select_needed(backbone, SUITES.load(suite)().cases(split), least)
+        selection = select_needed(
+            SUITES.load(suite)().cases(split),
+            lambda part: backbone.answer([case.request.query for case in part]),
+            least,
+            batch=32,
+        )
         assert len(selection.cases) == least
         assert {case.sort for case in selection.cases} == {"correction", "counterfactual"}
