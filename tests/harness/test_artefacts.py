@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,15 +10,20 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmedit_bench.editors import Backbone, Edit, EditCase, EditRequest, Trained, deterministic
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.harness.artefacts import default_folder, prepared, spec_of
+from mmedit_bench.harness.plan import Experiment
 from mmedit_bench.harness.run import run
 from mmedit_bench.harness.training import Training
+from mmedit_bench.protocols.one_step import OneStep
+from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.provenance import code_digest
 from tests.fakes.experiment import contents, experiment
+from tests.fakes.tiny_suite import TinySuite
 from tests.tiny import tiny_backbone, tiny_cases
 
 
@@ -157,3 +163,24 @@ def test_a_run_trains_what_is_missing_and_says_what_it_rests_on(tmp_path: Path) 
     second = run(experiment(again), tmp_path / "other", artefacts=tmp_path / "kept")
     assert not again.steps and again.loaded
     assert contents(second) == contents(result)
+
+
+def test_a_run_does_not_go_on_with_another_training(tmp_path: Path) -> None:
+    def of(editor: Learns) -> Any:
+        return Experiment(
+            suite=TinySuite(), split="test", backbone=tiny_backbone("opt"), editor=editor,
+            protocol=OneStep(), limit=2,
+        )  # fmt: skip
+
+    done = run(of(Learns()), tmp_path, artefacts=tmp_path / "kept")
+    (place,) = (tmp_path / "kept").glob("learns--*")
+    learned = json.loads((place / "artefact.json").read_text())
+    assert Manifest.read(done.folder / "manifest.json").artefact == learned["sha256"]
+    lines = (done.folder / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    (done.folder / "predictions.jsonl").write_bytes(b"".join(lines[:3]))
+    data = save({"weight": torch.full((1, 1), 7.0)})
+    (place / "artefact.safetensors").write_bytes(data)
+    swapped = learned | {"sha256": hashlib.sha256(data).hexdigest()}
+    (place / "artefact.json").write_text(json.dumps(swapped))
+    with pytest.raises(BadRecord, match="the run began with training"):
+        run(of(Learns()), tmp_path, artefacts=tmp_path / "kept")
