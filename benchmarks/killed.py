@@ -41,7 +41,7 @@ def main() -> int:
             process = _command(given, wild)
             try:
                 # from the time it takes to load until the whole is done
-                process.wait(rng.uniform(0.1, 0.3) * seconds if kills < given.kills else None)
+                process.wait(rng.uniform(0.2, 0.7) * seconds if kills < given.kills else None)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
