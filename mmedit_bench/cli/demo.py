@@ -15,7 +15,7 @@ from mmedit_bench.cli.run import SOME_FAILED
 from mmedit_bench.cli.score import as_dict, score_all
 
 if TYPE_CHECKING:
-    from mmedit_bench.execution.local import Order
+    from mmedit_bench.execution.order import Order
     from mmedit_bench.execution.pool import Outcome
     from mmedit_bench.scoring.scores import RunScores
 
@@ -103,7 +103,7 @@ def demo(
 
 def planned(editors: Sequence[str], limit: int, seed: int) -> list[Order]:
     """All runs, block by block: of the editors named, or else of those that are shown by default."""
-    from mmedit_bench.execution.local import Order
+    from mmedit_bench.execution.order import Order
 
     return [
         Order(

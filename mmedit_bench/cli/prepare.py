@@ -49,7 +49,8 @@ def prepare(
       mmedit-bench prepare --editor mend --backbone blip2-opt-mini
       mmedit-bench prepare --editor unike --backbone minigpt4-mini --suite picturebook-vqa
     """
-    from mmedit_bench.execution.local import Order, Workshop
+    from mmedit_bench.execution.local import Workshop
+    from mmedit_bench.execution.order import Order
     from mmedit_bench.plugins.registry import SUITES
 
     workshop, made = Workshop(artefacts), []

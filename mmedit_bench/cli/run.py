@@ -107,7 +107,8 @@ def run(
       mmedit-bench run --suite picturebook-caption --backbone minigpt4-mini --editor ike \\
           --set demonstrations=8 --out runs
     """
-    from mmedit_bench.execution.local import Order, Workshop
+    from mmedit_bench.execution.local import Workshop
+    from mmedit_bench.execution.order import Order
 
     isolation = None
     if isolate:

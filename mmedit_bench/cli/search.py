@@ -70,7 +70,7 @@ def search(
       mmedit-bench search --suite picturebook-vqa --suite picturebook-caption \\
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
     """
-    from mmedit_bench.execution.local import Order
+    from mmedit_bench.execution.order import Order
     from mmedit_bench.execution.pool import carry_out, default_jobs
 
     tries, suites = combinations(grids), tuple(dict.fromkeys(suites))

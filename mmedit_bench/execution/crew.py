@@ -31,7 +31,7 @@ from mmedit_bench.protocols.steps import schedule_of
 from mmedit_bench.runs.folder import Manifest, RunFolder
 
 if TYPE_CHECKING:
-    from mmedit_bench.execution.local import Order
+    from mmedit_bench.execution.order import Order
 
 MOST_DEATHS = 3
 """Workers that may die over one unit, or before their first, until the run is given up."""
@@ -231,10 +231,10 @@ def _labour(pipe: Connection, job: _Job) -> None:
 
 
 def _work_on(pipe: Connection, job: _Job, say: Callable[..., None]) -> None:
-    from mmedit_bench.execution.local import Workshop
+    from mmedit_bench.execution.parts import Parts
 
     order, spec = job.order, job.manifest.spec
-    experiment = Workshop(job.artefacts).experiment(order)
+    experiment = Parts(job.artefacts).experiment(order)
     if experiment.spec() != spec:
         raise BenchError("a worker has other code or data than the run began with; run again")
     by_id = {case.id: case for case in experiment.suite.cases(order.split)}

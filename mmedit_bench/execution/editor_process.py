@@ -35,7 +35,8 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
     from mmedit_bench.cases import EditRequest, ImageRef, Query
     from mmedit_bench.errors import BenchError
     from mmedit_bench.execution.crossing import packed, unpacked_parts
-    from mmedit_bench.execution.local import Order, Workshop
+    from mmedit_bench.execution.order import Order
+    from mmedit_bench.execution.parts import Parts
     from mmedit_bench.harness.editor_side import Carried, InProcess
     from mmedit_bench.harness.identity import identity_of
     from mmedit_bench.interventions import Edit, Shared, fold
@@ -44,7 +45,7 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
     artefacts = Path(told["artefacts"]) if told["artefacts"] else None
     order = Order(**told["order"])
     try:
-        workshop = Workshop(artefacts)
+        workshop = Parts(artefacts)
         editor, base, suite = workshop.editor(order), workshop.backbone(order), workshop.suite(order.suite)
         source = EDITORS.entry(order.editor).source
         who = identity_of(editor, base, suite, seed=order.seed, options=order.options, source=source)

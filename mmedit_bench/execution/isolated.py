@@ -22,7 +22,7 @@ from mmedit_bench.cases import EditRequest, Query
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.execution.channel import Channel, ChannelBroken
 from mmedit_bench.execution.crossing import Far, packed_parts, unpacked
-from mmedit_bench.execution.local import Order
+from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.remote import Place, RemoteReader
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost

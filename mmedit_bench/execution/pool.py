@@ -12,7 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.execution.local import Order, Workshop
+from mmedit_bench.execution.local import Workshop
+from mmedit_bench.execution.order import Order
 
 log = logging.getLogger(__name__)
 

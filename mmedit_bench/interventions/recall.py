@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,36 @@ from torch.nn.functional import gelu, linear, normalize
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions.heads import Heads
 
-if TYPE_CHECKING:
-    from mmedit_bench.interventions.memory import AttentionMemory
-
 POSITIONS = 64
 """Positions whose entries are gathered at a time: it bounds the memory that a long batch takes."""
 ENTRIES = 4096
 """Entries that are compared at a time."""
+
+
+class Memory(Protocol):
+    """What is recalled from; `AttentionMemory` says what each field means."""
+
+    @property
+    def layer(self) -> int: ...
+    @property
+    def groups(self) -> tuple[int, ...]: ...
+    @property
+    def top_k(self) -> int: ...
+    @property
+    def gate(self) -> str: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def on_input(self) -> bool: ...
+    @property
+    def space(self) -> str: ...
+    @property
+    def floor(self) -> float: ...
+    @property
+    def mlp(self) -> tuple[Tensor, ...]: ...
+
+    def entries(self) -> tuple[Tensor, Tensor]:
+        """Index and states of all entries, [m, d] each."""
 
 
 class Recall:
@@ -26,7 +49,7 @@ class Recall:
 
     def __init__(
         self,
-        memory: AttentionMemory,
+        memory: Memory,
         attention: Any,
         heads: Heads,
         out: nn.Linear,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmedit_bench.execution.local import Order
+from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.pool import Outcome, carry_out
 from mmedit_bench.reproduce import wall_time
 from mmedit_bench.reproduce.plans import Place, Plan, PlanRow

@@ -22,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+]|-(?!-))*")
 _TYPES: Mapping[str, Any] = {
     "evidence": list | tuple, "editor_settings": Mapping, "editor_options": Mapping,
     "artefact": str | None, "protocol_options": Mapping, "limit": int | None, "seed": int, "batch_size": int,
+    "threads": int,
 }  # fmt: skip
 """Types of the fields that are no texts, as JSON gives them."""
 

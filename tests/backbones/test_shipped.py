@@ -10,7 +10,8 @@ import pytest
 from mmedit_bench.backbones.zoo import CHECKPOINTS
 from mmedit_bench.cases import Query
 from mmedit_bench.datasets.picturebook import files, vqa
-from mmedit_bench.execution.local import Order, Workshop
+from mmedit_bench.execution.local import Workshop
+from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.selection import select_needed
 from mmedit_bench.plugins.registry import BACKBONES, SUITES
 from mmedit_bench.scoring.normalize import same_answer

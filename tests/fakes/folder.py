@@ -34,7 +34,7 @@ SPEC: dict[str, Any] = {
     "editor": "ft", "editor_version": "1", "editor_settings": {"rate": 0.1}, "editor_options": {},
     "editor_code": "c0de" * 16, "artefact": None,
     "protocol": "one-step", "protocol_version": "1", "protocol_options": {}, "limit": None, "seed": 0,
-    "dtype": "float32", "device": "cpu", "batch_size": 16, "asking_code": "a5c" * 16,
+    "dtype": "float32", "device": "cpu", "batch_size": 16, "threads": 1, "asking_code": "a5c" * 16,
     "walking_code": "a1c" * 16, "torch": "2.13", "transformers": "5.0",
 }  # fmt: skip
 """Fields of a spec, to be changed where a test cares."""

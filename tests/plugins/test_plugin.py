@@ -14,6 +14,7 @@ from mmedit_bench.protocols.one_step import OneStep
 from mmedit_bench.runs.folder import read_run
 from mmedit_bench.scoring.score import score_run
 from tests.distributions import write_metadata, write_metadata_of
+from tests.fakes.experiment import baseline_of
 from tests.fakes.tiny_suite import TinySuite
 from tests.tiny import tiny_backbone
 
@@ -54,8 +55,12 @@ def test_is_run_and_scored_like_any_other(site: Path, tmp_path: Path) -> None:
     state = read_run(result.folder)
     assert state.manifest.source == "acme-editor 0.3.1"
     assert state.manifest.spec.editor_options == options
-    probes = [probe for record in state.asks for probe in record.probes]
-    assert any(probe.argmax != probe.before.argmax for probe in probes)  # the reminder reached the model
+    before = baseline_of(tmp_path / "runs", result)
+    assert any(  # the reminder reached the model
+        now.reading.argmax != then.reading.argmax
+        for ask in state.asks
+        for now, then in zip(ask.probes, before.probes[ask.case], strict=True)
+    )
     scores = score_run(result.folder, suite)
     assert scores.complete and scores.spec.editor == "acme-reminder"
     assert scores.counts.done == 3

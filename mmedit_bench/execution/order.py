@@ -1,0 +1,33 @@
+"""What a user orders: a run by the names of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+EVALUATION = "evaluation"
+"""The split that published numbers are measured on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A run by the names of its parts, as a user orders it."""
+
+    suite: str
+    backbone: str
+    editor: str
+    protocol: str = "one-step"
+    protocol_options: Mapping[str, Any] = field(default_factory=dict)
+    split: str = EVALUATION
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the editor."""
+    limit: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 16
+    threads: int = 1
+    """Threads of the processor for each process; the number changes the last bits of a sum."""
+    evidence: tuple[str, ...] = ()
+    """What is recorded beyond the default; see `runs.evidence`."""

@@ -1,0 +1,138 @@
+"""From the names of an order to its parts, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.errors import BadData, BenchError
+from mmedit_bench.execution.order import Order
+from mmedit_bench.harness.artefacts import Artefact
+from mmedit_bench.harness.baseline import Measured, Progress, measured
+from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.ready import made_ready
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+from mmedit_bench.runs.baseline import FOLDER
+from mmedit_bench.runs.evidence import evidence
+
+if TYPE_CHECKING:
+    from mmedit_bench.backbones.base import Backbone
+    from mmedit_bench.editors import Editor
+    from mmedit_bench.harness.identity import EditorIdentity
+
+
+class Parts:
+    """Keeps suites and the latest backbone loaded from one order to the next.
+
+    `artefacts` is where trained editors find and leave what they learned; by default in the user's cache.
+    """
+
+    def __init__(self, artefacts: Path | None = None) -> None:
+        self._artefacts = artefacts
+        self._suites: dict[str, Suite] = {}
+        self._backbone: Backbone | None = None
+        self._loaded: tuple[str, str, str, int, int] | None = None
+
+    def measured(self, order: Order, out: Path, progress: Progress | None = None) -> Measured:
+        """The baseline that the order is measured against. No editor is loaded for it."""
+        return measured(
+            self._suite_of(order), order.split, self.backbone(order), out / FOLDER,
+            limit=order.limit, kinds=evidence(order.evidence), progress=progress,
+        )  # fmt: skip
+
+    def experiment(self, order: Order) -> Experiment:
+        """The parts, loaded. Raises `BenchError` naming what cannot be had."""
+        return self.experiment_of(order, self.editor(order))
+
+    def experiment_of(self, order: Order, editor: Editor | EditorIdentity) -> Experiment:
+        """The parts of an order with an editor at hand, or with who it is."""
+        suite = self._suite_of(order)
+        entry = EDITORS.entry(order.editor)
+        return Experiment(
+            suite=suite,
+            split=order.split,
+            backbone=self.backbone(order),
+            editor=editor,
+            protocol=_made(PROTOCOLS, order.protocol, order.protocol_options),
+            editor_options=order.options,
+            editor_source=entry.source,
+            evidence=evidence(order.evidence),
+            limit=order.limit,
+            seed=order.seed,
+        )
+
+    def prepare(self, order: Order, progress: Progress | None = None) -> Artefact | None:
+        """Train what the order's editor needs, or find it trained; None for one that learns nothing."""
+        return self.trained(order, progress)[1]
+
+    def trained(self, order: Order, progress: Progress | None = None) -> tuple[Editor, Artefact | None]:
+        """The order's editor with what it learned, and where that is kept."""
+        editor = self.editor(order)
+        if not hasattr(editor, "train"):
+            return editor, None
+        return editor, made_ready(
+            editor, self.backbone(order), self._suite_of(order),
+            seed=order.seed, artefacts=self._artefacts, progress=progress,
+        )  # fmt: skip
+
+    @staticmethod
+    def editor(order: Order) -> Editor:
+        """The editor with its options; it has learned nothing yet."""
+        made: Editor = _made(EDITORS, order.editor, order.options)
+        return made
+
+    def _suite_of(self, order: Order) -> Suite:
+        suite = self.suite(order.suite)
+        if order.split not in suite.splits:
+            raise BadData(
+                f"suite {suite.name} has no split {order.split!r}; it has {', '.join(suite.splits)}"
+            )
+        return suite
+
+    def forget_backbone(self) -> None:
+        """The next order loads its backbone anew: this one was altered."""
+        self._backbone = self._loaded = None
+
+    def suite(self, name: str) -> Suite:
+        """A suite, loaded once."""
+        if name not in self._suites:
+            suite: Suite = _made(SUITES, name, {})
+            self._suites[name] = suite
+        return self._suites[name]
+
+    def backbone(self, order: Order) -> Backbone:
+        """The unedited backbone; another one takes the place of the one kept."""
+        wanted = (order.backbone, order.device, order.dtype, order.batch_size, order.threads)
+        if self._backbone is None or self._loaded != wanted:
+            import torch
+
+            torch.set_num_threads(order.threads)
+            self._backbone = None  # the old one's memory is free before the new one is read
+            settings = {"device": order.device, "dtype": order.dtype, "batch_size": order.batch_size}
+            self._backbone = _made(BACKBONES, order.backbone, settings)
+            self._loaded = wanted
+        return self._backbone.unedited()
+
+
+def _made(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:
+    """Load what is registered and call it. Its own name must be the registered one.
+
+    A run is recorded under the names its parts give themselves and scored by looking these up.
+    """
+    factory = registry.load(name)
+    try:
+        made = factory(**options)
+    except TypeError as error:
+        raise BenchError(f"{registry.noun} {name!r} does not accept {_shown(options)}: {error}") from error
+    if getattr(made, "name", None) != name:
+        raise BenchError(
+            f"{registry.noun} {name!r} calls itself {getattr(made, 'name', None)!r}; "
+            f"{registry.entry(name).distribution} must register it under the name it bears"
+        )
+    return made
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in options.items()) or "a call without options"
