@@ -14,7 +14,6 @@ from mmedit_bench.execution.order import Order
 from tests.execution.test_crew import contents, order
 from tests.methods.test_contract import QUICK
 
-CHAIN = "sequential"
 OPTIONS = QUICK | {"ft": {"steps": 2}, "t-patcher": {"steps": 2, "memory": 3}}
 
 
@@ -25,12 +24,12 @@ def test_isolation_leaves_the_same_records(lab: Path, editor: str) -> None:
     assert contents(apart.folder) == contents(alone.folder)
 
 
-@pytest.mark.parametrize("protocol", ["one-step", "chain"])
+@pytest.mark.parametrize("protocol", ["one-step", "sequential"])
 @pytest.mark.parametrize("editor", ["copy-target", "ft", "t-patcher", "unike", "serac", "ike-memory"])
 def test_a_method_leaves_the_same_records(lab: Path, editor: str, protocol: str) -> None:
     what: dict[str, Any] = {"suite": "lab-suite", "backbone": "lab-backbone", "options": OPTIONS[editor]}
-    if protocol == "chain":
-        what |= {"protocol": CHAIN, "limit": 3}
+    if protocol == "sequential":
+        what |= {"protocol": protocol, "protocol_options": {"orders": 2}, "limit": 3}
     alone = Workshop().run(Order(editor=editor, **what), lab / "alone")
     apart = Workshop().run(Order(editor=editor, **what), lab / "apart", isolation=Isolation())
     assert contents(apart.folder) == contents(alone.folder)
