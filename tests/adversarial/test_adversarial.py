@@ -93,7 +93,9 @@ def test_a_cheat_earns_nothing(lab: Path, honest: dict[str, Lines], cheat: str) 
     wanted = EXPECTED[cheat]
     seconds = 2.0 if cheat == "cheat-hang" else 60.0
     result = Workshop().run(order(cheat), lab / "runs", isolation=Isolation(edit_timeout=seconds))
-    assert (result.status, result.units, result.failed) == ("complete", 6, wanted.edits)
+    assert (result.status, result.units, result.failed) == (
+        "complete", 6, wanted.edits + wanted.asks,
+    )  # fmt: skip
     found, failed = records(result.folder), set()
     asks = 0
     for unit, lines in found.items():
