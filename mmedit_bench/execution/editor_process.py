@@ -70,6 +70,7 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
                     held[head["as"]] = Edit.from_bytes(body[: head["size"]], known)
                 case "forget":
                     held.clear()
+                    known = {digest: known[digest] for digest in head["keep"] if digest in known}
                 case "make":
                     image = ImageRef(head["picture"], partial(bytes, body)) if head["picture"] else None
                     request = EditRequest(head["id"], Query(head["prompt"], image), head["target"])

@@ -30,7 +30,7 @@ from mmedit_bench.harness.identity import EditorIdentity
 from mmedit_bench.interventions import Edit, Route, Shared
 
 MOST_RESTARTS = 20
-"""Processes that may be lost in a row, with no edit made between, until the run is given up."""
+"""Processes that may be lost in a row, with no question answered between, until the run is given up."""
 START = 600.0
 """Seconds that a process has to load backbone and editor."""
 MOST_ANSWER = 4096
@@ -100,7 +100,7 @@ class Isolated:
         return learned
 
     def make(self, request: EditRequest, carried: Sequence[Carried], seed: int) -> Edit:
-        image = request.query.image
+        new, image = self._next(), request.query.image
         picture = image.bytes() if image else b""
 
         def asked() -> tuple[dict[str, Any], bytes]:
@@ -116,15 +116,13 @@ class Isolated:
                 self._isolation.edit_timeout,
             )  # fmt: skip
 
-        new = self._next()
         head, data = self._surviving(asked)
-        self._lost = 0
         if head.get("changed"):
             raise WeightsChanged("its process holds other base weights than it began with.")
         crossed = unpacked(head, data, self._shared)
-        self._shared_there |= {
-            digest: self._shared[digest] for digest in crossed.shared if digest in self._shared
-        }
+        if unknown := set(crossed.shared) - self._shared.keys():
+            raise EditFailed(f"an edit refers to shared part {min(unknown):.80}, which never came")
+        self._shared_there |= {digest: self._shared[digest] for digest in crossed.shared}
         self._there.add(new)
         self._wholes[new] = _Whole(crossed.whole, crossed.shared)
         items = (
@@ -138,11 +136,16 @@ class Isolated:
         return edit
 
     def forget(self) -> None:
+        # what this unit shared the next one may too; what it did not is not kept for ever
+        used = {digest for handle in self._there for digest in self._wholes[handle].shared}
+        for parts in (self._shared, self._shared_there):
+            for digest in parts.keys() - used:
+                del parts[digest]
         self._handles.clear()
         self._wholes.clear()
         self._there.clear()
         try:
-            self._ask({"do": "forget"}, b"", START)
+            self._ask({"do": "forget", "keep": sorted(used)}, b"", START)
         except (ChannelBroken, TimeoutError):
             self._restart()
 
@@ -184,6 +187,7 @@ class Isolated:
             raise EditFailed(
                 f"took longer than {seconds}" if late else "the editor's process ended"
             ) from None
+        self._lost = 0
         if "error" in head:
             raise EditFailed(str(head["error"])[:2000])
         return head, data
@@ -253,6 +257,7 @@ class Isolated:
             )
             head, _ = self._channel.receive(START)
             if "refused" in head:
+                self._end()
                 raise BenchError(str(head["refused"]))
             return EditorIdentity(**head["identity"])
         except (ChannelBroken, TimeoutError, KeyError, TypeError) as error:
@@ -289,8 +294,9 @@ class Isolated:
 
 def _kept(printed: IO[bytes], log: Path) -> None:
     """Copy to the end of `log` until it is full; what comes then is read and dropped."""
-    with printed, log.open("ab") as file:
+    with printed:
         while part := os.read(printed.fileno(), 1 << 16):
-            if room := MOST_LOG - file.tell():
-                file.write(part[:room])
-                file.flush()
+            size = log.stat().st_size if log.exists() else 0
+            if room := max(0, MOST_LOG - size):
+                with log.open("ab") as file:  # no file for a process that is silent
+                    file.write(part[:room])

@@ -55,8 +55,7 @@ class Workshop(Parts):
             result = run_harness(
                 self.experiment_of(order, side.identity), out, found=found, side=side, progress=progress
             )
-        if result.new:
+        if result.new and printed.exists():
             printed.replace(result.folder / "editor.log")
-        else:
-            printed.unlink()  # the folder keeps the log of the run that made it
+        printed.unlink(missing_ok=True)  # of a call that did nothing
         return result

@@ -113,7 +113,7 @@ def test_a_cheat_earns_nothing(lab: Path, honest: dict[str, Lines], cheat: str) 
             one["probes"] for one in bare if "probes" in one
         ]
     assert (len(failed), asks) == (wanted.edits + wanted.asks, wanted.asks)
-    assert (result.folder / "editor.log").stat().st_size <= MOST_LOG
+    assert not list((lab / "runs").glob("editor-*.log")), "what is printed belongs to the run"
 
 
 def test_the_walk_through_memory_finds_the_cases_where_nothing_is_apart(lab: Path) -> None:
