@@ -1,7 +1,7 @@
 """The editor's side in a process of its own; this module stands on the asking side.
 
-The editor's code is not loaded here. What comes back is an edit as data; one that holds code cannot
-come back and is recorded as failed.
+The editor's code is not loaded here. What comes back of an edit is data. What its routes say is asked
+of the process; an edit that holds other code is recorded as failed.
 """
 
 from __future__ import annotations
@@ -11,26 +11,40 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from mmedit_bench.cases import EditRequest
+from mmedit_bench.cases import EditRequest, Query
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.execution.channel import Channel, ChannelBroken
+from mmedit_bench.execution.crossing import Far, packed_parts, unpacked
 from mmedit_bench.execution.order import Order
+from mmedit_bench.execution.remote import Place, RemoteReader
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost
 from mmedit_bench.harness.identity import EditorIdentity
-from mmedit_bench.interventions import Edit
+from mmedit_bench.interventions import Edit, Route, Shared
 
 MOST_RESTARTS = 20
-"""Processes that may be lost in a row, with no edit made between, until the run is given up."""
+"""Processes that may be lost in a row, with no question answered between, until the run is given up."""
 START = 600.0
 """Seconds that a process has to load backbone and editor."""
+MOST_ANSWER = 4096
+"""Most characters of an answer that a route gives."""
+MOST_LOG = 1 << 20
+"""Most bytes that are kept of what the processes print."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What another process needs to carry an edit on."""
+
+    data: bytes | None
+    shared: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +61,23 @@ class Isolated:
     """A `harness.editor_side.EditorSide` that asks another process."""
 
     def __init__(self, order: Order, isolation: Isolation, log: Path, artefacts: Path | None = None) -> None:
-        """Starts the process. Its output goes to the file `log`. Raises `BenchError` if it cannot start."""
+        """Starts the process; the first MiB of its output goes to the file `log`.
+
+        Raises `BenchError` if it cannot start.
+        """
         self._order, self._isolation, self._artefacts = order, isolation, artefacts
         self._log = log
-        self._spool = tempfile.TemporaryDirectory()
         self._lost = self._number = 0
         self._ready = False
         self._handles: dict[int, tuple[int, Edit]] = {}
-        """By identity of an edit in force: its handle in the process, and the edit itself."""
+        """By identity of an edit in force: its handle, and the edit itself."""
+        self._wholes: dict[int, _Whole] = {}
+        """By handle."""
+        self._there: set[int] = set()
+        """Handles of the edits that the present process holds."""
+        self._shared: dict[str, Shared] = {}
+        self._shared_there: dict[str, Shared] = {}
+        """Shared parts that the present process knows."""
         self.identity = self._start()
 
     def __enter__(self) -> Self:
@@ -62,7 +85,6 @@ class Isolated:
 
     def __exit__(self, *_: object) -> None:
         self._end()
-        self._spool.cleanup()
 
     def ready(self, progress: Progress) -> Mapping[str, Any] | None:
         try:
@@ -78,58 +100,131 @@ class Isolated:
         return learned
 
     def make(self, request: EditRequest, carried: Sequence[Carried], seed: int) -> Edit:
-        image, seconds = request.query.image, self._isolation.edit_timeout
-        try:
+        new, image = self._next(), request.query.image
+        picture = image.bytes() if image else b""
+
+        def asked() -> tuple[dict[str, Any], bytes]:
             handles = [self._handle(one.edit) for one in carried]
-            self._number += 1
-            new = self._number
-            head, data = self._ask(
+            self._carry(handles)
+            return self._ask(
                 {
                     "do": "make", "as": new, "id": request.id, "prompt": request.query.prompt,
                     "target": request.target, "picture": image.digest if image else None,
                     "carried": handles, "seed": seed,
                 },
-                image.bytes() if image else b"",
-                seconds,
+                picture,
+                self._isolation.edit_timeout,
             )  # fmt: skip
-        except (ChannelBroken, TimeoutError) as error:
-            late = isinstance(error, TimeoutError)
-            self._restart()
-            raise EditFailed(
-                f"took longer than {seconds:g} seconds" if late else "the editor's process ended"
-            ) from None
-        self._lost = 0
+
+        head, data = self._surviving(asked)
         if head.get("changed"):
             raise WeightsChanged("its process holds other base weights than it began with.")
-        if "error" in head:
-            raise EditFailed(str(head["error"]))
-        path = Path(self._spool.name) / "edit.safetensors"
-        path.write_bytes(data)
-        edit = Edit.load(path)
+        crossed = unpacked(head, data, self._shared)
+        if unknown := set(crossed.shared) - self._shared.keys():
+            raise EditFailed(f"an edit refers to shared part {min(unknown):.80}, which never came")
+        self._shared_there |= {digest: self._shared[digest] for digest in crossed.shared}
+        self._there.add(new)
+        self._wholes[new] = _Whole(crossed.whole, crossed.shared)
+        items = (
+            Route(RemoteReader(self._answers, ((new, index),), item.nbytes), item.key)
+            if isinstance(item, Far)
+            else item
+            for index, item in enumerate(crossed.items)
+        )
+        edit = Edit(tuple(items), crossed.note)
         self._handles[id(edit)] = new, edit
         return edit
 
     def forget(self) -> None:
+        # what this unit shared the next one may too; what it did not is not kept for ever
+        used = {digest for handle in self._there for digest in self._wholes[handle].shared}
+        for parts in (self._shared, self._shared_there):
+            for digest in parts.keys() - used:
+                del parts[digest]
         self._handles.clear()
+        self._wholes.clear()
+        self._there.clear()
         try:
-            self._ask({"do": "forget"}, b"", START)
+            self._ask({"do": "forget", "keep": sorted(used)}, b"", START)
         except (ChannelBroken, TimeoutError):
             self._restart()
 
+    def _answers(self, places: Sequence[Place], queries: Sequence[Query]) -> list[str | None]:
+        """What the routes at these places say to bare queries. Raises `EditFailed`."""
+        body = bytearray()
+        cuts: dict[str, tuple[int, int]] = {}
+        told: list[tuple[str, str | None, int, int]] = []
+        for query in queries:
+            picture = query.image.digest if query.image else None
+            if query.image and picture and picture not in cuts:
+                start = len(body)
+                body += query.image.bytes()
+                cuts[picture] = start, len(body)
+            told.append((query.prompt, picture, *cuts.get(picture or "", (0, 0))))
+
+        def asked() -> tuple[dict[str, Any], bytes]:
+            self._carry(sorted({handle for handle, _ in places}))
+            return self._ask(
+                {"do": "answer", "places": places, "queries": told}, bytes(body), self._isolation.edit_timeout
+            )
+
+        texts = self._surviving(asked)[0].get("texts")
+        if not isinstance(texts, list) or len(texts) != len(queries):
+            raise EditFailed(f"{len(queries)} queries need as many answers")
+        for text in texts:
+            if text is not None and not (isinstance(text, str) and len(text) <= MOST_ANSWER):
+                raise EditFailed(f"an answer is no text of at most {MOST_ANSWER} characters")
+        return texts
+
+    def _surviving(self, asked: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str, Any], bytes]:
+        """The outcome of a question; whatever happens, a process is there afterwards. Raises `EditFailed`."""
+        try:
+            head, data = asked()
+        except (ChannelBroken, TimeoutError) as error:
+            late = isinstance(error, TimeoutError)
+            self._restart()
+            seconds = f"{self._isolation.edit_timeout:g} seconds"
+            raise EditFailed(
+                f"took longer than {seconds}" if late else "the editor's process ended"
+            ) from None
+        self._lost = 0
+        if "error" in head:
+            raise EditFailed(str(head["error"])[:2000])
+        return head, data
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
     def _handle(self, edit: Edit) -> int:
-        """The handle of an edit in force, which is sent if the process does not hold it."""
+        """The handle of an edit in force."""
         if id(edit) not in self._handles:
-            path = Path(self._spool.name) / "carried.safetensors"
-            edit.save(path)
-            self._number += 1
-            handle = self._number
-            self._ask({"do": "carry", "as": handle}, path.read_bytes(), START)
+            handle = self._next()
+            self._shared |= edit.shared()
+            self._wholes[handle] = _Whole(edit.to_bytes(), tuple(edit.shared()))
             self._handles[id(edit)] = handle, edit
         return self._handles[id(edit)][0]
 
+    def _carry(self, handles: Sequence[int]) -> None:
+        """Have the present process hold these edits. Raises `EditFailed` for one that it cannot."""
+        for handle in handles:
+            if handle in self._there:
+                continue
+            whole = self._wholes.get(handle)
+            if whole is None or whole.data is None:
+                raise EditFailed("an edit in force cannot be written, and went with the process that held it")
+            head, parts = packed_parts(
+                {digest: self._shared[digest] for digest in whole.shared}, self._shared_there
+            )
+            reply, _ = self._ask(
+                head | {"do": "carry", "as": handle, "size": len(whole.data)}, whole.data + parts, START
+            )
+            if "error" in reply:
+                raise EditFailed(str(reply["error"])[:2000])
+            self._there.add(handle)
+
     def _ask(self, head: dict[str, Any], body: bytes, seconds: float | None) -> tuple[dict[str, Any], bytes]:
-        self._number += 1
-        serial = self._number
+        serial = self._next()
         self._channel.send(head | {"n": serial}, body, seconds)
         reply, data = self._channel.receive(seconds)
         if reply.get("re") != serial:
@@ -140,12 +235,17 @@ class Isolated:
         near, far = socket.socketpair()
         paths = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with far, self._log.open("ab") as log:
+        with far:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "mmedit_bench.execution.editor_process", str(far.fileno())],
-                pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=os.environ | {"PYTHONPATH": paths}, start_new_session=True,
+                pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": paths}, start_new_session=True,
             )  # fmt: skip
+        assert self._process.stdout is not None
+        self._printing = threading.Thread(
+            target=_kept, args=(self._process.stdout, self._log), daemon=True, name="editor.log"
+        )
+        self._printing.start()
         self._channel = Channel(near)
         try:
             self._channel.send(
@@ -157,6 +257,7 @@ class Isolated:
             )
             head, _ = self._channel.receive(START)
             if "refused" in head:
+                self._end()
                 raise BenchError(str(head["refused"]))
             return EditorIdentity(**head["identity"])
         except (ChannelBroken, TimeoutError, KeyError, TypeError) as error:
@@ -169,7 +270,8 @@ class Isolated:
         """A new process in place of one that is lost. Raises `EditorLost` after too many in a row."""
         self._lost += 1
         self._end()
-        self._handles.clear()
+        self._there.clear()
+        self._shared_there.clear()
         if self._lost > MOST_RESTARTS:
             raise EditorLost(
                 f"editor {self._order.editor}: {self._lost} processes ended in a row; see {self._log}"
@@ -187,3 +289,14 @@ class Isolated:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # what it started goes with it
         self._process.wait()
+        self._printing.join(5)  # a process that left its group may hold the pipe open
+
+
+def _kept(printed: IO[bytes], log: Path) -> None:
+    """Copy to the end of `log` until it is full; what comes then is read and dropped."""
+    with printed:
+        while part := os.read(printed.fileno(), 1 << 16):
+            size = log.stat().st_size if log.exists() else 0
+            if room := max(0, MOST_LOG - size):
+                with log.open("ab") as file:  # no file for a process that is silent
+                    file.write(part[:room])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmedit_bench.errors import WeightsChanged
@@ -48,7 +49,13 @@ class Workshop(Parts):
 
     def _apart(self, order: Order, out: Path, isolation: Isolation, progress: Progress | None) -> RunResult:
         found = self.measured(order, out, progress)
-        with Isolated(order, isolation, out / "editor.log", self._artefacts) as side:
-            return run_harness(
+        # the run's folder has its name only when the editor has said who it is
+        printed = out / f"editor-{os.getpid()}.log"
+        with Isolated(order, isolation, printed, self._artefacts) as side:
+            result = run_harness(
                 self.experiment_of(order, side.identity), out, found=found, side=side, progress=progress
             )
+        if result.new and printed.exists():
+            printed.replace(result.folder / "editor.log")
+        printed.unlink(missing_ok=True)  # of a call that did nothing
+        return result

@@ -8,6 +8,11 @@ import pytest
 
 from tests.cli.conftest import ENTRY_POINTS
 
+KEEPERS = """
+keeper = tests.execution.keeper:Keeper
+fleeting = tests.execution.keeper:Fleeting
+"""
+
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -15,7 +20,9 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     info = tmp_path / "installed" / "lab-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    (info / "entry_points.txt").write_text(
+        ENTRY_POINTS.replace("[mmedit_bench.editors]\n", "[mmedit_bench.editors]\n" + KEEPERS)
+    )
     monkeypatch.syspath_prepend(info.parent)
     monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
     return tmp_path

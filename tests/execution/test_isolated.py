@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.local import Workshop
+from mmedit_bench.execution.order import Order
 from tests.execution.test_crew import contents, order
+from tests.methods.test_contract import QUICK
+
+OPTIONS = QUICK | {"ft": {"steps": 2}, "t-patcher": {"steps": 2, "memory": 3}}
 
 
 @pytest.mark.parametrize("editor", ["null", "pupil", "fragile"])
@@ -16,6 +22,21 @@ def test_isolation_leaves_the_same_records(lab: Path, editor: str) -> None:
     alone = Workshop().run(order(editor), lab / "alone")
     apart = Workshop().run(order(editor), lab / "apart", isolation=Isolation())
     assert contents(apart.folder) == contents(alone.folder)
+
+
+@pytest.mark.parametrize("protocol", ["one-step", "sequential"])
+@pytest.mark.parametrize("editor", ["copy-target", "ft", "t-patcher", "unike", "serac", "ike-memory"])
+def test_a_method_leaves_the_same_records(lab: Path, editor: str, protocol: str) -> None:
+    what: dict[str, Any] = {"suite": "lab-suite", "backbone": "lab-backbone", "options": OPTIONS[editor]}
+    if protocol == "sequential":
+        what |= {"protocol": protocol, "protocol_options": {"orders": 2}, "limit": 3}
+    alone = Workshop().run(Order(editor=editor, **what), lab / "alone")
+    apart = Workshop().run(Order(editor=editor, **what), lab / "apart", isolation=Isolation())
+    assert contents(apart.folder) == contents(alone.folder)
+    assert apart.failed == 0
+    costs = [(run.folder / "timings.jsonl").read_text().splitlines() for run in (alone, apart)]
+    sizes = [[json.loads(line)["edit_bytes"] for line in lines] for lines in costs]
+    assert sizes[0] == sizes[1]
 
 
 def test_an_editor_that_ends_its_process_fails_that_edit_only(lab: Path) -> None:
