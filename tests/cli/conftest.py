@@ -14,9 +14,6 @@ ENTRY_POINTS = """
 [mmedit_bench.editors]
 echo = tests.cli.lab:Echo
 fragile = tests.cli.lab:Fragile
-deadly = tests.cli.lab:Deadly
-slow = tests.cli.lab:Slow
-curious = tests.cli.lab:Curious
 defective = tests.cli.lab:Defective
 pupil = tests.cli.lab:Pupil
 coded = tests.cli.lab:Coded

@@ -8,7 +8,10 @@ import pytest
 
 from tests.cli.conftest import ENTRY_POINTS
 
-KEEPERS = """
+MORE = """
+deadly = tests.cli.lab:Deadly
+slow = tests.cli.lab:Slow
+curious = tests.cli.lab:Curious
 keeper = tests.execution.keeper:Keeper
 fleeting = tests.execution.keeper:Fleeting
 """
@@ -21,7 +24,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        ENTRY_POINTS.replace("[mmedit_bench.editors]\n", "[mmedit_bench.editors]\n" + KEEPERS)
+        ENTRY_POINTS.replace("[mmedit_bench.editors]\n", "[mmedit_bench.editors]\n" + MORE)
     )
     monkeypatch.syspath_prepend(info.parent)
     monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
