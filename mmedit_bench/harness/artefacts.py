@@ -216,7 +216,8 @@ def _read(spec: ArtefactSpec, place: Path, new: bool) -> Artefact:
             raise BadRecord(f"{described}: field 'fingerprint' is of another training; remove {place}")
         if hashlib.sha256(data).hexdigest() != values["sha256"]:
             raise BadRecord(f"{tensors} is not the file that {described.name} describes; remove {place}")
-        return Artefact(spec, place, load(data), values["sha256"], values["seconds"], new)
+        learned = {name: tensor.clone() for name, tensor in load(data).items()}  # aligned, wherever they lay
+        return Artefact(spec, place, learned, values["sha256"], values["seconds"], new)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise BadRecord(
             f"{place} cannot be read: {type(error).__name__}: {error}; remove it and prepare again"

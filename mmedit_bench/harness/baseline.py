@@ -67,9 +67,10 @@ def asking_of(suite: Suite, split: str, backbone: Backbone, kinds: Sequence[str]
 
 
 def _threads(base: Backbone) -> int:
-    torch = sys.modules.get("torch")  # a backbone without it has none
-    on_processor = torch is not None and str(base.device) == "cpu"
-    return int(torch.get_num_threads()) if torch and on_processor else 0
+    torch = sys.modules.get("torch")
+    # a backbone that is made without torch has no device of its
+    processor = torch is not None and isinstance(base.device, torch.device) and base.device.type == "cpu"
+    return int(torch.get_num_threads()) if torch and processor else 0
 
 
 def measured(

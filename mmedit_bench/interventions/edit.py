@@ -123,7 +123,8 @@ def _beside(path: Path) -> Path:
 
 def _read(data: bytes, find: Callable[[str], Shared], where: str) -> Edit:
     try:
-        tensors = deserialised(data)
+        # copies: a view into the file's bytes lies anywhere, and a sum's last bits follow from where
+        tensors = {name: tensor.clone() for name, tensor in deserialised(data).items()}
     except SafetensorError as error:
         raise BadRecord(f"{where}: not a safetensors file ({error})") from None
     try:

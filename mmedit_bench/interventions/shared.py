@@ -89,7 +89,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise BadRecord(f"{path}: no such shared part; it travels with the edits that refer to it")
     try:
-        found: dict[str, Tensor] = load_file(path)
-        return found
+        # copies: a view into the file's bytes lies anywhere, and a sum's last bits follow from where
+        return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except SafetensorError as error:
         raise BadRecord(f"{path}: not a safetensors file ({error})") from None

@@ -221,7 +221,7 @@ def test_segments_in_any_order_end_in_the_same_bytes(tmp_path: Path) -> None:
         def work(self, plan: Plan, folder: RunFolder, tasks: Any, committer: Committer) -> None:
             base = FakeBackbone({"what is test-3?": "The NEW three."})
             for task in reversed(tasks):
-                side = InProcess(editors.CopyTarget(), base)
+                side = InProcess(editors.CopyTarget(), base, FakeSuite())
                 work(plan, base, side, committer.bench, [task], policy=EACH)
                 if task.index == 2 and not (folder.path / "stopped").exists():
                     (folder.path / "stopped").touch()

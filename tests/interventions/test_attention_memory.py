@@ -284,10 +284,9 @@ def test_states_and_index_carry_gradients(backbone: Backbone) -> None:
 def test_a_cache_that_forgets_keys_is_refused() -> None:
     backbone = tiny_backbone("gemma3-text")
     language_model = backbone.model.language_model
-    edits = [Edit((memory(layer=0),))]
     with (
         torch.no_grad(),
-        attached(backbone.model, backbone.anatomy, edits),
+        attached(backbone.model, backbone.anatomy, [memory(layer=0)]),
         pytest.raises(BenchError, match=r"layer 0: .*the cache forgets keys"),
     ):
         cache = DynamicCache(config=language_model.config)

@@ -77,7 +77,7 @@ def unfolded(backbone: Backbone, edits: list[Edit]) -> Tensor:
     rows = [backbone._encoder.row(q, "", t) for q, t in zip(QUERIES, TARGETS, strict=True)]
     items = [item for edit in edits for item in edit.interventions]
     with attached(backbone.model, backbone.anatomy, items):
-        found = answer_logits(backbone.model.language_model, backbone._batch(rows), rows)
+        found = answer_logits(backbone.family, backbone._batch(rows), rows)
     return torch.cat(found)
 
 

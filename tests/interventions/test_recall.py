@@ -13,6 +13,7 @@ from torch.nn.functional import cosine_similarity
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.interventions import AttentionMemory, Edit, Shared, fold, recall
+from mmedit_bench.interventions.heads import Heads
 from mmedit_bench.interventions.recall import Nearness, Recall
 from tests.tiny import FAMILIES, tiny_backbone
 
@@ -90,9 +91,8 @@ def test_the_nearest_group_is_read_and_the_nearest_of_all_the_rest(
 def masked(item: AttentionMemory, tool: Recall, h: Tensor, query: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """h_know, log mass and mean state with all scores computed and masked."""
     _, states = item.entries()
-    keys, values = (
-        linear(states).reshape(len(states), -1, SIZE).transpose(0, 1)[None] for linear in (tool._k, tool._v)
-    )
+    linears = (tool._heads.k, tool._heads.v)
+    keys, values = (linear(states).reshape(len(states), -1, SIZE).transpose(0, 1)[None] for linear in linears)
     keys, values = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in (keys, values))
     read = torch.zeros(*h.shape[:2], len(states), dtype=torch.bool)
     for row, own in zip(read.reshape(-1, len(states)), read_by(item, h.reshape(-1, WIDTH)), strict=True):
@@ -109,14 +109,15 @@ def test_gathering_equals_masking(backbone: Backbone, lengths: tuple[int, ...], 
     coder = (normal(WIDTH, WIDTH, seed=1), normal(WIDTH, seed=2))
     item = sequence(lengths or (0,), top_k, gate="similarity", encoder=coder)
     attention: Any = backbone.model.get_submodule(backbone.anatomy.attention(LAYER))
-    linears = [getattr(attention, name) for name in backbone.anatomy.attention_linears]
+    heads = Heads.of(attention, backbone.anatomy)
+    out = getattr(attention, backbone.anatomy.attention_linears[3])
     found = []
     for slow in (False, True):
         states = item.states.clone().requires_grad_()
         own = replace(item, states=states)
-        tool = Recall(own, attention, *linears)
+        tool = Recall(own, attention, heads, out)
         h = normal(2, 5, WIDTH, seed=3)
-        query = tool._q(h).reshape(2, 5, -1, SIZE).transpose(1, 2)
+        query = heads.q(h).reshape(2, 5, -1, SIZE).transpose(1, 2)
         if slow:
             parts = masked(own, tool, h, query)
         else:
