@@ -34,7 +34,7 @@ class Placement(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._homeless: dict[int, Any] = {}  # storages; held, so that no address is used twice
+        self._homeless: dict[int, Any] = {}  # by address; held, so that none is used twice
         self._factories = _device_constructors()
 
     def __torch_function__(
@@ -67,15 +67,15 @@ class Placement(TorchFunctionMode):
 
     def _mark(self, found: Any) -> Any:
         for tensor in _tensors((found,)):
-            storage = tensor.untyped_storage()
-            self._homeless[storage._cdata] = storage
+            if tensor.numel():  # one without numbers has no place
+                self._homeless[tensor.untyped_storage().data_ptr()] = tensor
         return found
 
     def _is_homeless(self, tensor: Tensor) -> bool:
         # inside vmap (the masks of transformers) tensors have no storage, and are no method's
-        if not self._homeless or is_batchedtensor(tensor):
+        if not self._homeless or is_batchedtensor(tensor) or not tensor.numel():
             return False
-        return tensor.untyped_storage()._cdata in self._homeless
+        return tensor.untyped_storage().data_ptr() in self._homeless
 
     def _has_target(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         for value in (*args, *kwargs.values()):
