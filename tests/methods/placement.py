@@ -68,7 +68,9 @@ class Placement(TorchFunctionMode):
     def _mark(self, found: Any) -> Any:
         for tensor in _tensors((found,)):
             if tensor.numel():  # one without numbers has no place
-                self._homeless[tensor.untyped_storage().data_ptr()] = tensor
+                # the storage and not the tensor: a module that moves gives its parameters another one
+                storage = tensor.untyped_storage()
+                self._homeless[storage.data_ptr()] = storage
         return found
 
     def _is_homeless(self, tensor: Tensor) -> bool:
