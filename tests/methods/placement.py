@@ -35,7 +35,8 @@ class Placement(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._homeless: dict[int, Any] = {}  # by address; held, so that none is used twice
-        self._factories = _device_constructors()
+        # not torch's own cached set: it may stem from a moment at which transformers had patched one
+        self._factories = _device_constructors.__wrapped__()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
