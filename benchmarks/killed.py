@@ -3,7 +3,7 @@
     python benchmarks/killed.py --edits 200 --kills 10
 
 Runs `mmedit-bench run --protocol sequential` once undisturbed and once under SIGKILL at random
-moments, each time in a process of its own, and compares manifest and predictions.
+moments of its work, each time in a process of its own, and compares manifest and predictions.
 """
 
 from __future__ import annotations
@@ -36,25 +36,39 @@ def main() -> int:
         seconds = time.monotonic() - started
         print(f"undisturbed: {given.edits} edits in {seconds:.0f} s", flush=True)
         rng, kills, calls = random.Random(given.seed), 0, 0
+        steps = 2 * given.edits  # an edit and an ask for each
         while True:
             calls += 1
             process = _command(given, wild)
-            try:
-                # from the time it takes to load until the whole is done
-                process.wait(rng.uniform(0.2, 0.7) * seconds if kills < given.kills else None)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            if kills < given.kills and _killed(process, wild, rng, steps // (given.kills + 1)):
                 kills += 1
-                print(f"killed {kills}: {_recorded(wild)} steps recorded", flush=True)
+                print(f"killed {kills}: {_recorded(wild)} of {steps} steps recorded", flush=True)
                 continue
-            if process.returncode:
+            if process.wait():
                 print(f"call {calls} ended with {process.returncode}; see what it says above")
                 return 2
             break
         same = [_bytes(calm, name) == _bytes(wild, name) for name in FILES]
         print(f"{kills} kills, {calls} calls; bytes equal: {all(same)}")
         return 0 if all(same) else 1
+
+
+def _killed(process: subprocess.Popen[bytes], out: Path, rng: random.Random, share: int) -> bool:
+    """Kill once up to about two shares more are recorded, at any moment of what is done then.
+
+    False if the process ended by itself before that.
+    """
+    wanted = _recorded(out) + rng.randrange(2 * share)
+    while _recorded(out) < wanted:
+        if process.poll() is not None:
+            return False
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0.0, 1.0))
+    if process.poll() is not None:
+        return False
+    process.kill()
+    process.wait()
+    return True
 
 
 def _command(given: argparse.Namespace, out: Path) -> subprocess.Popen[bytes]:

@@ -16,8 +16,8 @@ class Family:
     """How one kind of model is asked: inputs, pictures, head, and where an answer ends.
 
     A subclass says where the picture stands in the input (`layout`), how many tokens it takes
-    (`picture_tokens`) and how the model is run from embeddings (`run`). Module paths are not here:
-    they are the rows of `backbones.anatomy`.
+    (`picture_tokens`) and, where that is not the whole model, what is run from embeddings (`runs`).
+    Module paths are not here: they are the rows of `backbones.anatomy`.
     """
 
     kinds: tuple[str, ...] = ()
@@ -116,9 +116,14 @@ class Family:
     # ---- running
 
     @property
+    def runs(self) -> Any:
+        """What is run from embeddings to logits: the whole model, which merges no picture then."""
+        return self.model
+
+    @property
     def embedding(self) -> nn.Embedding:
         """The input embeddings of the text model, scaling included."""
-        found = self.model.get_input_embeddings()
+        found = self.runs.get_input_embeddings()
         assert isinstance(found, nn.Embedding)
         return found
 
@@ -145,7 +150,7 @@ class Family:
         Embeddings [b, n, width] and positions [b, n] are of the new tokens, the mask [b, all] of the
         cached ones too. `kinds` is empty while decoding: after the question there is text only.
         """
-        found: Tensor = self.model(
+        found: Tensor = self.runs(
             inputs_embeds=embeddings,
             attention_mask=mask,
             position_ids=positions,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor, nn
 
 from mmedit_bench.backbones.families.base import Family
 from mmedit_bench.cases import ImageRef
@@ -31,27 +28,5 @@ class QFormer(Family):
         return int(self.model.config.num_query_tokens)
 
     @property
-    def embedding(self) -> nn.Embedding:
-        found = self.model.language_model.get_input_embeddings()
-        assert isinstance(found, nn.Embedding)
-        return found
-
-    def run(
-        self,
-        embeddings: Tensor,
-        mask: Tensor,
-        positions: Tensor,
-        kinds: Mapping[str, Tensor],
-        *,
-        keep: int,
-        cache: Any = None,
-    ) -> Tensor:
-        found: Tensor = self.model.language_model(
-            inputs_embeds=embeddings,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-            logits_to_keep=keep,
-        ).logits
-        return found
+    def runs(self) -> Any:
+        return self.model.language_model
