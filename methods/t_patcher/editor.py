@@ -12,6 +12,7 @@ from torch import Tensor
 
 from methods.descent import descend
 from methods.ft.deltas import layer_from_end
+from methods.kept import kept_states
 from methods.t_patcher.losses import activation_loss, contrast_loss, memory_loss
 from mmedit_bench.editors import (
     FIRST_LAYER,
@@ -110,15 +111,7 @@ class TPatcherEditor:
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Remember what the patched layer reads at questions of the train split, with and without picture."""
         s = self.settings(backbone)
-        reader = _reader(backbone, s)
-        probes = [
-            probe for case in cases[: s.memory] for probe in case.probes if probe.kind.endswith("_locality")
-        ]
-        if not probes:
-            self._memory = backbone.weight(reader).new_zeros(0, backbone.weight(reader).shape[1])
-            return
-        read = backbone.states([p.query for p in probes], [p.reference for p in probes], [reader])
-        self._memory = torch.cat([own[reader] for own in read]).float()
+        self._memory = kept_states(backbone, cases[: s.memory], _reader(backbone, s))
 
     def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
         """One set of neurons; earlier patches of a sequence stay as they are.

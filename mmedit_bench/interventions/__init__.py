@@ -27,6 +27,7 @@ from mmedit_bench.interventions.routes import (
     register_reader,
 )
 from mmedit_bench.interventions.shared import Shared
+from mmedit_bench.interventions.side_memory import SideMemory
 from mmedit_bench.interventions.weights import LowRankDelta, WeightDelta
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Route",
     "Scope",
     "Shared",
+    "SideMemory",
     "WeightDelta",
     "attached",
     "fold",

@@ -1,0 +1,1 @@
+"""WISE: a side memory that is read where an edit is recognised."""
