@@ -49,6 +49,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "ike-memory": {"demonstrations": 2, "calibration": 6},
     "unike": _UNIKE,
     "unike-as-printed": _UNIKE,
+    "wise": {"steps": 3, "kept": 2, "lr": 0.05},
 }
 """Options that make an editor small. Its name must be here."""
 CODE = ("serac", "serac-legacy", "ike-memory")
