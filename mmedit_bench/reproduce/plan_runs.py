@@ -29,7 +29,7 @@ class PlannedRun:
     @property
     def title(self) -> str:
         """Which run this is, in one line."""
-        return f"{self.place.backbone} {self.place.suite} {self.row.key}"
+        return f"{self.place.title}: {self.row.key}"
 
     @property
     def trouble(self) -> str | None:
@@ -81,8 +81,10 @@ def order_for(plan: Plan, place: Place, row: PlanRow, means: Means) -> Order:
         suite=place.suite,
         backbone=place.backbone,
         editor=row.editor,
+        protocol=place.protocol,
+        protocol_options=dict(place.protocol_options),
         split=plan.split,
-        limit=plan.limit,
+        limit=plan.limit if place.limit is None else min(place.limit, plan.limit),
         options=row.options,
         device=means.device,
         dtype=means.dtype,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,16 @@ from mmedit_bench.reproduce.plan_runs import PlannedRun
 from mmedit_bench.reproduce.plans import Place, Plan, PlanRow
 from mmedit_bench.reproduce.published import published, source
 from mmedit_bench.runs.provenance import library_version
+from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.paired import paired
+from mmedit_bench.scoring.pooling import pooled
 from mmedit_bench.scoring.score import checked_run, score_run
 from mmedit_bench.scoring.scores import Cells, RunScores
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
-SCHEMA = 1
+SCHEMA = 2
 FAMILIES = ("generation", "teacher_forced_token")
 """The headline, and the measurement that the paper's numbers are of."""
 PLACES = 2
@@ -32,7 +34,10 @@ def collect(
 ) -> dict[str, Any]:
     """Score all runs and put them side by side. Runs that could not be made are named with the reason."""
     blocks = [
-        _block(plan, place, [run for run in made if run.place == place], suites) for place in plan.places
+        _pooled_block(plan, places, [run for run in made if run.place in places], suites)
+        if plan.form == "means"
+        else _block(plan, places[0], [run for run in made if run.place == places[0]], suites)
+        for places in plan.blocks
     ]
     return {
         "schema": SCHEMA,
@@ -96,10 +101,7 @@ def _block(
             }
         rows.append(row)
     some = next(iter(scored.values()), None)
-    return {
-        "backbone": place.backbone,
-        "suite": place.suite,
-        "published_as": f"{place.published_backbone}, {place.published_task}",
+    return _headed(place, resampled=_resampled(runs.values())) | {
         "edits": some.counts.planned if some else 0,
         "backbone_digest": some.spec.backbone_digest if some else None,
         "suite_digest": suite.digest,
@@ -107,10 +109,96 @@ def _block(
     }
 
 
+def _pooled_block(
+    plan: Plan, places: Sequence[Place], made: Sequence[PlannedRun], suites: Mapping[str, Suite]
+) -> dict[str, Any]:
+    """One row per editor: the mean over several places of what was measured at each, every place alike."""
+    rows: list[dict[str, Any]] = []
+    runs: dict[str, list[Checked]] = {}
+    for row in plan.rows:
+        own = [run for run in made if run.row == row]
+        if not own:
+            continue  # a row of other protocols
+        described = _described(plan, places[0], row)
+        if trouble := next((run for run in own if run.folder is None), None):
+            rows.append(described | {"error": f"{trouble.place.title}: {trouble.trouble}"})
+            continue
+        folders = [(run.folder, suites[run.place.suite]) for run in own if run.folder is not None]
+        runs[row.key] = [checked_run(folder, suite) for folder, suite in folders]
+        scores = [_measured(score_run(folder, suite)) for folder, suite in folders]
+        rows.append(described | _joined(scores) | {"cells": _pooled_cells(runs[row.key])})
+    if plan.against in runs:
+        base = runs[plan.against]
+        for described in rows:
+            if described["key"] in runs and described["key"] != plan.against:
+                described["difference"] = _pooled_cells(runs[described["key"]], base)
+    first = runs.get(plan.against or "") or next(iter(runs.values()), [])
+    return _headed(places[0], title=plan.pools[places[0].published_table], resampled=_resampled(first)) | {
+        "places": [place.title for place in places],
+        "edits": max((row["edits"] for row in rows if "cells" in row), default=0),
+        "rows": rows,
+    }
+
+
+def _headed(place: Place, *, resampled: str, title: str | None = None) -> dict[str, Any]:
+    """What a block is."""
+    return {
+        "title": title or place.title,
+        "backbone": place.backbone,
+        "suite": place.suite,
+        "protocol": place.protocol,
+        "protocol_options": dict(place.protocol_options),
+        "published_as": f"{place.published_backbone}, {place.published_task}",
+        "resampled": resampled,
+    }
+
+
+def _resampled(runs: Iterable[Checked]) -> str:
+    """What intervals are taken over, in words."""
+    several = any(len(unit.requests) > 1 for run in runs for unit in run.schedule)
+    return "sequences" if several else "edits"
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several runs of one editor say of themselves, as one row says it."""
+    known: dict[str, Any] = {
+        name: None if any(row[name] is None for row in rows) else sum(row[name] for row in rows) / len(rows)
+        for name in ("seconds_per_edit", "bytes_per_edit")
+    }
+    return known | {
+        "fingerprints": [row["fingerprint"] for row in rows],
+        "predictions": [row["predictions"] for row in rows],
+        "version": rows[0]["version"],
+        "control": rows[0]["control"],
+        "complete": all(row["complete"] for row in rows),
+        "edits": sum(row["edits"] for row in rows),
+        "failed": sum(row["failed"] for row in rows),
+        "reasons": {
+            family: {name: why for row in rows for name, why in row["reasons"][family].items()}
+            for family in FAMILIES
+        },
+    }
+
+
+def _pooled_cells(
+    runs: Sequence[Checked], against: Sequence[Checked] | None = None
+) -> dict[str, dict[str, Any]]:
+    """By family and column the mean over runs; with `against`, of their differences edit by edit."""
+    found: dict[str, dict[str, Any]] = {}
+    for family in FAMILIES:
+        estimates = pooled(runs, family, against)
+        found[family] = {
+            name: None if one is None else _numbers(one.value, one.low, one.high) | {"edits": 0}
+            for name, one in estimates.items()
+        }
+    return found
+
+
 def _described(plan: Plan, place: Place, row: PlanRow) -> dict[str, Any]:
     beside = None
     if row.published:
-        beside = published(plan.published, place.published_backbone, place.published_task, row.published)
+        table = place.published_table or plan.published
+        beside = published(table, place.published_backbone, place.published_task, row.published)
     return {
         "key": row.key,
         "label": row.label,

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,45 @@ def estimates(
     where a group lacks a part; without bounds where a column, or a part of a group, was measured in
     fewer than `FEWEST` clusters. The order of the edits does not matter.
     """
+    return _estimated(_draws(values, clusters, columns, resamples, seed), groups)
+
+
+def pooled(
+    parts: Sequence[tuple[Floats, Sequence[str]]],
+    columns: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> dict[str, Estimate | None]:
+    """The mean over parts of each part's mean, with its interval: every part has one vote.
+
+    A part is values and clusters as `estimates` takes them, `columns` being the same in all. Parts are
+    independent of each other, so each is resampled by itself. None where one of them measured nothing;
+    without bounds where one of them has too few clusters.
+    """
+    drawn = [_draws(*part, columns, resamples, seed + number) for number, part in enumerate(parts)]
+    behind = {name: min((own.behind[name] for own in drawn), default=0) for name in columns}
+    if not drawn:
+        return dict.fromkeys((*columns, *groups))
+    points, samples = (
+        {name: np.mean(np.broadcast_arrays(*(getattr(own, what)[name] for own in drawn)), axis=0) for name in columns}
+        for what in ("points", "samples")
+    )  # fmt: skip
+    return _estimated(_Draws(points, samples, behind), groups)
+
+
+class _Draws(NamedTuple):
+    """By column: its mean [1], its mean in each resample, and in how many clusters it was measured."""
+
+    points: dict[str, Floats]
+    samples: dict[str, Floats]
+    behind: dict[str, int]
+
+
+def _draws(
+    values: Floats, clusters: Sequence[str], columns: Sequence[str], resamples: int, seed: int
+) -> _Draws:
     order = sorted(range(len(values)), key=lambda row: (clusters[row], *np.nan_to_num(values[row], nan=-1.0)))
     values = values[order]
     points = dict(zip(columns, _means(np.ones((1, len(values))), values).T, strict=True))
@@ -87,6 +127,12 @@ def estimates(
         behind = {name: len(set(index[~np.isnan(values[:, place])])) for place, name in enumerate(columns)}
         counts = resample_counts(int(index.max()) + 1, resamples=resamples, seed=seed)[:, index]
         samples = dict(zip(columns, _means(counts, values).T, strict=True))
+    return _Draws(points, samples, behind)
+
+
+def _estimated(draws: _Draws, groups: Mapping[str, Sequence[str]]) -> dict[str, Estimate | None]:
+    """The estimates of all columns, and of groups, which are averaged inside every resample."""
+    points, samples, behind = draws
     for name, parts in groups.items():
         complete = all(part in points for part in parts)
         for table in (points, samples):
