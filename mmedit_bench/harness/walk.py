@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
-from mmedit_bench.cases import EditCase, EditRequest
+from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.asking import ask, sealed_request, writable
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
@@ -83,7 +83,7 @@ class Walker:
             step = unit.steps[index]
             match step:
                 case Apply(request=request):
-                    edit, error, cost = self._apply(unit, index, request, now)
+                    edit, error, cost = self._apply(step, now)
                     if edit is not None:
                         new = Carried(index, request.id, edit)
                         now = (*(one for one in now if one.case != request.id), new)
@@ -122,7 +122,7 @@ class Walker:
             for index in unit.segments[number]:
                 step = unit.steps[index]
                 if isinstance(step, Apply) and index not in failed:
-                    edit, error, _ = self._apply(unit, index, step.request, now)
+                    edit, error, _ = self._apply(step, now)
                     if edit is None:
                         raise BenchError(
                             f"unit {unit.id}: the edit of {step.request.id} was made before and now is not "
@@ -138,15 +138,14 @@ class Walker:
                     now = ()
         return now
 
-    def _apply(
-        self, unit: Unit, index: int, request: EditRequest, carried: Sequence[Carried]
-    ) -> tuple[Any, str | None, dict[str, Any]]:
-        sealed = sealed_request(request, opaque_id(self._fingerprint, request.id))
+    def _apply(self, step: Apply, now: Sequence[Carried]) -> tuple[Any, str | None, dict[str, Any]]:
+        sealed = sealed_request(step.request, opaque_id(self._fingerprint, step.request.id))
+        carried = [one for one in now if one.case not in step.beside]
         started = time.perf_counter()
         edit, error, size = None, None, None
         try:
-            # seeded by its step, so that neither its process nor the edits before it matter
-            edit = self._side.make(sealed, carried, seed_of(self._seed, f"{unit.id}\n{index}"))
+            # seeded by its request: in every order, alone or beside others, its chance is the same
+            edit = self._side.make(sealed, carried, seed_of(self._seed, f"{step.request.id}\n0"))
             size = _size(edit)
         except (WeightsChanged, EditorLost):
             raise

@@ -28,6 +28,8 @@ class Apply:
     """
 
     request: EditRequest
+    beside: tuple[str, ...] = ()
+    """Ids of the requests of the same batch: the edit is made on the model without their edits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,19 @@ class Unit:
     """Steps that belong together: no edit outlives its unit, so units can run in any process.
 
     `id` is unique in a schedule and seeds the unit's random numbers. What is uncertain about a run
-    is estimated by resampling units.
+    is estimated by resampling clusters: what happens to units of one cluster hangs together, such as
+    to the same cases in several orders.
     """
 
     id: str
     steps: tuple[Step, ...]
+    cluster: str | None = None
+    """What is resampled; None for the unit itself."""
+
+    @property
+    def resampled(self) -> str:
+        """The cluster, or the unit's own id where it has none."""
+        return self.id if self.cluster is None else self.cluster
 
     @property
     def asks(self) -> tuple[tuple[int, Ask], ...]:
@@ -124,6 +134,13 @@ def schedule_of(protocol: EditingProtocol, cases: Sequence[EditCase], seed: int)
         moments = [(step.case.id, step.moment) for _, step in unit.asks]
         if len(set(moments)) < len(moments):
             raise BenchError(f"protocol {name}: unit {unit.id} asks a case twice at one moment; name them")
+        applied = {step.request.id for step in unit.steps if isinstance(step, Apply)}
+        for step in unit.steps:
+            if isinstance(step, Apply) and not {*step.beside} <= applied - {step.request.id}:
+                raise BenchError(
+                    f"protocol {name}: unit {unit.id} has the edit of {step.request.id} made beside "
+                    f"{', '.join(step.beside)}, which must be other edits of the unit"
+                )
         if not any(isinstance(step, Ask | Measure) for step in unit.steps):
             raise BenchError(f"protocol {name}: unit {unit.id} asks nothing, so nothing is learned from it")
         in_force(unit, len(unit.steps))

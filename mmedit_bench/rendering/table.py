@@ -36,7 +36,12 @@ class BlockKey(NamedTuple):
     def options(self) -> tuple[str, ...]:
         """The protocol's options in words, those left open aside."""
         values = json.loads(self.protocol_options)
-        return tuple(f"{name}={value}" for name, value in sorted(values.items()) if value is not None)
+        return tuple(f"{name}={_said(value)}" for name, value in sorted(values.items()) if value is not None)
+
+
+def _said(value: object) -> str:
+    """A list, or the names of a mapping, without the brackets."""
+    return ",".join(map(str, value)) if isinstance(value, list | dict) else str(value)
 
 
 class Rank(NamedTuple):

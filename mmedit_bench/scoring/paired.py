@@ -11,7 +11,7 @@ from mmedit_bench.scoring.score import GROUPS, edit_values, measured_against
 def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | None]:
     """`run` minus `other` in percentage points, by column and group, with 95 % intervals.
 
-    Resampled by unit, as scores are: no bounds where there are too few units, and None where one of
+    Resampled by cluster, as scores are: no bounds where there are too few clusters, and None where one of
     the two has nothing to compare. An interval that leaves out 0 says that the two differ on edits
     such as these. Raises `BenchError` if the runs did not make the same edits, in the same units, or
     are measured against different baselines.
@@ -28,5 +28,5 @@ def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | No
             f"runs {names[0]} and {names[1]} are measured against different baselines; run one of them again"
         )
     empty = mine.empty | theirs.empty
-    found = differences(mine.without(empty), theirs.without(empty), mine.units, mine.columns, GROUPS)
+    found = differences(mine.without(empty), theirs.without(empty), mine.clusters, mine.columns, GROUPS)
     return {name: None if estimate is None else estimate.times(100) for name, estimate in found.items()}

@@ -112,7 +112,7 @@ def scores_of(run: Checked) -> RunScores:
         control=state.manifest.control,
         normalizer=NORMALIZER_VERSION,
         bootstrap={
-            "method": "percentile, clustered by unit",
+            "method": "percentile, by cluster of units",
             "level": intervals.LEVEL,
             "resamples": intervals.RESAMPLES,
             "seed": intervals.SEED,
@@ -149,7 +149,8 @@ class EditValues:
 
     cases: tuple[str, ...]
     units: tuple[str, ...]
-    """The cluster of each edit."""
+    clusters: tuple[str, ...]
+    """What each edit is resampled with: the cluster of its unit."""
     sorts: tuple[str, ...]
     columns: tuple[str, ...]
     values: intervals.Floats
@@ -170,7 +171,7 @@ class EditValues:
         rows = [row for row, sort in enumerate(self.sorts) if wanted(sort)]
         return EditValues(
             tuple(self.cases[row] for row in rows), tuple(self.units[row] for row in rows),
-            tuple(self.sorts[row] for row in rows), self.columns,
+            tuple(self.clusters[row] for row in rows), tuple(self.sorts[row] for row in rows), self.columns,
             self.values[rows], self.probes[rows], self.unread[rows],
         )  # fmt: skip
 
@@ -233,6 +234,7 @@ def _columns(run: Checked) -> tuple[str, ...]:
 
 def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValues:
     columns = _columns(run)
+    cluster = {unit.id: unit.resampled for unit in run.schedule}
     place = {key: number for number, key in enumerate(columns)}
     shape = (len(joined), len(columns))
     values = np.full(shape, np.nan)
@@ -254,6 +256,7 @@ def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValu
     return EditValues(
         cases=tuple(case.id for _, case in joined),
         units=tuple(ask.unit for ask, _ in joined),
+        clusters=tuple(cluster[ask.unit] for ask, _ in joined),
         sorts=tuple(case.sort for _, case in joined),
         columns=columns,
         values=values,
@@ -276,7 +279,7 @@ def _cells(family: Family, found: EditValues) -> dict[str, Cell]:
         edits[name] = min(edits[part] for part in parts)
         labels[name] = " + ".join(dict.fromkeys(labels[part] for part in parts))
         reasons[name] = next((why for part in parts if (why := reasons[part])), None)
-    estimates = intervals.estimates(found.without(found.empty), found.units, columns, GROUPS)
+    estimates = intervals.estimates(found.without(found.empty), found.clusters, columns, GROUPS)
     return {
         key: _cell(estimate, reasons[key], counts[key], edits[key], labels[key])
         for key, estimate in estimates.items()

@@ -82,7 +82,7 @@ def picture(thing: int, artist: int) -> ImageRef:
     """A 64 px drawing; another artist draws the same thing in other colours."""
     from PIL import Image, ImageDraw
 
-    rng = random.Random(thing % len(THINGS))
+    rng = random.Random(thing)
     image = Image.new("RGB", (64, 64), ("white", "ivory", "honeydew")[artist])
     draw = ImageDraw.Draw(image)
     hues = [(rng.randrange(256), rng.randrange(256), rng.randrange(256)) for _ in range(3)]

@@ -58,10 +58,15 @@ def test_outcomes(tmp_path: Path) -> None:
 
 def test_of_sequences_the_first_is_shown_with_its_own_error(tmp_path: Path) -> None:
     folder = fake_run(
-        tmp_path, SUITE, FakeEditor("ft", fails=1), protocol="sequential", protocol_options={"every": 5}
+        tmp_path,
+        SUITE,
+        FakeEditor("ft", fails=1),
+        protocol="sequential",
+        protocol_version="2",
+        protocol_options={"checkpoints": [5]},
     )
     (run,) = load_runs([folder], lambda name: SUITE)
-    assert {ask.unit for ask in run.asks.values()} == {"order-0"}
+    assert {ask.unit for ask in run.asks.values()} == {"sequence-0/order-0"}
     assert {ask.moment for ask in run.asks.values()} == {"end"}
     assert run.errors == {SUITE.cases("evaluation")[0].id: "editing: ValueError: <b>no gradient</b>"}
 

@@ -63,8 +63,8 @@ def test_blocks_keep_apart_what_is_not_comparable(tmp_path: Path) -> None:
     changed = [
         {},
         {"backbone": "other"},
-        {"protocol": "sequential"},
-        {"protocol": "sequential", "protocol_options": {"length": 2}},
+        {"protocol": "sequential", "protocol_version": "2"},
+        {"protocol": "sequential", "protocol_version": "2", "protocol_options": {"length": 2}},
         {"limit": 2},
         {"backbone_digest": "0" * 64},
     ]
@@ -164,18 +164,29 @@ def test_two_runs_of_one_name_are_refused(runs: list[RunScores], name: str) -> N
 
 def test_csv_holds_every_moment(tmp_path: Path) -> None:
     suite = FakeSuite(count=8)
-    options = {"orders": 5, "every": 3}
+    options = {"orders": 5, "checkpoints": [3, 6], "length": 8}
     run = scored(
-        fake_run(tmp_path, suite, FakeEditor("ft"), protocol="sequential", protocol_options=options), suite
+        fake_run(
+            tmp_path,
+            suite,
+            FakeEditor("ft"),
+            protocol="sequential",
+            protocol_version="2",
+            protocol_options=options,
+        ),
+        suite,
     )
     rows = list(csv.DictReader(io.StringIO(render([run], form="csv"))))
     assert {row["moment"] for row in rows} == {"end", "after 3", "after 6"}
     by_key = {(row["moment"], row["column"]): row for row in rows if row["sort"] == "all"}
     assert by_key["after 3", "reliability/main"]["edits"] == "15"
     assert by_key["end", "reliability/main"]["edits"] == "40"
-    assert {row["protocol_options"] for row in rows} == {'{"every":3,"orders":5}'}
+    assert {row["protocol_options"] for row in rows} == {'{"checkpoints":[3,6],"length":8,"orders":5}'}
     (block,) = blocks([run], "generation")
-    assert block.title == "fake-vqa on blip2-opt-mini, sequential every=3 orders=5, split evaluation"
+    assert (
+        block.title
+        == "fake-vqa on blip2-opt-mini, sequential checkpoints=3,6 length=8 orders=5, split evaluation"
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)

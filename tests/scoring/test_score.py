@@ -314,7 +314,9 @@ def test_what_a_run_did_not_record_is_left_out_with_a_reason(
 def sequential(tmp_path: Path, suite: FakeSuite, editor: str = "ft", skill: float = 0.6, **options) -> Path:
     """A run of sequences whose answers depend on the moment only through what is in force."""
     values = {"suite": suite.name, "suite_digest": suite.digest, "split": "evaluation", "editor": editor}
-    spec = RunSpec(**(SPEC | values | {"protocol": "sequential", "protocol_options": options}))
+    spec = RunSpec(
+        **(SPEC | values | {"protocol": "sequential", "protocol_version": "2", "protocol_options": options})
+    )
 
     def reply(case: EditCase, probe: Probe, unit: str, edited: bool) -> Reading:
         base = base_probe(probe)
@@ -326,19 +328,19 @@ def sequential(tmp_path: Path, suite: FakeSuite, editor: str = "ft", skill: floa
 
 
 def test_a_sequence_is_one_observation(tmp_path: Path, suite: FakeSuite) -> None:
-    few = scored(sequential(tmp_path, suite, orders=4), suite)
+    few = scored(sequential(tmp_path, suite, length=5, orders=4), suite)
     assert few.complete and (few.counts.planned, few.counts.done) == (80, 80)
     cell = few.family("generation").overall["reliability/main"]
     assert (cell.n, cell.edits, cell.low, cell.high, cell.reason) == (80, 80, None, None, TOO_FEW)
     assert 40 < cell.value < 80
-    many = scored(sequential(tmp_path, suite, orders=8), suite)
+    many = scored(sequential(tmp_path, suite, length=4, orders=4), suite)
     cell = many.family("generation").overall["reliability/main"]
     assert cell.low < cell.value < cell.high and cell.reason is None
 
 
 def test_moments_are_scored_on_their_own(tmp_path: Path, suite: FakeSuite) -> None:
     plain = scored(sequential(tmp_path, suite, orders=5), suite)
-    folder = sequential(tmp_path, suite, orders=5, every=8)
+    folder = sequential(tmp_path, suite, orders=5, checkpoints=[8, 16])
     found = scored(folder, suite)
     assert found.families == plain.families  # the other moments are no extra votes
     assert list(found.moments) == ["after 8", "after 16"]
@@ -347,16 +349,20 @@ def test_moments_are_scored_on_their_own(tmp_path: Path, suite: FakeSuite) -> No
         cells = found.moments[moment]["generation"].overall
         assert cells["reliability/main"].edits == edits
     run = checked_run(folder, suite)
-    asked = {ask.case for ask in run.state.asks if ask.moment == "after 8" and ask.unit == "order-3"}
+    asked = {
+        ask.case for ask in run.state.asks if ask.moment == "after 8" and ask.unit == "sequence-0/order-3"
+    }
     values = edit_values(run, "generation", "after 8")
-    assert {case for case, unit in zip(values.cases, values.units, strict=True) if unit == "order-3"} == asked
+    assert {
+        case for case, unit in zip(values.cases, values.units, strict=True) if unit == "sequence-0/order-3"
+    } == asked
     assert json.loads(found.text())["moments"].keys() == {"after 8", "after 16"}
 
 
 def test_pairs_of_few_sequences_have_no_interval(tmp_path: Path, suite: FakeSuite) -> None:
-    for orders, wide in ((4, False), (5, True)):
+    for length, wide in ((5, False), (4, True)):  # four and five sequences: orders of one are no more
         better, worse = (
-            checked_run(sequential(tmp_path, suite, name, skill, orders=orders), suite)
+            checked_run(sequential(tmp_path, suite, name, skill, length=length), suite)
             for name, skill in (("better", 0.9), ("worse", 0.3))
         )
         found = paired(better, worse, "generation")["reliability/main"]

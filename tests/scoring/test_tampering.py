@@ -60,7 +60,11 @@ def made(out: Path, **changes: Any) -> Path:
 
 FORMS: Mapping[str, Mapping[str, Any]] = {
     "one-step": {},
-    "sequential": {"protocol": "sequential", "protocol_options": {"orders": 2, "every": 6}},
+    "sequential": {
+        "protocol": "sequential",
+        "protocol_version": "2",
+        "protocol_options": {"orders": 2, "checkpoints": [6]},
+    },
 }
 """The second has units of several segments, and moments."""
 
