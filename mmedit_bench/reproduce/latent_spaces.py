@@ -13,8 +13,8 @@ from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.reproduce.figures import COLORS, Drawn, saved
+from mmedit_bench.reproduce.plan import Plan
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, order_for
-from mmedit_bench.reproduce.plans import Plan
 from mmedit_bench.runs.folder import read_run
 
 if TYPE_CHECKING:

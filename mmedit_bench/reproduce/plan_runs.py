@@ -10,7 +10,7 @@ from pathlib import Path
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.pool import Outcome, carry_out
 from mmedit_bench.reproduce import wall_time
-from mmedit_bench.reproduce.plans import Place, Plan, PlanRow
+from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,117 +6,11 @@ public settings, so every row is an ordinary run that `mmedit-bench run` makes a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
 
-from mmedit_bench.errors import BenchError
+from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 
 UNIKE = "unike"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """One row of a table or one point of a curve."""
-
-    editor: str
-    label: str
-    """What the row is called here."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    published: str | None = None
-    """The method's name in the published table; None for a row that the paper lacks."""
-    curve: str | None = None
-    at: float | None = None
-    """Which curve the point belongs to, and where on the x axis it stands."""
-    only: str | None = None
-    """The one protocol that the row is measured under; None: all of the plan's."""
-
-    @property
-    def key(self) -> str:
-        """Unique among the rows of a plan."""
-        return " ".join([self.editor, *(f"{name}={value}" for name, value in sorted(self.options.items()))])
-
-
-class Place(NamedTuple):
-    """A block: what is edited, on what and in which order it is measured, with the names in the paper."""
-
-    backbone: str
-    suite: str
-    published_backbone: str
-    published_task: str
-    published_table: str = ""
-    """The table that prints the block; "": the plan's."""
-    protocol: str = "one-step"
-    protocol_options: Mapping[str, Any] = MappingProxyType({})
-    order: str = ""
-    """In words, in which order the edits are made; "" for one at a time."""
-    limit: int | None = None
-    """Edits of the block; None: the plan's number."""
-
-    @property
-    def title(self) -> str:
-        """What the block is called here."""
-        return f"{self.suite} on {self.backbone}" + (f", {self.order}" if self.order else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A table or figure to be measured."""
-
-    target: str
-    title: str
-    places: tuple[Place, ...]
-    rows: tuple[PlanRow, ...]
-    limit: int
-    """Edits per block."""
-    split: str = "evaluation"
-    published: str = ""
-    """The table or figure of the paper that the numbers stand beside."""
-    against: str | None = None
-    """Key of the row that all others are compared with, edit by edit."""
-    form: Literal["table", "means", "decay", "curves", "bars", "spaces"] = "table"
-    axis: str = ""
-    """What the x axis shows."""
-    draws: str | None = None
-    """Key of the row whose editor's spaces are drawn; the editor is `editors.Drawable`."""
-    pools: Mapping[str, str] = field(default_factory=dict)
-    """For a plan of form "means": what is averaged, a title by the published table of its places."""
-
-    def runs(self) -> Iterator[tuple[Place, PlanRow]]:
-        """Every run, block by block."""
-        for place in self.places:
-            for row in self.rows:
-                if row.only in (None, place.protocol):
-                    yield place, row
-
-    @property
-    def blocks(self) -> tuple[tuple[Place, ...], ...]:
-        """The places that share a block: one each, or those that are averaged."""
-        if self.form != "means":
-            return tuple((place,) for place in self.places)
-        return tuple(
-            tuple(place for place in self.places if place.published_table == table) for table in self.pools
-        )
-
-    def row(self, key: str) -> PlanRow:
-        """The row with this key; there is one for `against` and for `draws`."""
-        return next(row for row in self.rows if row.key == key)
-
-    def __post_init__(self) -> None:
-        keys = [row.key for row in self.rows]
-        if len(set(keys)) < len(keys):
-            raise BenchError(f"plan {self.target}: two rows are the same")
-        if self.against is not None and self.against not in keys:
-            raise BenchError(f"plan {self.target}: there is no row {self.against!r} to compare with")
-        if (self.form == "means") != bool(self.pools) or not all(self.blocks):
-            raise BenchError(f"plan {self.target}: a plan of form 'means', and no other, says what it pools")
-        if (self.form == "spaces") != (self.draws is not None) or self.draws not in (None, *keys):
-            raise BenchError(
-                f"plan {self.target}: a plan of form 'spaces', and no other, names in `draws` a row whose "
-                f"editor has spaces to draw; it names {self.draws!r}"
-            )
-
 
 _OPT, _MINIGPT4 = ("blip2-opt-mini", "BLIP-2 OPT"), ("minigpt4-mini", "MiniGPT-4")
 _VQA, _CAPTION = ("picturebook-vqa", "vqa"), ("picturebook-caption", "caption")
@@ -129,6 +23,12 @@ EMBEDDED = tuple(
 """Both mini backbones on both tasks of Picturebook."""
 _FIGURE = EMBEDDED[2:3]
 """The paper ablates on MiniGPT-4."""
+
+
+def _minigpt4(suite: tuple[str, str]) -> tuple[str, str, str, str]:
+    """The first fields of a place on the backbone that the paper's sequences are measured on."""
+    return _MINIGPT4[0], suite[0], _MINIGPT4[1], suite[1]
+
 
 NO_COLLABORATION = {"zeta": "none", "gate": "mass"}
 """Plain attention over the memory (Eq. 2, 8, 9): neither zeta nor a learned alpha."""
@@ -151,12 +51,97 @@ TABLE1 = Plan(
         PlanRow("ike-memory", "IKE memory"),
         PlanRow("serac", "SERAC", published="SERAC"),
         PlanRow("serac-legacy", "SERAC legacy"),
+        PlanRow("lora", "LoRA"),
+        PlanRow("projector", "projector"),
+        PlanRow("grace", "GRACE"),
+        PlanRow("wise", "WISE"),
         PlanRow("unike-as-printed", "UniKE as printed"),
         PlanRow(UNIKE, "UniKE", published="UniKE"),
     ),
     limit=300,
     published="Table 1",
     against=UNIKE,
+)
+
+_STATELESS = ("copy-target", "ike", "ike-legacy")
+"""What has no sequence: demonstrations in front of every question, and an oracle. Gated memory has one."""
+
+SEQUENCES = tuple(
+    replace(row, published={"ft": "FT", "null": None}.get(row.editor, row.published))
+    for row in TABLE1.rows
+    if row.editor not in _STATELESS
+)
+
+TABLE2 = Plan(
+    "table2",
+    "Sequential editing",
+    tuple(
+        Place(
+            *_minigpt4(suite),
+            f"Table 2{letter}",
+            "sequential",
+            {"length": length, "sequences": 5, "orders": 5},
+            f"{length} edits in a row",
+        )
+        for letter, suite, length in (
+            ("a", _VQA, 10),
+            ("b", _VQA, 20),
+            ("c", _CAPTION, 10),
+            ("d", _CAPTION, 20),
+        )
+    ),
+    SEQUENCES,
+    limit=300,
+    published="Table 2",
+    against=UNIKE,
+)
+
+_MIX = ("picturebook-mix", "both")
+TABLE3 = Plan(
+    "table3",
+    "Cross-task editing",
+    tuple(
+        Place(
+            *_minigpt4(_MIX),
+            table,
+            "cross-task",
+            {"length": length, "order": order, "sequences": sequences, "orders": 5},
+            f"{length} edits, {order}",
+        )
+        for table, length, order, sequences in (
+            ("Table 3", 10, "interleaved", 5),
+            ("", 10, "blocked", 5),
+            ("", 100, "interleaved", None),
+        )
+    ),
+    SEQUENCES,
+    limit=300,
+    published="Table 3",
+    against=UNIKE,
+)
+
+TABLE5 = Plan(
+    "table5",
+    "Means over backbones and tasks",
+    (
+        *(
+            place._replace(published_backbone=named, published_task="both", published_table=table)
+            for plan, named, table in (
+                (TABLE1, "BLIP-2 OPT + MiniGPT-4 (mean)", "Table 5 one-step"),
+                (TABLE2, "MiniGPT-4", "Table 5 sequential"),
+            )
+            for place in plan.places
+        ),
+    ),
+    (
+        *(replace(row, only="one-step") for row in TABLE1.rows if row.editor in _STATELESS),
+        *SEQUENCES,
+    ),
+    limit=300,
+    published="Table 5",
+    against=UNIKE,
+    form="means",
+    pools={"Table 5 one-step": "One-step editing", "Table 5 sequential": "Sequential editing"},
 )
 
 TABLE4 = Plan(
@@ -262,4 +247,6 @@ SMOKE = Plan(
     against=UNIKE,
 )
 
-PLANS = {plan.target: plan for plan in (TABLE1, TABLE4, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)}
+PLANS = {
+    plan.target: plan for plan in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)
+}

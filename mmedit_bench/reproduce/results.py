@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmedit_bench import __version__
 from mmedit_bench.errors import BadRecord
+from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import PlannedRun
-from mmedit_bench.reproduce.plans import Place, Plan, PlanRow
 from mmedit_bench.reproduce.published import published, source
 from mmedit_bench.runs.provenance import library_version
 from mmedit_bench.scoring.checking import Checked

@@ -22,7 +22,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     if results["form"] != "table":
         lines += ["", f"![{md.escaped(results['title'])}]({results['target']}.svg)"]
     for block in results["blocks"]:
-        lines += ["", f"## {block['suite']} on {block['backbone']}", "", *_findings(results, block)]
+        lines += ["", f"## {md.escaped(block['title'])}", "", *_findings(results, block)]
         for family in _MEASURED:
             lines += ["", f"**{_what(family)}**", "", *_table(results, block, family)]
         lines += _absent(block)
@@ -46,7 +46,7 @@ def best_mean(block: Mapping[str, Any], family: str) -> MeasuredRow | None:
 
 def _findings(results: Mapping[str, Any], block: Mapping[str, Any]) -> list[str]:
     """Computed sentences: who has the best mean, and which rows differ from the one compared with."""
-    said = [f"{block['edits']} edits per row."]
+    said = [_made_of(results, block)]
     for family in _MEASURED:
         best = best_mean(block, family)
         if best is None:
@@ -63,6 +63,13 @@ def _findings(results: Mapping[str, Any], block: Mapping[str, Any]) -> list[str]
             f"{', '.join(better) or 'none'}; clearly worse: {', '.join(worse) or 'none'}."
         )
     return [md.escaped(" ".join(said))]
+
+
+def _made_of(results: Mapping[str, Any], block: Mapping[str, Any]) -> str:
+    """What the numbers of a block are of."""
+    of = f"The mean of {len(block['places'])} blocks, each with one vote." if "places" in block else ""
+    over = f"Intervals over {block['resampled']}."
+    return " ".join(part for part in (f"{block['edits']} edits per row.", of, over) if part)
 
 
 def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[str]]:
@@ -84,7 +91,7 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
         f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])} of wall time. "
         f"{versions}. Split {results['split']}, at most {results['limit']} edits per block.",
         "",
-        "Percent ± half the 95 % interval (bootstrap over edits).",
+        "Percent ± half the 95 % interval (bootstrap; over what, each block says).",
     ]
     against = _against(results)
     if against:
@@ -127,8 +134,13 @@ def _short(family: str) -> str:
 # ---- tables
 
 
+MEANS = ("reliability/main", "generality", "locality", "mean")
+"""The columns of the paper's table 5."""
+
+
 def _columns(block: Mapping[str, Any], family: str) -> list[str]:
-    return [key for key in HEADLINE if any(row["cells"][family].get(key) for row in _made(block))]
+    wanted = MEANS if "places" in block else HEADLINE
+    return [key for key in wanted if any(row["cells"][family].get(key) for row in _made(block))]
 
 
 def _versus(against: str | None) -> list[str]:
@@ -191,27 +203,24 @@ def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str)
         tex.escaped(head) for head in ("Editor", *(column(key).short for key in columns), *_versus(against))
     ]
     caption = (
-        f"{results['title']}: {block['suite']} on {block['backbone']}, {block['edits']} edits. "
-        f"{_what(family)}; percent with half the 95 % interval (bootstrap over edits)."
+        f"{results['title']}: {block['title']}, {block['edits']} edits. "
+        f"{_what(family)}; percent with half the 95 % interval (bootstrap over {block['resampled']})."
     )
     head = [" & ".join(heads) + r" \\"]
     return tex.floating(caption, f"l{'r' * (len(heads) - 1)}", head, body, _notes(block, columns, family))
 
 
 def _runs(results: Mapping[str, Any]) -> list[str]:
-    head = ["backbone", "suite", "row", "version", "options", "fingerprint"]
+    head = ["block", "row", "version", "options", "fingerprint"]
     lines = [md.line(head), md.line(["---"] * len(head), keep=True)]
     for block in results["blocks"]:
         for row in _made(block):
             options = ", ".join(f"{name}={value}" for name, value in sorted(row["options"].items()))
-            texts = [
-                block["backbone"],
-                block["suite"],
-                row["label"],
-                f"{row['editor']} {row['version']}",
-                options,
-            ]
-            lines.append(md.line([*map(md.escaped, texts), f"`{row['fingerprint'][:16]}`"], keep=True))
+            texts = [block["title"], row["label"], f"{row['editor']} {row['version']}", options]
+            named = " ".join(
+                f"`{name[:16]}`" for name in row.get("fingerprints", [row.get("fingerprint", "")])
+            )
+            lines.append(md.line([*map(md.escaped, texts), named], keep=True))
     return lines
 
 

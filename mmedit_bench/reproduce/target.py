@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.reproduce import figures, latent_spaces, results, tables, wall_time
+from mmedit_bench.reproduce.plan import Plan
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, made
-from mmedit_bench.reproduce.plans import PLANS, Plan
+from mmedit_bench.reproduce.plans import PLANS
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite

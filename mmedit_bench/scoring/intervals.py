@@ -99,10 +99,10 @@ def pooled(
     behind = {name: min((own.behind[name] for own in drawn), default=0) for name in columns}
     if not drawn:
         return dict.fromkeys((*columns, *groups))
-    points, samples = (
-        {name: np.mean(np.broadcast_arrays(*(getattr(own, what)[name] for own in drawn)), axis=0) for name in columns}
-        for what in ("points", "samples")
-    )  # fmt: skip
+    points = {name: np.mean([own.points[name] for own in drawn], axis=0) for name in columns}
+    samples = {
+        name: np.mean(np.broadcast_arrays(*(own.samples[name] for own in drawn)), axis=0) for name in columns
+    }
     return _estimated(_Draws(points, samples, behind), groups)
 
 

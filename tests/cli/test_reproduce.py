@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmedit_bench.reproduce import plans
-from mmedit_bench.reproduce.plans import Place, Plan, PlanRow
+from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import checked_run, edit_values
 from tests.cli.conftest import Call

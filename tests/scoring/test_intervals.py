@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmedit_bench.scoring.intervals import LEVEL, SEED, differences, estimates, resample_counts
+from mmedit_bench.scoring.intervals import LEVEL, SEED, differences, estimates, pooled, resample_counts
 
 FEW = 300
 """Resamples: enough to compare two ways of computing, not enough for a paper."""
@@ -209,3 +209,35 @@ def test_a_comparison_of_different_measurements_is_refused() -> None:
     one, other = np.array([[1.0], [np.nan]]), np.array([[1.0], [0.0]])
     with pytest.raises(ValueError, match="same edits and the same probes"):
         differences(one, other, ["a", "b"], ["x"], {})
+
+
+def test_parts_have_one_vote_each_and_are_resampled_apart() -> None:
+    rng = np.random.default_rng(5)
+    parts = [(rng.random((count, 3)), units(count)) for count in (6, 40)]
+    found = pooled(parts, COLUMNS, GROUPS, resamples=FEW)
+    samples = []
+    for number, (values, names) in enumerate(parts):
+        counts = resample_counts(len(names), resamples=FEW, seed=SEED + number)
+        samples.append(counts @ values / counts.sum(axis=1, keepdims=True))
+    drawn = (samples[0] + samples[1]) / 2
+    for place, column in enumerate(COLUMNS):
+        own = found[column]
+        assert own is not None
+        assert own.value == pytest.approx((parts[0][0][:, place].mean() + parts[1][0][:, place].mean()) / 2)
+        assert (own.low, own.high) == pytest.approx(tuple(np.percentile(drawn[:, place], [2.5, 97.5])))
+    whole = found["all"]
+    assert whole is not None and whole.value == pytest.approx(
+        np.mean([(v[:, :2].mean() + v[:, 2].mean()) / 2 for v, _ in parts])
+    )
+
+
+def test_one_part_alone_is_its_own_estimate_and_a_part_without_numbers_spoils_the_mean() -> None:
+    values, names = np.random.default_rng(2).random((9, 3)), units(9)
+    assert pooled([(values, names)], COLUMNS, GROUPS) == estimates(values, names, COLUMNS, GROUPS)
+    lacking = values.copy()
+    lacking[:, 1] = np.nan
+    found = pooled([(values, names), (lacking, names)], COLUMNS, GROUPS)
+    assert found["b"] is None and found["pair"] is None and found["a"] is not None
+    few = pooled([(values, names), (values[:4], names[:4])], COLUMNS, GROUPS)
+    assert few["a"] is not None and few["a"].low is None
+    assert pooled([], COLUMNS, GROUPS) == dict.fromkeys((*COLUMNS, *GROUPS))
