@@ -15,13 +15,13 @@ from mmedit_bench.scoring.scores import RunScores
 FIELDS = (
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version",
     "protocol_options", "limit", "editor", "editor_version", "editor_options", "control", "fingerprint",
-    "baseline", "family", "moment", "sort", "column", "label", "value", "low", "high", "n", "edits", "reason",
+    "baseline", "family", "moment", "sort", "task", "column", "label", "value", "low", "high", "n", "edits", "reason",
     "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
 )  # fmt: skip
 
 
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
-    """A header and, for every run, one line per moment, sort and column; values in percent, exact.
+    """A header and, for every run, one line per moment, sort or task, and column; values in percent, exact.
 
     Numbers that do not exist are empty fields, and `reason` says why.
     """
@@ -34,8 +34,11 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
         run.family(family)  # refuses one that was not recorded
         for moment, found in run.at.items():
             scores = found[family]
-            for sort, cells in {ALL: scores.overall, **scores.by_sort}.items():
-                place = common | {"moment": moment, "sort": sort}
+            parts = [(ALL, ALL, scores.overall)]
+            parts += [(sort, ALL, cells) for sort, cells in scores.by_sort.items()]
+            parts += [(ALL, task, cells) for task, cells in scores.by_task.items()]
+            for sort, task, cells in parts:
+                place = common | {"moment": moment, "sort": sort, "task": task}
                 for column, cell in cells.items():
                     writer.writerow(place | {"column": column} | asdict(cell))
     return file.getvalue()

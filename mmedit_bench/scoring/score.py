@@ -152,6 +152,7 @@ class EditValues:
     clusters: tuple[str, ...]
     """What each edit is resampled with: the cluster of its unit."""
     sorts: tuple[str, ...]
+    tasks: tuple[str, ...]
     columns: tuple[str, ...]
     values: intervals.Floats
     """Mean over the probes of that column, in [0, 1]; NaN where an edit has none or none was read."""
@@ -168,10 +169,19 @@ class EditValues:
 
     def where(self, wanted: Callable[[str], bool]) -> EditValues:
         """Those of the sorts wanted."""
-        rows = [row for row, sort in enumerate(self.sorts) if wanted(sort)]
+        return self.take([row for row, sort in enumerate(self.sorts) if wanted(sort)])
+
+    def of_task(self, task: str) -> EditValues:
+        """Those of a task."""
+        return self.take([row for row, own in enumerate(self.tasks) if own == task])
+
+    def take(self, rows: Sequence[int]) -> EditValues:
+        """Some edits, in the order of `rows`."""
+        rows = list(rows)
         return EditValues(
             tuple(self.cases[row] for row in rows), tuple(self.units[row] for row in rows),
-            tuple(self.clusters[row] for row in rows), tuple(self.sorts[row] for row in rows), self.columns,
+            tuple(self.clusters[row] for row in rows), tuple(self.sorts[row] for row in rows),
+            tuple(self.tasks[row] for row in rows), self.columns,
             self.values[rows], self.probes[rows], self.unread[rows],
         )  # fmt: skip
 
@@ -217,14 +227,21 @@ def _family_scores(
     run: Checked, joined: Sequence[_Joined], recorded: Sequence[Family]
 ) -> dict[str, FamilyScores]:
     scores = {}
+    tasks = tasks_of(run)
     for family in recorded:
         values = _values(run, family, joined)
         by_sort = {
             sort: _cells(family, values.where(lambda own, sort=sort: own == sort))  # type: ignore[misc]
             for sort in SORTS
         }
-        scores[family.name] = FamilyScores(family.name, _cells(family, values), by_sort)
+        by_task = {task: _cells(family, values.of_task(task)) for task in tasks if len(tasks) > 1}
+        scores[family.name] = FamilyScores(family.name, _cells(family, values), by_sort, by_task)
     return scores
+
+
+def tasks_of(run: Checked) -> tuple[str, ...]:
+    """The tasks of a run's cases, in the order in which they come."""
+    return tuple(dict.fromkeys(case.task for case in run.selection.cases))
 
 
 def _columns(run: Checked) -> tuple[str, ...]:
@@ -258,6 +275,7 @@ def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValu
         units=tuple(ask.unit for ask, _ in joined),
         clusters=tuple(cluster[ask.unit] for ask, _ in joined),
         sorts=tuple(case.sort for _, case in joined),
+        tasks=tuple(case.task for _, case in joined),
         columns=columns,
         values=values,
         probes=probes,

@@ -62,6 +62,8 @@ class FamilyScores:
     overall: Cells
     by_sort: Mapping[str, Cells]
     """The same over corrections only and over counterfactuals only."""
+    by_task: Mapping[str, Cells] = field(default_factory=dict)
+    """The same by task of the edit, where the cases of the run have several."""
 
 
 @dataclass(frozen=True, slots=True)

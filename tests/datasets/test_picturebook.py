@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmedit_bench.cases import KEEP_KINDS
-from mmedit_bench.datasets.picturebook import DATASET, caption, files, schema, vqa, wordings
+from mmedit_bench.datasets.picturebook import DATASET, caption, files, mix, schema, vqa, wordings
 from mmedit_bench.datasets.picturebook.build import make_edits
 from mmedit_bench.datasets.picturebook.edits import SplitPool
 from mmedit_bench.datasets.picturebook.entities import SPLITS, assign_splits, make_entity
@@ -182,3 +182,16 @@ def test_as_dataset_has_images() -> None:
     assert rows.num_rows == len(caption().cases("validation"))
     assert rows[0]["image"].size == (64, 64)
     assert any(p["image"] is None for p in rows[0]["probes"])
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_mix_is_the_cases_of_both_in_turn(split: str) -> None:
+    cases = mix().cases(split)
+    parts = [suite.cases(split) for suite in SUITES]
+    assert {case.task for case in cases} == {"vqa", "caption"}
+    for suite, part in zip(SUITES, parts, strict=True):
+        assert tuple(case for case in cases if case.task == suite.task) == part
+    assert len({case.id for case in cases}) == len(cases)
+    begin = cases[: 2 * min(map(len, parts))]
+    assert [case.task for case in begin] == ["vqa", "caption"] * (len(begin) // 2)
+    assert len({mix().digest, *(suite.digest for suite in SUITES)}) == 3

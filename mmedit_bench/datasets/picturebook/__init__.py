@@ -14,4 +14,9 @@ def caption() -> PicturebookSuite:
     return PicturebookSuite("caption")
 
 
-__all__ = ["DATASET", "PicturebookSuite", "caption", "vqa"]
+def mix() -> PicturebookSuite:
+    """`picturebook-mix`, the cases of both: for what happens when tasks are edited side by side."""
+    return PicturebookSuite("mix")
+
+
+__all__ = ["DATASET", "PicturebookSuite", "caption", "mix", "vqa"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
@@ -21,8 +22,17 @@ CASES = 1
 """Version of the way cases are made of stored edits; raise it when that changes."""
 
 
+MIX = "mix"
+"""The task of the suite that has the cases of all."""
+MIXED = ("vqa", "caption")
+
+
 class PicturebookSuite:
-    """One task of Picturebook; `task` is "vqa" or "caption"."""
+    """One task of Picturebook; `task` is "vqa", "caption", or "mix" for the cases of both.
+
+    The mix has the same cases under the same ids, each with its own task, in turn as long as both
+    last: any first N, up to twice the smaller task, are half of each.
+    """
 
     splits = tuple(SPLITS)
 
@@ -57,6 +67,9 @@ class PicturebookSuite:
 
 @cache
 def _cases(task: str, split: str) -> tuple[EditCase, ...]:
+    if task == MIX:
+        in_turn = zip_longest(*(_cases(own, split) for own in MIXED))
+        return tuple(case for cases in in_turn for case in cases if case is not None)
     pictures = _pictures()
     chosen = [e for e in files.load().edits if e.task == task and e.id.split("-")[1] == split]
     return tuple(_case(edit, split, pictures) for edit in chosen)
