@@ -93,7 +93,7 @@ def _panels(count: int) -> tuple[Any, Sequence[Any]]:
 
 
 def _finish(figure: Any, results: Mapping[str, Any], block: Mapping[str, Any]) -> Drawn:
-    place = f"{block['suite']} on {block['backbone']}, {block['edits']} edits, free generation"
+    place = f"{block['title']}, {block['edits']} edits, free generation"
     figure.suptitle(f"{results['title']}\n{place}", fontsize=10)
     return saved(figure)
 

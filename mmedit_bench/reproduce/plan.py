@@ -39,8 +39,8 @@ class Place(NamedTuple):
     suite: str
     published_backbone: str
     published_task: str
-    published_table: str = ""
-    """The table that prints the block; "": the plan's."""
+    published_table: str | None = None
+    """The table that prints the block; None: the plan's, "": none does."""
     protocol: str = "one-step"
     protocol_options: Mapping[str, Any] = MappingProxyType({})
     order: str = ""

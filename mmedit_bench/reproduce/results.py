@@ -12,6 +12,7 @@ from mmedit_bench.errors import BadRecord
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import PlannedRun
 from mmedit_bench.reproduce.published import published, source
+from mmedit_bench.protocols.steps import Apply
 from mmedit_bench.runs.provenance import library_version
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.paired import paired
@@ -133,7 +134,9 @@ def _pooled_block(
             if described["key"] in runs and described["key"] != plan.against:
                 described["difference"] = _pooled_cells(runs[described["key"]], base)
     first = runs.get(plan.against or "") or next(iter(runs.values()), [])
-    return _headed(places[0], title=plan.pools[places[0].published_table], resampled=_resampled(first)) | {
+    return _headed(
+        places[0], title=plan.pools[places[0].published_table or ""], resampled=_resampled(first)
+    ) | {
         "places": [place.title for place in places],
         "edits": max((row["edits"] for row in rows if "cells" in row), default=0),
         "rows": rows,
@@ -155,7 +158,9 @@ def _headed(place: Place, *, resampled: str, title: str | None = None) -> dict[s
 
 def _resampled(runs: Iterable[Checked]) -> str:
     """What intervals are taken over, in words."""
-    several = any(len(unit.requests) > 1 for run in runs for unit in run.schedule)
+    several = any(
+        sum(isinstance(step, Apply) for step in unit.steps) > 1 for run in runs for unit in run.schedule
+    )
     return "sequences" if several else "edits"
 
 
@@ -197,7 +202,7 @@ def _pooled_cells(
 def _described(plan: Plan, place: Place, row: PlanRow) -> dict[str, Any]:
     beside = None
     if row.published:
-        table = place.published_table or plan.published
+        table = plan.published if place.published_table is None else place.published_table
         beside = published(table, place.published_backbone, place.published_task, row.published)
     return {
         "key": row.key,

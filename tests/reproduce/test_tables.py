@@ -34,7 +34,7 @@ def document() -> dict[str, Any]:
         "limit": 20, "wall_seconds": 5, "versions": {}, "published": None, "against": "wide",
         "blocks": [
             {
-                "suite": "suite", "backbone": "backbone", "edits": 20,
+                "title": "suite on backbone", "resampled": "edits", "edits": 20,
                 "rows": [
                     row("wide", WIDE, None),
                     row("lone", LONE, TOO_FEW, difference=alone),
