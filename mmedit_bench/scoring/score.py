@@ -97,6 +97,8 @@ def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Ch
 
 def scores_of(run: Checked) -> RunScores:
     """The scores of what a run has recorded so far, without its cost."""
+    from mmedit_bench.scoring.sequences import sequence_scores  # which reads what is scored here
+
     state, selection = run.state, run.selection
     spec = state.manifest.spec
     recorded, left_out = _recorded(spec.evidence)
@@ -125,6 +127,7 @@ def scores_of(run: Checked) -> RunScores:
         families=_family_scores(run, found[END], recorded),
         left_out=left_out,
         moments={name: _family_scores(run, found[name], recorded) for name in moments if name != END},
+        sequences={family.name: own for family in recorded if (own := sequence_scores(run, family.name))},
     )
 
 
@@ -185,6 +188,14 @@ class EditValues:
             self.values[rows], self.probes[rows], self.unread[rows],
         )  # fmt: skip
 
+    def only(self, columns: Sequence[str]) -> EditValues:
+        """Some columns, in the order given."""
+        places = [self.columns.index(name) for name in columns]
+        return replace(
+            self, columns=tuple(columns),
+            values=self.values[:, places], probes=self.probes[:, places], unread=self.unread[:, places],
+        )  # fmt: skip
+
     def without(self, columns: frozenset[str]) -> intervals.Floats:
         """The values, with NaN throughout these columns."""
         values = self.values.copy()
@@ -231,11 +242,11 @@ def _family_scores(
     for family in recorded:
         values = _values(run, family, joined)
         by_sort = {
-            sort: _cells(family, values.where(lambda own, sort=sort: own == sort))  # type: ignore[misc]
+            sort: cells_of(family, values.where(lambda own, sort=sort: own == sort))  # type: ignore[misc]
             for sort in SORTS
         }
-        by_task = {task: _cells(family, values.of_task(task)) for task in tasks if len(tasks) > 1}
-        scores[family.name] = FamilyScores(family.name, _cells(family, values), by_sort, by_task)
+        by_task = {task: cells_of(family, values.of_task(task)) for task in tasks if len(tasks) > 1}
+        scores[family.name] = FamilyScores(family.name, cells_of(family, values), by_sort, by_task)
     return scores
 
 
@@ -283,7 +294,8 @@ def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValu
     )
 
 
-def _cells(family: Family, found: EditValues) -> dict[str, Cell]:
+def cells_of(family: Family, found: EditValues) -> dict[str, Cell]:
+    """Mean and interval of every column and group, in percent."""
     columns = found.columns
     counts: dict[str, int] = dict(zip(columns, found.probes.sum(axis=0).tolist(), strict=True))
     edits: dict[str, int] = dict(zip(columns, (found.probes > 0).sum(axis=0).tolist(), strict=True))
