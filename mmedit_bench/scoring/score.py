@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
 
@@ -97,7 +99,10 @@ def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Ch
 
 def scores_of(run: Checked) -> RunScores:
     """The scores of what a run has recorded so far, without its cost."""
-    from mmedit_bench.scoring.sequences import sequence_scores  # which reads what is scored here
+    # these read what is scored here
+    from mmedit_bench.scoring.conflicts import conflict_scores
+    from mmedit_bench.scoring.rollbacks import rollback_scores
+    from mmedit_bench.scoring.sequences import sequence_scores
 
     state, selection = run.state, run.selection
     spec = state.manifest.spec
@@ -127,8 +132,18 @@ def scores_of(run: Checked) -> RunScores:
         families=_family_scores(run, found[END], recorded),
         left_out=left_out,
         moments={name: _family_scores(run, found[name], recorded) for name in moments if name != END},
-        sequences={family.name: own for family in recorded if (own := sequence_scores(run, family.name))},
+        sequences=_by_family(sequence_scores, run, recorded),
+        rollback=_by_family(rollback_scores, run, recorded),
+        conflict=_by_family(conflict_scores, run, recorded),
     )
+
+
+def _by_family(
+    score: Callable[[Checked, str], T | None], run: Checked, recorded: Sequence[Family]
+) -> dict[str, T]:
+    """What a protocol's own scores are, in the families where there are any."""
+    found = {family.name: score(run, family.name) for family in recorded}
+    return {name: own for name, own in found.items() if own is not None}
 
 
 def measured_against(run: Checked) -> str:

@@ -17,6 +17,8 @@ from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.families import family_named
 
 if TYPE_CHECKING:
+    from mmedit_bench.scoring.conflicts import ConflictScores
+    from mmedit_bench.scoring.rollbacks import RollbackScores
     from mmedit_bench.scoring.sequence_scores import SequenceScores
 
 SCHEMA_VERSION = 2
@@ -120,6 +122,10 @@ class RunScores:
     """The same at every other moment that cases were asked at, in the schedule's order."""
     sequences: Mapping[str, SequenceScores] = field(default_factory=dict)
     """By family, what sequences of edits come to; empty for a run without sequences."""
+    rollback: Mapping[str, RollbackScores] = field(default_factory=dict)
+    """By family, what an undone edit left behind; empty for a run that undoes none."""
+    conflict: Mapping[str, ConflictScores] = field(default_factory=dict)
+    """By family, which of two contradicting edits is in force; empty for a run without such."""
     cost: Cost = field(default=Cost(), compare=False)
     """From timings.jsonl. Not part of scores.json, which is the same on every machine."""
 
