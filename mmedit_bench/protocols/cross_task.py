@@ -106,8 +106,8 @@ class CrossTask:
                 yield Unit(unit, self.walk.steps(self._mixed(by_task)), cluster)
                 for task in tasks if self.alone else ():
                     own = by_task[task]
-                    steps = [*(Apply(case.request) for case in own), *(Ask(case, ALONE) for case in own)]
-                    yield Unit(f"{unit}/{task}", tuple(steps), cluster)
+                    edits = (Apply(case.request) for case in own)
+                    yield Unit(f"{unit}/{task}", (*edits, *(Ask(case, ALONE) for case in own)), cluster)
 
     def _mixed(self, by_task: Mapping[str, Sequence[EditCase]]) -> list[EditCase]:
         if self.order == BLOCKED:

@@ -41,16 +41,17 @@ def disjoint_sets(
     count: int | None,
     seed: int,
     key: Callable[[EditCase], str] = lambda case: "",
+    most: int | None = MOST_SETS,
 ) -> tuple[tuple[EditCase, ...], ...]:
     """`count` sets, no case in two of them, none with two cases that contradict each other.
 
     A set has `each[k]` cases whose `key` is k. Without `count` there are as many as can be found, at
-    most `MOST_SETS`. Raises `BenchError` where not even one, or not `count`, can be.
+    most `most`. Raises `BenchError` where not even one, or not `count`, can be.
     """
     by_key = {k: [case for case in cases if key(case) == k] for k in each}
     fit = min(len(by_key[k]) // number for k, number in each.items())
     bonds = contradictions(cases)
-    for sets in [count] if count else range(min(fit, MOST_SETS), 0, -1):
+    for sets in [count] if count else range(min(fit, most or fit), 0, -1):
         if sets > fit:
             break
         for order in _orders(cases, bonds, seed):

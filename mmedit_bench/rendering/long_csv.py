@@ -15,8 +15,8 @@ from mmedit_bench.scoring.scores import RunScores
 FIELDS = (
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version",
     "protocol_options", "limit", "editor", "editor_version", "editor_options", "control", "fingerprint",
-    "baseline", "family", "moment", "sort", "task", "column", "label", "value", "low", "high", "n", "edits", "reason",
-    "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
+    "baseline", "family", "moment", "sort", "task", "column", "label", "value", "low", "high", "n", "edits",
+    "reason", "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
 )  # fmt: skip
 
 

@@ -184,3 +184,27 @@ def _estimate(value: float, sample: Floats, *, wide: bool) -> Estimate | None:
     low, high = np.percentile(seen, [tail, 100 - tail]) if len(seen) else (value, value)
     # With a handful of edits the percentiles can miss the mean by rounding or by coarse steps.
     return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def resampled(
+    values: Floats,
+    clusters: Sequence[str],
+    among: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> tuple[Floats, Floats]:
+    """Column means of `values` and of each resample of the clusters `among`: [columns], [resamples, columns].
+
+    For numbers that are made of several tables: whatever is resampled among the same clusters is
+    resampled in step. NaN where a column has nothing.
+    """
+    place = {name: at for at, name in enumerate(sorted(set(among)))}
+    index = [place[name] for name in clusters]
+    counts = resample_counts(len(place), resamples=resamples, seed=seed)[:, index]
+    return _means(np.ones((1, len(values))), values)[0], _means(counts, values)
+
+
+def spanned(value: float, sample: Floats, clusters: int) -> Estimate | None:
+    """A number with the interval of its resamples; without bounds for fewer than `FEWEST` clusters."""
+    return _estimate(float(value), sample, wide=clusters >= FEWEST)

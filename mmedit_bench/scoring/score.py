@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
 
@@ -97,6 +99,11 @@ def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Ch
 
 def scores_of(run: Checked) -> RunScores:
     """The scores of what a run has recorded so far, without its cost."""
+    # these read what is scored here
+    from mmedit_bench.scoring.conflicts import conflict_scores
+    from mmedit_bench.scoring.rollbacks import rollback_scores
+    from mmedit_bench.scoring.sequences import sequence_scores
+
     state, selection = run.state, run.selection
     spec = state.manifest.spec
     recorded, left_out = _recorded(spec.evidence)
@@ -125,7 +132,18 @@ def scores_of(run: Checked) -> RunScores:
         families=_family_scores(run, found[END], recorded),
         left_out=left_out,
         moments={name: _family_scores(run, found[name], recorded) for name in moments if name != END},
+        sequences=_by_family(sequence_scores, run, recorded),
+        rollback=_by_family(rollback_scores, run, recorded),
+        conflict=_by_family(conflict_scores, run, recorded),
     )
+
+
+def _by_family(
+    score: Callable[[Checked, str], T | None], run: Checked, recorded: Sequence[Family]
+) -> dict[str, T]:
+    """What a protocol's own scores are, in the families where there are any."""
+    found = {family.name: score(run, family.name) for family in recorded}
+    return {name: own for name, own in found.items() if own is not None}
 
 
 def measured_against(run: Checked) -> str:
@@ -185,6 +203,14 @@ class EditValues:
             self.values[rows], self.probes[rows], self.unread[rows],
         )  # fmt: skip
 
+    def only(self, columns: Sequence[str]) -> EditValues:
+        """Some columns, in the order given."""
+        places = [self.columns.index(name) for name in columns]
+        return replace(
+            self, columns=tuple(columns),
+            values=self.values[:, places], probes=self.probes[:, places], unread=self.unread[:, places],
+        )  # fmt: skip
+
     def without(self, columns: frozenset[str]) -> intervals.Floats:
         """The values, with NaN throughout these columns."""
         values = self.values.copy()
@@ -231,11 +257,11 @@ def _family_scores(
     for family in recorded:
         values = _values(run, family, joined)
         by_sort = {
-            sort: _cells(family, values.where(lambda own, sort=sort: own == sort))  # type: ignore[misc]
+            sort: cells_of(family, values.where(lambda own, sort=sort: own == sort))  # type: ignore[misc]
             for sort in SORTS
         }
-        by_task = {task: _cells(family, values.of_task(task)) for task in tasks if len(tasks) > 1}
-        scores[family.name] = FamilyScores(family.name, _cells(family, values), by_sort, by_task)
+        by_task = {task: cells_of(family, values.of_task(task)) for task in tasks if len(tasks) > 1}
+        scores[family.name] = FamilyScores(family.name, cells_of(family, values), by_sort, by_task)
     return scores
 
 
@@ -283,7 +309,8 @@ def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValu
     )
 
 
-def _cells(family: Family, found: EditValues) -> dict[str, Cell]:
+def cells_of(family: Family, found: EditValues) -> dict[str, Cell]:
+    """Mean and interval of every column and group, in percent."""
     columns = found.columns
     counts: dict[str, int] = dict(zip(columns, found.probes.sum(axis=0).tolist(), strict=True))
     edits: dict[str, int] = dict(zip(columns, (found.probes > 0).sum(axis=0).tolist(), strict=True))

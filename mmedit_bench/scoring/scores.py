@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.families import family_named
+
+if TYPE_CHECKING:
+    from mmedit_bench.scoring.conflicts import ConflictScores
+    from mmedit_bench.scoring.rollbacks import RollbackScores
+    from mmedit_bench.scoring.sequence_scores import SequenceScores
 
 SCHEMA_VERSION = 2
 FILE_NAME = "scores.json"
@@ -115,6 +120,12 @@ class RunScores:
     """Why a family is not among them, by its name."""
     moments: Mapping[str, Mapping[str, FamilyScores]] = field(default_factory=dict)
     """The same at every other moment that cases were asked at, in the schedule's order."""
+    sequences: Mapping[str, SequenceScores] = field(default_factory=dict)
+    """By family, what sequences of edits come to; empty for a run without sequences."""
+    rollback: Mapping[str, RollbackScores] = field(default_factory=dict)
+    """By family, what an undone edit left behind; empty for a run that undoes none."""
+    conflict: Mapping[str, ConflictScores] = field(default_factory=dict)
+    """By family, which of two contradicting edits is in force; empty for a run without such."""
     cost: Cost = field(default=Cost(), compare=False)
     """From timings.jsonl. Not part of scores.json, which is the same on every machine."""
 
