@@ -88,7 +88,8 @@ class Encoder:
             raise BenchError("a continuation and the text before it need a token each; give a longer text")
         if len(ids) > self.max_positions:
             raise BenchError(
-                f"a text has {len(ids)} tokens, but the backbone has {self.max_positions} positions; shorten it"
+                f"a text of {len(ids)} tokens is too long for the backbone's {self.max_positions} positions; "
+                "shorten it"
             )
         return Row(None, tuple(ids), (), len(ids))
 

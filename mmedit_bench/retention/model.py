@@ -7,6 +7,7 @@ the backbone reads for itself, edits, mask and all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lm_eval.api.model import LM
@@ -22,6 +23,9 @@ FLOOR = -50.0
 all, has numbers too, and no perplexity overflows."""
 MOST_WRITTEN = 256
 """Tokens of a continuation whose task names no number, as in lm-eval."""
+
+
+Tokens = tuple[int, ...]
 
 
 class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
@@ -80,7 +84,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         for stops, own in by_stops.items():
             texts = [self._question(asked[i][0], asked[i][2]) for i in own]
             most = [asked[i][2] for i in own]
-            written = self.backbone.written(texts, most, lambda text, stops=stops: _stopped(text, stops))
+            written = self.backbone.written(texts, most, partial(_stopped, stops))
             answers.update(zip(own, written, strict=True))
         return [_cut(answers[i], stops) for i, (_, stops, _) in enumerate(asked)]
 
@@ -98,7 +102,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
 
     # ---- from texts to tokens
 
-    def _split(self, context: str, continuation: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _split(self, context: str, continuation: str) -> tuple[Tokens, Tokens]:
         """Token ids of both parts, split where the context alone would end.
 
         Blanks at the context's end belong to the continuation: most tokenizers join them to a word.
@@ -112,7 +116,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         known = max(1, min(known, len(whole) - 1))
         return whole[:known], whole[known:]
 
-    def _fitted(self, before: tuple[int, ...], after: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _fitted(self, before: Tokens, after: Tokens) -> tuple[Tokens, Tokens]:
         """Cut from the context's beginning what is too long, as lm-eval does."""
         over = len(before) + len(after) - 1 - self.backbone.max_positions
         if over <= 0:
@@ -125,7 +129,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
             )
         return before[over:], after
 
-    def _question(self, context: str, most: int) -> tuple[int, ...]:
+    def _question(self, context: str, most: int) -> Tokens:
         """Token ids of a question, with room behind it for `most` tokens where there can be."""
         ids = (*self._start, *self.backbone.text_ids(self.backbone.context + context))
         room = max(1, self.backbone.max_positions + 1 - most)
@@ -134,7 +138,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         self._whole_context()
         return ids[-room:]
 
-    def _windows(self, text: str) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    def _windows(self, text: str) -> Iterator[tuple[Tokens, Tokens]]:
         """What is read and what is predicted, window by window; contexts of edits stand in each."""
         context = self.backbone.context
         head = (*self._start, *self.backbone.text_ids(context))
@@ -142,7 +146,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         fixed = head if context else ()
         size = self.backbone.max_positions - len(fixed)
         if size < 2:
-            raise BenchError("the edits' context fills the backbone's positions; no text can be read after it")
+            raise BenchError("the edits' context fills the backbone's positions; no text fits after it")
         ids = self.backbone.text_ids(context + text)[len(head) - len(self._start) :]
         for number, window in enumerate(get_rolling_token_windows(list(ids), head[-1], size, 1)):
             before, after = make_disjoint_window(window)
@@ -151,7 +155,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
             yield read, tuple(after)
 
     @property
-    def _start(self) -> tuple[int, ...]:
+    def _start(self) -> Tokens:
         """What a text begins with; something must stand before the first token that is predicted."""
         return self.backbone.text_start or (int(self.backbone.tokenizer.eos_token_id),)
 
@@ -177,14 +181,16 @@ def _greedy(forced: Forced) -> bool:
 def _generation(given: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
     """Stop texts and number of tokens of a request to write."""
     if given.get("do_sample") and given.get("temperature", 1.0) != 0:
-        raise BenchError("a task asks for sampled text (do_sample); only greedy text is measured: leave it out")
+        raise BenchError(
+            "a task asks for sampled text (do_sample); only greedy text is measured: leave it out"
+        )
     until = given.get("until") or ()
     stops = (until,) if isinstance(until, str) else tuple(until)
     most = given.get("max_gen_toks") or given.get("max_new_tokens") or MOST_WRITTEN
     return tuple(stop for stop in stops if stop), int(most)
 
 
-def _stopped(text: str, stops: Sequence[str]) -> bool:
+def _stopped(stops: Sequence[str], text: str) -> bool:
     return any(stop in text for stop in stops)
 
 

@@ -15,6 +15,7 @@ from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.families import family_named
+from mmedit_bench.scoring.retention import MeasureCells
 
 SCHEMA_VERSION = 2
 FILE_NAME = "scores.json"
@@ -113,6 +114,8 @@ class RunScores:
     """Why a family is not among them, by its name."""
     moments: Mapping[str, Mapping[str, FamilyScores]] = field(default_factory=dict)
     """The same at every other moment that cases were asked at, in the schedule's order."""
+    measures: MeasureCells = field(default_factory=dict)
+    """What is no probe: measured values and their change to the unedited model."""
     cost: Cost = field(default=Cost(), compare=False)
     """From timings.jsonl. Not part of scores.json, which is the same on every machine."""
 
