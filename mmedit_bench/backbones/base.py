@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.backbones.decoding import greedy
 from mmedit_bench.backbones.families import family_of
-from mmedit_bench.backbones.forcing import Forced, all_logits, answer_logits, forced
+from mmedit_bench.backbones.forcing import Forced, all_logits, answer_logits, forced, last_logits
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
 from mmedit_bench.backbones.pictures import Pictures
@@ -277,6 +277,57 @@ class Backbone:
                 found.append(tuple((a.exp() * (a - b)).sum(-1).clamp_min(0).tolist()))
             return found
 
+    # ---- running text
+
+    @property
+    def context(self) -> str:
+        """Text that the edits put before whatever is read."""
+        return self._prefix()
+
+    def routed_answers(self, queries: Sequence[Query]) -> dict[int, str]:
+        """What routes answer, by index of the query; the others are left to the model."""
+        return self._answered(queries)
+
+    def continued(self, texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Forced]:
+        """What is predicted at each position of each continuation: pairs of token ids, read as they are.
+
+        No template, no edit's context and no closing token is added: `text_start` says what a text
+        begins with. Routes play no part. The last token is never read and needs no position. Raises
+        `BenchError` for an empty part and for over-long texts.
+        """
+        rows = [self._encoder.text_row((*before, *after[:-1]), len(after)) for before, after in texts]
+        found: dict[int, Forced] = {}
+        with torch.no_grad(), self._acting():
+            for chosen in by_length(rows, self.batch_size):
+                part, wanted = [rows[i] for i in chosen], [tuple(texts[i][1]) for i in chosen]
+                logits = last_logits(self.family, self._batch(part), [len(ids) for ids in wanted])
+                found.update(zip(chosen, map(forced, logits, wanted), strict=True))
+        return [found[i] for i in range(len(rows))]
+
+    def written(
+        self,
+        texts: Sequence[Sequence[int]],
+        most: Sequence[int],
+        finished: Callable[[str], bool] = lambda text: False,
+    ) -> list[str]:
+        """Greedy continuations of token ids, read as in `continued`, of at most `most` tokens each.
+
+        A continuation also ends once `finished` says so of it. Raises `BenchError` for over-long texts.
+        """
+        rows = [self._encoder.text_row(ids, 1) for ids in texts]
+        found: dict[int, str] = {}
+
+        def text_of(ids: Sequence[int]) -> str:
+            return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+        with torch.no_grad(), self._acting():
+            for chosen in by_length(rows, self.batch_size):
+                batch = self._batch([rows[i] for i in chosen])
+                room = [min(most[i], self.max_positions - rows[i].length + 1) for i in chosen]
+                ids = greedy(self.family, batch, room, lambda written: finished(text_of(written)))
+                found.update(zip(chosen, map(text_of, ids), strict=True))
+        return [found[i] for i in range(len(rows))]
+
     # ---- what happens inside
 
     def states(
@@ -342,6 +393,11 @@ class Backbone:
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""
         return self._encoder.text_ids(text)
+
+    @property
+    def text_start(self) -> tuple[int, ...]:
+        """Token ids that a text without template begins with; often <s>, sometimes none."""
+        return self.family.text_start
 
     def answer_ids(self, target: str) -> tuple[int, ...]:
         """Token ids of an answer as teacher forcing uses them: a space before it, </s> after it."""

@@ -40,6 +40,12 @@ def all_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor
     return [logits[i, -row.length : -1] for i, row in enumerate(rows)]
 
 
+def last_logits(family: Family, batch: Batch, counts: Sequence[int]) -> list[Tensor]:
+    """Logits [count, vocabulary] at the last `count` positions of each row: what comes after them."""
+    logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=max(counts))
+    return [logits[i, -count:] for i, count in enumerate(counts)]
+
+
 def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
     """Compare logits [answer tokens, vocabulary] with the answer."""
     logprobs = logits.float().log_softmax(-1)

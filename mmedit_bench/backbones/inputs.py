@@ -79,6 +79,20 @@ class Encoder:
             )
         return row
 
+    def text_row(self, ids: Sequence[int], predicted: int) -> Row:
+        """A row of text alone, of which the last `predicted` tokens are asked what comes next.
+
+        Raises `BenchError` if there is nothing to predict, nothing to predict from, or no room.
+        """
+        if not 0 < predicted <= len(ids):
+            raise BenchError("a continuation and the text before it need a token each; give a longer text")
+        if len(ids) > self.max_positions:
+            raise BenchError(
+                f"a text of {len(ids)} tokens is too long for the backbone's {self.max_positions} positions; "
+                "shorten it"
+            )
+        return Row(None, tuple(ids), (), len(ids))
+
 
 def pack(
     rows: Sequence[Row], embed: nn.Module, pictures: Mapping[str, Tensor], kinds: Sequence[str] = ()

@@ -8,7 +8,19 @@ import click
 
 from mmedit_bench.cli.output import Output, speaks
 
-TARGETS = ("table1", "table2", "table3", "table4", "table5", "fig4a", "fig4b", "fig4c", "fig5", "smoke")
+TARGETS = (
+    "table1",
+    "table2",
+    "table3",
+    "table4",
+    "table5",
+    "decay",
+    "fig4a",
+    "fig4b",
+    "fig4c",
+    "fig5",
+    "smoke",
+)
 SOME_FAILED = 3
 """Exit status where some runs could not be made or some edits failed; everything else is written."""
 

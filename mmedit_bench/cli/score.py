@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,12 @@ def score(runs: tuple[Path, ...], output: Output) -> None:
       mmedit-bench score runs/picturebook-vqa--blip2-opt-mini--ft--one-step--*
       mmedit-bench score runs --json
     """
+    from mmedit_bench.rendering.retention import measured_text
+
     scored = score_all(folders(runs))
     prose = "\n".join(describe(folder, scores) for folder, scores in scored)
+    if measured := measured_text([(scores.spec.editor, scores) for _, scores in scored]):
+        prose += f"\n\n{measured.rstrip()}"
     output.result([as_dict(folder, scores) for folder, scores in scored], prose=prose)
     output.say(f"next: mmedit-bench report {' '.join(str(run) for run in runs)}")
 
@@ -93,6 +98,13 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
                 for key, c in family.overall.items()
             }
             for name, family in scores.families.items()
+        },
+        "measures": {
+            measure: {
+                moment: {name: asdict(cell) for name, cell in cells.items()}
+                for moment, cells in moments.items()
+            }
+            for measure, moments in scores.measures.items()
         },
     }
 

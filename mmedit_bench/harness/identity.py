@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mmedit_bench.errors import BenchError
 from mmedit_bench.harness.artefacts import fingerprint_of
+from mmedit_bench.plugins.registry import MEASURES
 from mmedit_bench.runs.provenance import code_digest, differing, resolved
 
 if TYPE_CHECKING:
@@ -64,3 +66,17 @@ def identity_of(
         control=bool(getattr(editor, "control", False)),
         source=source,
     )
+
+
+def measure_identity(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a measure's numbers: its code, and what its `identity(**options)` names, if it has one.
+
+    Raises `BenchError` for an unknown measure and for options that it does not have.
+    """
+    measure = MEASURES.load(name)
+    own = getattr(measure, "identity", None)
+    try:
+        told = dict(own(**options)) if own else {}
+    except TypeError as error:
+        raise BenchError(f"measure {name} cannot be taken with {dict(options)}: {error}") from None
+    return {"code": code_digest(measure.__module__), **told}

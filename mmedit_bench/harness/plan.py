@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.errors import BenchError
 from mmedit_bench.harness.baseline import Measured, asking_of
-from mmedit_bench.harness.identity import EditorIdentity, identity_of
-from mmedit_bench.protocols.steps import EditingProtocol, Unit, options_of, schedule_of
+from mmedit_bench.harness.identity import EditorIdentity, identity_of, measure_identity
+from mmedit_bench.protocols.steps import (
+    EditingProtocol,
+    Measure,
+    Unit,
+    measures_of,
+    options_of,
+    schedule_of,
+)
 from mmedit_bench.runs.evidence import DEFAULT
 from mmedit_bench.runs.folder import Manifest, SelectionSummary
 from mmedit_bench.runs.provenance import code_digest
@@ -48,6 +56,9 @@ class Experiment:
             protocol=protocol.name,
             protocol_version=protocol.version,
             protocol_options=options_of(protocol),
+            measures={
+                name: measure_identity(name, options) for name, options in measures_of(protocol).items()
+            },
             limit=self.limit,
             seed=self.seed,
             walking_code=code_digest("mmedit_bench.harness.walk", type(protocol).__module__),
@@ -87,6 +98,7 @@ def planned(experiment: Experiment, found: Measured, artefact: str | None = None
     spec = replace(experiment, editor=who).spec()
     selection = found.selection
     schedule = schedule_of(experiment.protocol, selection.cases, experiment.seed)
+    _named(experiment.protocol, schedule)
     kept = tuple(case.id for case in selection.cases)
     manifest = Manifest(
         spec,
@@ -99,3 +111,15 @@ def planned(experiment: Experiment, found: Measured, artefact: str | None = None
         who.source,
     )
     return Plan(spec, schedule, manifest)
+
+
+def _named(protocol: EditingProtocol, schedule: Sequence[Unit]) -> None:
+    """Raise `BenchError` for a measure that the spec says nothing of."""
+    named = measures_of(protocol)
+    for unit in schedule:
+        for step in unit.steps:
+            if isinstance(step, Measure) and named.get(step.measure) != step.options:
+                raise BenchError(
+                    f"protocol {protocol.name} takes the measure {step.measure!r} with {dict(step.options)}, "
+                    "but its option 'measures' does not say so; name it there with the same options"
+                )

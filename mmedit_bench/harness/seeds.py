@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import sys
+from collections.abc import Iterator
 
 
 def seed_of(seed: int, purpose: str) -> int:
@@ -28,3 +30,19 @@ def seed_everything(seed: int, purpose: str) -> None:
     whichever process.
     """
     sow(seed_of(seed, purpose))
+
+
+@contextlib.contextmanager
+def apart(seed: int, purpose: str) -> Iterator[None]:
+    """Seed all generators for a purpose, and have them go on afterwards as if nothing had been drawn."""
+    state = random.getstate()
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    drawn = numpy.random.get_state() if numpy else None
+    try:
+        with torch.random.fork_rng() if torch else contextlib.nullcontext():
+            seed_everything(seed, purpose)
+            yield
+    finally:
+        random.setstate(state)
+        if numpy:
+            numpy.random.set_state(drawn)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, assert_never
 
 from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.asking import ask, sealed_request, writable
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
 from mmedit_bench.harness.guard import WeightGuard
-from mmedit_bench.harness.seeds import seed_everything, seed_of
+from mmedit_bench.harness.seeds import apart, seed_everything, seed_of
 from mmedit_bench.plugins.registry import MEASURES
 from mmedit_bench.protocols.steps import Apply, Ask, Measure, Restore, Undo, Unit
 from mmedit_bench.runs.evidence import rounded
@@ -30,6 +30,8 @@ from mmedit_bench.runs.records import (
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
+
+T = TypeVar("T")
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
 _LONGEST_ERROR = 1000
@@ -101,9 +103,7 @@ class Walker:
                     now = ()
                     records.append(Restored(**head))
                 case Measure(measure=name, options=options, moment=moment):
-                    acting = self._base.edited(*(one.edit for one in now))
-                    values = _finite(name, MEASURES.load(name)(acting, **options))
-                    records.append(Measured(**head, measure=name, moment=moment, values=values))
+                    records.append(self._measure(head, name, options, moment, now))
                     self._guard.watch(f"after measure {name}")
                 case _:
                     assert_never(step)
@@ -155,29 +155,59 @@ class Walker:
         return edit, error, {"seconds": round(seconds, 6), "edit_bytes": size}
 
     def _ask(self, head: dict[str, Any], case: EditCase, moment: str, carried: Sequence[Carried]) -> Asked:
-        acting, error = list(carried), None
-        while True:
-            try:
-                after = ask(self._base.edited(*(one.edit for one in acting)), case.probes, self._kinds)
-                break
-            except (WeightsChanged, EditorLost):
-                raise
-            except (Exception, SystemExit) as problem:
-                # An edit may be well formed and still break the model (a context too long for it).
-                if not acting:
-                    raise
-                left_out = acting.pop()
-                error = error or described(f"asking with edit {left_out.case}", problem)
+        after, acting, error = self._with(
+            carried, "asking", lambda backbone: ask(backbone, case.probes, self._kinds)
+        )
         together = zip(case.probes, after.readings, strict=True)
         return Asked(
             **head,
             case=case.id,
             moment=moment,
-            edits=tuple(one.case for one in acting),
+            edits=acting,
             status="failed" if error else "ok",
             error=error,
             probes=tuple(ProbeRecord(probe.id, reading) for probe, reading in together),
         )
+
+    def _measure(
+        self, head: dict[str, Any], name: str, options: Mapping[str, Any], moment: str,
+        carried: Sequence[Carried],
+    ) -> Measured:  # fmt: skip
+        measure = MEASURES.load(name)
+        with apart(self._seed, f"measure {name}"):
+            values, acting, error = self._with(
+                carried, f"measuring {name}", lambda backbone: _finite(name, measure(backbone, **options))
+            )
+        return Measured(
+            **head,
+            measure=name,
+            moment=moment,
+            values=values,
+            edits=acting,
+            status="failed" if error else "ok",
+            error=error,
+        )
+
+    def _with(
+        self, carried: Sequence[Carried], doing: str, do: Callable[[Backbone], T]
+    ) -> tuple[T, tuple[str, ...], str | None]:
+        """What comes of doing something with the edits in force, who they were, and what went wrong.
+
+        An edit may be well formed and still break the model (a context too long for it): the newest
+        edits are left out until it can be done.
+        """
+        acting, error = list(carried), None
+        while True:
+            try:
+                done = do(self._base.edited(*(one.edit for one in acting)))
+                return done, tuple(one.case for one in acting), error
+            except (WeightsChanged, EditorLost):
+                raise
+            except (Exception, SystemExit) as problem:
+                if not acting:
+                    raise
+                left_out = acting.pop()
+                error = error or described(f"{doing} with edit {left_out.case}", problem)
 
 
 def _size(edit: Any) -> int:
@@ -187,11 +217,15 @@ def _size(edit: Any) -> int:
     return size
 
 
-def _finite(name: str, values: Any) -> dict[str, float]:
-    found = {str(key): float(value) for key, value in dict(values).items()}
-    if wrong := [key for key, value in found.items() if not math.isfinite(value)]:
-        raise BenchError(f"measure {name}: {wrong[0]} is not a finite number")
-    return dict(zip(found, rounded(list(found.values())), strict=True))
+def _finite(name: str, values: Any) -> dict[str, float | tuple[float, ...]]:
+    """Values as they are recorded: a number, or one for each item."""
+    found: dict[str, float | tuple[float, ...]] = {}
+    for key, value in dict(values).items():
+        items = [float(item) for item in value] if isinstance(value, Sequence) else [float(value)]
+        if not items or not all(map(math.isfinite, items)):
+            raise BenchError(f"measure {name}: {key} is not a finite number, nor one for each item")
+        found[str(key)] = rounded(items) if isinstance(value, Sequence) else rounded(items)[0]
+    return found
 
 
 def described(doing: str, error: BaseException) -> str:

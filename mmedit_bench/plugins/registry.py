@@ -102,7 +102,10 @@ PROTOCOLS = Registry("mmedit_bench.protocols", "protocol")
 """Protocol classes, called with their options."""
 
 MEASURES = Registry("mmedit_bench.measures", "measure")
-"""Callables `(backbone, **options) -> Mapping[str, float]` of an edited backbone."""
+"""Callables `(backbone, **options) -> Mapping[str, float | tuple[float, ...]]` of an edited backbone.
+
+A tuple holds one number per item in a fixed order, and the mean is the number. A measure may have
+`identity(**options)`, a mapping of whatever else than its code decides the numbers."""
 
 METRICS = Registry("mmedit_bench.metrics", "collection of metrics")
 """A `scoring.metrics.Metric`, or several."""

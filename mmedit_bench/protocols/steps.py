@@ -119,6 +119,11 @@ def options_of(protocol: EditingProtocol) -> dict[str, Any]:
     return dict(getattr(protocol, "options", {}))
 
 
+def measures_of(protocol: EditingProtocol) -> dict[str, Mapping[str, Any]]:
+    """The measures that a protocol takes, by name with their options: its option `measures`."""
+    return dict(options_of(protocol).get("measures") or {})
+
+
 def schedule_of(protocol: EditingProtocol, cases: Sequence[EditCase], seed: int) -> tuple[Unit, ...]:
     """The protocol's units. Raises `BenchError` for a schedule that could not be recorded or scored."""
     units = tuple(protocol.units(cases, seed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from mmedit_bench.rendering.table import ALL
@@ -23,7 +23,9 @@ FIELDS = (
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
     """A header and, for every run, one line per moment, sort or task, and column; values in percent, exact.
 
-    Numbers that do not exist are empty fields, and `reason` says why.
+    Measured values stand below, under the family "measure NAME", in units of their own, with their
+    change and the number of units that collapsed. Numbers that do not exist are empty fields, and
+    `reason` says why.
     """
     family_named(family)
     file = io.StringIO()
@@ -41,7 +43,23 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
                 place = common | {"moment": moment, "sort": sort, "task": task}
                 for column, cell in cells.items():
                     writer.writerow(place | {"column": column} | asdict(cell))
+        for row in _measured(run):
+            writer.writerow(common | row)
     return file.getvalue()
+
+
+def _measured(run: RunScores) -> Iterator[dict[str, object]]:
+    """Lines of measured values: the measure stands for the family, in units of its own, not percent."""
+    for measure, moments in run.measures.items():
+        for moment, cells in moments.items():
+            for name, cell in cells.items():
+                place = {"family": f"measure {measure}", "moment": moment, "sort": ALL, "n": cell.items}
+                yield place | {"column": name, "label": "value", "value": cell.value}
+                if cell.delta is not None:
+                    change = {"value": cell.delta, "low": cell.low, "high": cell.high}
+                    yield place | {"column": name, "label": "change to the unedited model"} | change
+                if cell.collapsed is not None:
+                    yield place | {"column": name, "label": "collapsed units", "value": cell.collapsed}
 
 
 def _common(run: RunScores) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mmedit_bench.rendering.retention import HEAD, READING, TITLE, measured_rows
 from mmedit_bench.rendering.table import Block
 from mmedit_bench.rendering.wording import explained, seconds, size, with_margin
 
@@ -51,6 +52,9 @@ def _block(block: Block) -> str:
         )
     for note in explained(block.reasons):
         lines += ["", escaped(note)]
+    if measured := measured_rows([(row.name, row.scores) for row in block.rows]):
+        lines += ["", f"#### {TITLE}", "", escaped(READING), "", line(HEAD)]
+        lines += [line(["---"] * len(HEAD), keep=True), *map(line, measured)]
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmedit_bench.rendering.retention import measured_text
 from mmedit_bench.rendering.table import Block, RunRow
 from mmedit_bench.rendering.wording import explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
@@ -31,6 +32,8 @@ def terminal(blocks: Sequence[Block], *, width: int = 100, color: bool = False) 
         for note in _notes(block):
             console.print(Text(note, style="dim"))
         console.print()
+        if measured := measured_text([(row.name, row.scores) for row in block.rows]):
+            console.print(Text(measured), soft_wrap=True)
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip("\n") + "\n"

@@ -12,6 +12,8 @@ _SHOWN = ("reliability/main", "generality", "locality", "mean")
 _FAMILY = "generation"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Told apart also by those who do not see all colours (Okabe and Ito)."""
+PALETTE = (*COLORS, "#e69f00", "#56b4e9", "#000000", "#999999")
+"""More of them, for figures with many lines; further lines are dashed, then dotted."""
 _INK = "#333333"
 
 Drawn = dict[str, bytes]
@@ -33,6 +35,40 @@ def curves(results: Mapping[str, Any]) -> Drawn:
         panel.set_ylim(-3, 103)
     axes[0].set_ylabel("percent")
     axes[0].legend(frameon=False)
+    return _finish(figure, results, block)
+
+
+def decay(results: Mapping[str, Any]) -> Drawn:
+    """Reliability and locality along the sequence, and by age: a line with its band for each editor."""
+    block = results["blocks"][0]
+    rows = [row for row in block["rows"] if row.get("sequences")]
+    shown = (
+        ("curve", "reliability/main", "all edits so far", "edits made"),
+        ("retention", "reliability/main", "one edit, by age", "edits made since"),
+        ("curve", "generality", "all edits so far", "edits made"),
+        ("curve", "locality", "all edits so far", "edits made"),
+    )
+    figure, axes = _panels(len(shown))
+    for panel, (kind, key, what, axis) in zip(axes, shown, strict=True):
+        for number, row in enumerate(rows):
+            points = [p for p in row["sequences"][_FAMILY][kind] if p["cells"].get(key)]
+            if not points:
+                continue
+            style = {
+                "color": PALETTE[number % len(PALETTE)],
+                "linestyle": ("-", "--", ":")[number // len(PALETTE)],
+            }
+            places, cells = [p["at"] for p in points], [p["cells"][key] for p in points]
+            panel.plot(places, [c["value"] for c in cells], label=row["label"], marker=".", **style)
+            if all(c["low"] is not None for c in cells):
+                low, high = ([c[name] for c in cells] for name in ("low", "high"))
+                panel.fill_between(places, low, high, color=style["color"], alpha=0.12, linewidth=0)
+        panel.set_title(f"{column(key).title}, {what}")
+        panel.set_xlabel(axis)
+        panel.set_xscale("symlog" if kind == "retention" else "log")
+        panel.set_ylim(-3, 103)
+    axes[0].set_ylabel("percent")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return _finish(figure, results, block)
 
 

@@ -72,6 +72,10 @@ SEQUENCES = tuple(
     if row.editor not in _STATELESS
 )
 
+_DECAY = (
+    "null", "ft", "ft-l", "ke", "t-patcher", "mend", "ike-memory", "serac", "lora", "grace", "wise", UNIKE,
+)  # fmt: skip
+
 TABLE2 = Plan(
     "table2",
     "Sequential editing",
@@ -164,6 +168,35 @@ TABLE4 = Plan(
     against=UNIKE,
 )
 
+_LM_EVAL = {"lm-eval": {"tasks": ["picturebook-facts", "picturebook-answers"]}}
+DECAY = Plan(
+    "decay",
+    "What is left after many edits",
+    (
+        Place(
+            *_minigpt4(_VQA), "", "sequential",
+            {
+                "length": 50, "sequences": 6, "orders": 1, "checkpoints": [1, 5, 10, 20],
+                "ages": [0, 5, 10, 20, 40], "every": 5,
+            },
+            "50 edits in a row",
+        ),
+        Place(
+            *_minigpt4(_VQA), "", "sequential",
+            {
+                "length": 100, "sequences": 1, "orders": 5, "checkpoints": [1, 10, 20],
+                "ages": [0, 10, 50], "every": 10, "measures": _LM_EVAL,
+            },
+            "100 edits in a row",
+        ),
+        Place(*_minigpt4(_VQA), "", limit=300),
+    ),
+    tuple(row for row in SEQUENCES if row.editor in _DECAY),
+    limit=1000,
+    against=UNIKE,
+    form="decay",
+)  # fmt: skip
+
 _COUNTS = (8, 16, 24, 32, 40)
 
 FIG4A = Plan(
@@ -248,5 +281,6 @@ SMOKE = Plan(
 )
 
 PLANS = {
-    plan.target: plan for plan in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)
+    plan.target: plan
+    for plan in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, DECAY, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)
 }

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from mmedit_bench import __version__
 from mmedit_bench.errors import BadRecord
+from mmedit_bench.protocols.steps import Apply
+from mmedit_bench.reproduce import along
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import PlannedRun
 from mmedit_bench.reproduce.published import published, source
-from mmedit_bench.protocols.steps import Apply
 from mmedit_bench.runs.provenance import library_version
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.paired import paired
@@ -81,17 +82,21 @@ def _block(
     plan: Plan, place: Place, made: Sequence[PlannedRun], suites: Mapping[str, Suite]
 ) -> dict[str, Any]:
     suite = suites[place.suite]
-    scored = {run.row.key: score_run(run.folder, suite) for run in made if run.folder is not None}
-    runs = {run.row.key: checked_run(run.folder, suite) for run in made if run.folder is not None}
+    own = [run for run in made if run.place == place]
+    scored = {run.row.key: score_run(run.folder, suite) for run in own if run.folder is not None}
+    runs = {run.row.key: checked_run(run.folder, suite) for run in own if run.folder is not None}
+    alone = {run.row.key: run.folder for run in made if _same_but_alone(run.place, place)}
     base = runs.get(plan.against) if plan.against else None
     rows: list[dict[str, Any]] = []
-    for run in made:
+    for run in own:
         key = run.row.key
         row = _described(plan, place, run.row)
         if key not in scored:
             rows.append(row | {"error": run.trouble})
             continue
-        row |= _measured(scored[key])
+        row |= _measured(scored[key]) | along.measured(scored[key], _numbers)
+        if folder := alone.get(key):
+            row["gap"] = along.gap(runs[key], checked_run(folder, suite), _numbers)
         if base is not None and key != plan.against:
             row["difference"] = {
                 family: {
@@ -154,6 +159,12 @@ def _headed(place: Place, *, resampled: str, title: str | None = None) -> dict[s
         "published_as": f"{place.published_backbone}, {place.published_task}",
         "resampled": resampled,
     }
+
+
+def _same_but_alone(one: Place, other: Place) -> bool:
+    """Whether `one` makes, one at a time, edits that `other` makes one after the other."""
+    same = (one.backbone, one.suite) == (other.backbone, other.suite)
+    return same and one.protocol == "one-step" and other.protocol != one.protocol
 
 
 def _resampled(runs: Iterable[Checked]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
 from mmedit_bench.rendering.wording import difference, explained, seconds, with_margin
+from mmedit_bench.reproduce import along
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
 from mmedit_bench.scoring.scores import Cell
@@ -19,12 +20,13 @@ _MEASURED = ("generation", "teacher_forced_token")
 def markdown(results: Mapping[str, Any]) -> str:
     """The whole page."""
     lines = [f"# {md.escaped(results['title'])}", "", *_preface(results)]
-    if results["form"] != "table":
+    if results["form"] not in ("table", "means"):
         lines += ["", f"![{md.escaped(results['title'])}]({results['target']}.svg)"]
     for block in results["blocks"]:
         lines += ["", f"## {md.escaped(block['title'])}", "", *_findings(results, block)]
         for family in _MEASURED:
             lines += ["", f"**{_what(family)}**", "", *_table(results, block, family)]
+        lines += along.tables(_made(block))
         lines += _absent(block)
     lines += ["", "## Runs", "", *_runs(results), ""]
     return "\n".join(lines)

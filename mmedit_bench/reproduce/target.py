@@ -76,8 +76,10 @@ def rendered(target: str, out: Path) -> list[Path]:
 def _rendered(document: Mapping[str, Any], out: Path) -> list[Path]:
     files: dict[str, bytes] = {"md": tables.markdown(document).encode()}
     match document["form"]:
-        case "table":
+        case "table" | "means":
             files["tex"] = tables.latex(document).encode()
+        case "decay":
+            files |= figures.decay(document)
         case "curves":
             files |= figures.curves(document)
         case "bars":

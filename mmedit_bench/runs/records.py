@@ -17,6 +17,9 @@ from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.files import MOST_BYTES, finite, parsed, read_regular
 from mmedit_bench.runs.spec import canonical
 
+NATS = ":nats"
+"""Ends the name of a measured value that is the logarithm of what people read: of a perplexity."""
+
 Status = Literal["ok", "failed"]
 Closes = Literal["segment", "unit"] | None
 
@@ -102,10 +105,26 @@ class Measured(StepRecord):
 
     measure: str
     moment: str
-    values: Mapping[str, float]
+    values: Mapping[str, float | tuple[float, ...]]
+    """By name a number, or one number per item in a fixed order, whose mean is the number."""
+    edits: tuple[str, ...] = ()
+    """Ids of the requests whose edits were in force, in order."""
+    status: Status = "ok"
+    """"failed" if measuring raised with some of the edits: those were left out."""
+    error: str | None = None
 
     def own(self, kinds: Sequence[str]) -> dict[str, Any]:
-        return {"measure": self.measure, "moment": self.moment, "values": dict(self.values)}
+        values = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in self.values.items()
+        }
+        return {
+            "measure": self.measure,
+            "moment": self.moment,
+            "values": values,
+            "edits": list(self.edits),
+            "status": self.status,
+            "error": self.error,
+        }
 
 
 _TYPES: Mapping[str, type[StepRecord]] = {
@@ -134,7 +153,9 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
         },
         "undo": {"request": str},
         "restore": {},
-        "measure": {"measure": str, "moment": str, "values": dict},
+        "measure": {
+            "measure": str, "moment": str, "values": dict, "edits": list, "status": str, "error": str | None,
+        },
     }  # fmt: skip
     fields = dict(_fields(values, head | known[kind]))
     del fields["kind"]
@@ -147,15 +168,16 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
             raise BadRecord(f"status is {fields['status']!r}, not ok or failed")
         if (fields["status"] == "ok") != (fields["error"] is None):
             raise BadRecord("status and error contradict each other")
-    if kind == "ask":
+    if "edits" in fields:
         if not all(isinstance(item, str) for item in fields["edits"]):
             raise BadRecord("edits must be a list of ids")
         fields["edits"] = tuple(fields["edits"])
+    if kind == "ask":
         fields["probes"] = tuple(_probe(item, kinds) for item in fields["probes"])
         if len({probe.id for probe in fields["probes"]}) < len(fields["probes"]):
             raise BadRecord("two probes bear the same id")
-    if kind == "measure" and not all(map(finite, fields["values"].values())):
-        raise BadRecord("values must be finite numbers by name")
+    if kind == "measure":
+        fields["values"] = {name: _value(value) for name, value in fields["values"].items()}
     return _TYPES[kind](**fields)
 
 
@@ -235,6 +257,14 @@ def _probe(values: object, kinds: Sequence[str]) -> ProbeRecord:
         return ProbeRecord(id, Reading.from_dict(own, kinds))
     except BadRecord as error:
         raise BadRecord(f"probe {id}: {error}") from None
+
+
+def _value(value: object) -> float | tuple[float, ...]:
+    items: list[Any] = value if isinstance(value, list) else [value]
+    if not items or not all(map(finite, items)):
+        raise BadRecord("values must be finite numbers by name, or lists of them")
+    # an integer stays one: a record is written as it was read
+    return tuple(items) if isinstance(value, list) else cast(float, items[0])
 
 
 def _fields(values: Mapping[str, Any], types: Mapping[str, Any]) -> Mapping[str, Any]:

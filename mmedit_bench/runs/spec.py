@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from mmedit_bench.errors import BadData
 
-RECIPE = 2
+RECIPE = 3
 """Version of the way a fingerprint is computed; raised when fields are added or change meaning."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+]|-(?!-))*")
@@ -21,8 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+]|-(?!-))*")
 
 _TYPES: Mapping[str, Any] = {
     "evidence": list | tuple, "editor_settings": Mapping, "editor_options": Mapping,
-    "artefact": str | None, "protocol_options": Mapping, "limit": int | None, "seed": int, "batch_size": int,
-    "threads": int,
+    "artefact": str | None, "protocol_options": Mapping, "measures": Mapping, "limit": int | None,
+    "seed": int, "batch_size": int, "threads": int,
 }  # fmt: skip
 """Types of the fields that are no texts, as JSON gives them."""
 
@@ -59,6 +59,8 @@ class RunSpec:
     protocol: str
     protocol_version: str
     protocol_options: Mapping[str, Any] = field(hash=False)
+    measures: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """By measure that the protocol takes, what decides its numbers: code, and what it says of itself."""
     limit: int | None
     """Most cases kept, counted after selection; None keeps all."""
     seed: int
@@ -86,7 +88,7 @@ class RunSpec:
         if self.limit is not None and self.limit < 1:
             raise BadData(f"limit is {self.limit}; it must be at least 1, or left out")
         # One spelling (a tuple is a list in JSON), and a copy that no caller can change later.
-        for part in ("editor_settings", "editor_options", "protocol_options"):
+        for part in ("editor_settings", "editor_options", "protocol_options", "measures"):
             object.__setattr__(self, part, json.loads(canonical(dict(getattr(self, part)))))
         object.__setattr__(self, "evidence", tuple(self.evidence))
 

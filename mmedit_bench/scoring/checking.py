@@ -150,13 +150,7 @@ def _problem(record: StepRecord, unit: Unit, failed: set[int]) -> str | None:
         case Ask(case=case, moment=moment):
             if not isinstance(record, Asked) or (record.case, record.moment) != (case.id, moment):
                 return f"expected case {case.id} to be asked at {moment!r}"
-            carried = tuple(id for _, id in in_force(unit, record.step, frozenset(failed)))
-            if record.status == "ok" and record.edits != carried:
-                return f"edits {list(record.edits)} are recorded as in force, but {list(carried)} were"
-            if record.status == "failed" and (
-                record.edits == carried or record.edits != carried[: len(record.edits)]
-            ):
-                return "failed, and yet not with the first few of the edits in force"
+            return _acting(record, unit, failed)
         case Undo(request=id):
             if not isinstance(record, Undone) or record.request != id:
                 return f"expected the edit of {id} to be undone"
@@ -166,8 +160,21 @@ def _problem(record: StepRecord, unit: Unit, failed: set[int]) -> str | None:
         case Measure(measure=name, moment=moment):
             if not isinstance(record, Measured) or (record.measure, record.moment) != (name, moment):
                 return f"expected the measure {name} at {moment!r}"
+            return _acting(record, unit, failed)
         case _:
             assert_never(step)
+    return None
+
+
+def _acting(record: Asked | Measured, unit: Unit, failed: set[int]) -> str | None:
+    """What is wrong with the edits that a record says were in force, if anything."""
+    carried = tuple(id for _, id in in_force(unit, record.step, frozenset(failed)))
+    if record.status == "ok" and record.edits != carried:
+        return f"edits {list(record.edits)} are recorded as in force, but {list(carried)} were"
+    if record.status == "failed" and (
+        record.edits == carried or record.edits != carried[: len(record.edits)]
+    ):
+        return "failed, and yet not with the first few of the edits in force"
     return None
 
 

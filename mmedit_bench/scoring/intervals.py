@@ -119,15 +119,20 @@ def _draws(
 ) -> _Draws:
     order = sorted(range(len(values)), key=lambda row: (clusters[row], *np.nan_to_num(values[row], nan=-1.0)))
     values = values[order]
-    points = dict(zip(columns, _means(np.ones((1, len(values))), values).T, strict=True))
-    samples = dict.fromkeys(columns, np.full(1, np.nan))
-    behind = dict.fromkeys(columns, 0)
-    if len(values):
-        _, index = np.unique([clusters[row] for row in order], return_inverse=True)
-        behind = {name: len(set(index[~np.isnan(values[:, place])])) for place, name in enumerate(columns)}
-        counts = resample_counts(int(index.max()) + 1, resamples=resamples, seed=seed)[:, index]
-        samples = dict(zip(columns, _means(counts, values).T, strict=True))
-    return _Draws(points, samples, behind)
+    names = [clusters[row] for row in order]
+    if not names:
+        nothing = {name: np.full(1, np.nan) for name in columns}
+        return _Draws(dict(nothing), dict(nothing), dict.fromkeys(columns, 0))
+    point, sample = resampled(values, names, names, resamples=resamples, seed=seed)
+    present = ~np.isnan(values)
+    return _Draws(
+        points={name: point[place : place + 1] for place, name in enumerate(columns)},
+        samples={name: sample[:, place] for place, name in enumerate(columns)},
+        behind={
+            name: len({cluster for cluster, own in zip(names, present[:, place], strict=True) if own})
+            for place, name in enumerate(columns)
+        },
+    )
 
 
 def _estimated(draws: _Draws, groups: Mapping[str, Sequence[str]]) -> dict[str, Estimate | None]:

@@ -34,6 +34,7 @@ from mmedit_bench.scoring.cost import read_cost
 from mmedit_bench.scoring.families import MAIN_GROUPS, MEAN_OF, Family, families, family_named
 from mmedit_bench.scoring.metrics import Seen
 from mmedit_bench.scoring.normalize import NORMALIZER_VERSION
+from mmedit_bench.scoring.retention import measure_scores
 from mmedit_bench.scoring.scores import (
     FILE_NAME,
     NOTHING_ASKED,
@@ -131,6 +132,7 @@ def scores_of(run: Checked) -> RunScores:
         source=state.manifest.source,
         families=_family_scores(run, found[END], recorded),
         left_out=left_out,
+        measures=measure_scores(state.measures),
         moments={name: _family_scores(run, found[name], recorded) for name in moments if name != END},
         sequences=_by_family(sequence_scores, run, recorded),
         rollback=_by_family(rollback_scores, run, recorded),

@@ -15,6 +15,7 @@ from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.families import family_named
+from mmedit_bench.scoring.retention import MeasureCells
 
 if TYPE_CHECKING:
     from mmedit_bench.scoring.conflicts import ConflictScores
@@ -126,6 +127,8 @@ class RunScores:
     """By family, what an undone edit left behind; empty for a run that undoes none."""
     conflict: Mapping[str, ConflictScores] = field(default_factory=dict)
     """By family, which of two contradicting edits is in force; empty for a run without such."""
+    measures: MeasureCells = field(default_factory=dict)
+    """What is no probe: measured values and their change to the unedited model."""
     cost: Cost = field(default=Cost(), compare=False)
     """From timings.jsonl. Not part of scores.json, which is the same on every machine."""
 

@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"runs", "protocols", "datasets", "interventions"}),
     frozenset({"scoring"}),
     frozenset({"backbones", "rendering"}),
-    frozenset({"editors", "leaderboard"}),
+    frozenset({"editors", "leaderboard", "retention"}),
     frozenset({"harness", "methods"}),
     frozenset({"execution"}),
     frozenset({"reproduce"}),

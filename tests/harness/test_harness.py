@@ -287,7 +287,7 @@ def test_an_edit_made_again_takes_the_older_ones_place(tmp_path: Path) -> None:
 
 def test_a_measure_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Measuring:
-        name, version = "measuring", "1"
+        name, version, options = "measuring", "1", {"measures": {"edits": {"times": 2}}}
 
         def units(self, cases: Sequence[EditCase], seed: int) -> Iterator[Unit]:
             yield Unit("u", (Apply(cases[0].request), Measure("edits", {"times": 2})))

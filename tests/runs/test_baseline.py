@@ -157,7 +157,8 @@ KEYED = {
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(SPEC)])
 def test_the_name_depends_on_what_changes_an_unedited_answer(field: str) -> None:
     other = {"limit": 7, "seed": 7, "batch_size": 7, "threads": 7, "evidence": ("answer",)}
-    other |= {key: {"lr": 0.002} for key in ("editor_settings", "editor_options", "protocol_options")}
+    mappings = ("editor_settings", "editor_options", "protocol_options", "measures")
+    other |= {key: {"lr": 0.002} for key in mappings}
     changed = dataclasses.replace(SPEC, **{field: other.get(field, "other")})
     assert (path_of(Path("b"), changed) != path_of(Path("b"), SPEC)) == (field in KEYED)
     assert path_of(Path("b"), SPEC).parent == Path("b")

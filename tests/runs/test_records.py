@@ -72,13 +72,18 @@ def records(draw: st.DrawFn, kinds: tuple[str, ...]) -> StepRecord:
         case "restore":
             return Restored(**head)
         case "measure":
-            values = draw(st.dictionaries(texts, numbers, max_size=3))
-            return Measured(**head, measure=draw(texts), moment=draw(texts), values=values)
+            items = st.lists(numbers, min_size=1, max_size=3).map(tuple)
+            values = draw(st.dictionaries(texts, numbers | items, max_size=3))
+            edits = tuple(draw(st.lists(texts, max_size=3)))
+            own: Any = {"values": values, "edits": edits, "status": status, "error": error}
+            return Measured(**head, measure=draw(texts), moment=draw(texts), **own)
     probe = st.builds(ProbeRecord, texts, readings(kinds))
-    own = tuple(draw(st.lists(probe, max_size=3, unique_by=lambda item: item.id)))
+    probes = tuple(draw(st.lists(probe, max_size=3, unique_by=lambda item: item.id)))
     edits = tuple(draw(st.lists(texts, max_size=3)))
     moment = draw(texts)
-    return Asked(**head, case=draw(texts), moment=moment, edits=edits, status=status, error=error, probes=own)
+    return Asked(
+        **head, case=draw(texts), moment=moment, edits=edits, status=status, error=error, probes=probes
+    )
 
 
 def apply(unit: str, step: int, closes: Any = None) -> Applied:
@@ -206,6 +211,11 @@ MEASURED = Measured(unit="u1", step=1, closes="unit", measure="speed", moment="e
         (probe_altered(answer="\ud800"), "not JSON"),
         (altered().replace(b'"step"', b'"unit": "u1", "step"'), "stands twice"),
         (altered(MEASURED, values={"x": "1"}), "finite numbers by name"),
+        (altered(MEASURED, values={"x": []}), "finite numbers by name"),
+        (altered(MEASURED, values={"x": [1.0, None]}), "finite numbers by name"),
+        (altered(MEASURED, values={"x": [[1.0]]}), "finite numbers by name"),
+        (altered(MEASURED, edits=[1]), "edits must be a list of ids"),
+        (altered(MEASURED, status="failed"), "contradict"),
         (altered(MEASURED).replace(b"1.0", b"1" + b"0" * 400), "finite numbers by name"),
     ],
 )

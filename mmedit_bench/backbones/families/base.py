@@ -70,6 +70,11 @@ class Family:
         """What stands between the question and an answer: a space, unless the question ends in one."""
         return " "
 
+    @property
+    def text_start(self) -> tuple[int, ...]:
+        """What a text without a question's layout begins with: what the tokenizer itself puts there."""
+        return tuple(self.tokenizer("")["input_ids"])
+
     def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
         """Token ids of a question, and before which of them its picture stands.
 

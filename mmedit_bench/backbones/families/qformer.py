@@ -21,6 +21,10 @@ class QFormer(Family):
         model.language_model = text
         return [name for name in absent if not name.startswith("language_model.")]
 
+    @property
+    def text_start(self) -> tuple[int, ...]:
+        return (int(self.tokenizer.bos_token_id),)
+
     def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
         return (self.tokenizer.bos_token_id, *self.text_ids(text)), 0
 
