@@ -118,6 +118,42 @@ def test_fewer_edits_can_be_asked_for(call: Call) -> None:
     assert document["command"].endswith("--limit 2")
 
 
+def test_sequences_and_what_they_are_pooled_with(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"length": 2, "sequences": 2, "orders": 2, "checkpoints": [1], "ages": [0, 1]}
+    alone = PLACES[0]._replace(published_table="Table 1")
+    walked = PLACES[0]._replace(
+        published_table="Table 2a", protocol="sequential", protocol_options=options, order="2 edits in a row"
+    )
+    rows = (*ROWS[:2], PlanRow("echo", "alone", {"shout": True}, only="one-step"))
+    decay = Plan("decay", "D", (walked, alone), rows, 6, against="echo", form="decay")
+    pools = {"Table 1": "alone", "Table 2a": "in a row"}
+    means = Plan("table5", "M", (alone, walked), rows, 6, against="echo", form="means", pools=pools)
+    for plan in (decay, means):
+        monkeypatch.setitem(plans.PLANS, plan.target, plan)
+        done = call("reproduce", plan.target, "--jobs", "1")
+        assert done.exit_code == 0, done.stderr
+        first = files()
+        assert call("reproduce", plan.target, "--render-only").exit_code == 0
+        assert files() == first
+    sequences, one_by_one = json.loads(files()["decay.json"])["blocks"]
+    found = {row["label"]: row for row in sequences["rows"]}
+    assert found.keys() == {"no edit", "echo"} and len(one_by_one["rows"]) == 3
+    own = found["echo"]["sequences"]["generation"]
+    assert (own["length"], own["sequences"], own["orders"]) == (2, 2, 2)
+    assert [point["at"] for point in own["curve"]] == [1, 2]
+    # two constant answers: the last one is said to all, so that of the first nothing is left
+    assert [p["cells"]["reliability/main"]["value"] for p in own["retention"]] == [100.0, 0.0]
+    assert found["echo"]["gap"]["reliability/main"]["value"] == 50.0
+    assert "gap" not in one_by_one["rows"][0] and "2 edits in a row" in sequences["title"]
+    text = files()["decay.md"].decode()
+    assert "Rel at age 1" in text and "decay.svg" in text and "over sequences" in text
+    pooled = json.loads(files()["table5.json"])
+    assert [block["title"] for block in pooled["blocks"]] == ["alone", "in a row"]
+    assert [len(block["rows"]) for block in pooled["blocks"]] == [3, 2]
+    assert pooled["blocks"][1]["rows"][1]["cells"]["generation"]["reliability/main"]["value"] == 50.0
+    assert "Mean" in files()["table5.md"].decode()
+
+
 def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     points = (
         PlanRow("echo", "0", {"shout": False}, curve="loud", at=0),
