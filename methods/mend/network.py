@@ -65,7 +65,8 @@ class LowRankLayer(nn.Module):
     def forward(self, x: Tensor, user: int) -> Tensor:
         """[tokens, size] for the edited layer number `user`."""
         inner = self.scale[user] * (x @ self.v.T @ self.u.T + self.b) + self.offset[user]
-        return x + (inner if self.last else inner.relu())
+        # not relu(): the bracket begins as exactly zero, where relu passes no gradient and clamp does
+        return x + (inner if self.last else inner.clamp(min=0))
 
 
 class ShapeNetwork(nn.Module):
