@@ -42,7 +42,9 @@ class Watched(Training):
         parameters = {f"{label}.{name}": own for name, own in module.named_parameters()}
         known = set(map(id, parameters.values()))
         for number, optimiser in enumerate(optimisers):
-            loose = [own for group in optimiser.param_groups for own in group["params"] if id(own) not in known]
+            loose = [
+                own for group in optimiser.param_groups for own in group["params"] if id(own) not in known
+            ]
             parameters |= {f"{label}.optimiser {number}.{i}": own for i, own in enumerate(loose)}
         before = {name: own.detach().clone() for name, own in parameters.items()}
         super().run(steps, step, module=module, optimisers=optimisers, label=label)
