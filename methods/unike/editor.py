@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ class UniKEEditor:
         self._held: dict[str, Shared] = {}  # what all edits refer to
 
     def settings(self, backbone: Backbone) -> UniKESettings:
-        """The options that hold for a backbone."""
-        return settings_for(self.settings_type, self.settings_folder, backbone, self.options, self.name)
+        """The options that hold for a backbone; those of `ike` where its number of examples is to hold."""
+        own = settings_for(self.settings_type, self.settings_folder, backbone, self.options, self.name)
+        if own.examples < 0:
+            own = replace(own, examples=IKEEditor().settings(backbone).demonstrations)
+        return own
 
     # ---- before the first edit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ def _block(
             rows.append(row | {"error": run.trouble})
             continue
         row |= _measured(scored[key])
+        row["label"] = run.row.label.format_map(scored[key].spec.editor_settings)
         if base is not None and key != plan.against:
             row["difference"] = {
                 family: {
@@ -113,7 +115,7 @@ def _described(plan: Plan, place: Place, row: PlanRow) -> dict[str, Any]:
         beside = published(plan.published, place.published_backbone, place.published_task, row.published)
     return {
         "key": row.key,
-        "label": row.label,
+        "label": row.label.format_map(defaultdict(lambda: "?", row.options)),
         "editor": row.editor,
         "options": dict(row.options),
         "curve": row.curve,

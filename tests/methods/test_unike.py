@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from methods.ike.editor import IKEEditor
 from methods.unike.editor import UniKEAsPrintedEditor, UniKEEditor
 from methods.unike.encoders import Encoders, encode
 from methods.unike.intrinsic import Pairs, pairs_at_queries, pairs_at_random
@@ -262,6 +263,13 @@ def test_ablations_are_options(backbone: Backbone) -> None:
     assert (len(shared.index), shared.groups, len(shared.banks)) == (0, (), 1)
     (fixed, _) = items(editor(backbone, gate="fixed", weight=0.3).edit(backbone, REQUEST), AttentionMemory)
     assert (fixed.gate, fixed.weight, fixed.encoder) == ("fixed", 0.3, ())
+
+
+def test_demonstrations_are_as_many_as_ike_was_found_to_need() -> None:
+    for name in ("minigpt4-mini", "blip2-opt-mini"):
+        searched = IKEEditor().settings(name).demonstrations  # type: ignore[arg-type]  # a name will do
+        assert UniKEEditor(external="context").settings(name).examples == searched  # type: ignore[arg-type]
+        assert UniKEEditor(examples=3).settings(name).examples == 3  # type: ignore[arg-type]
 
 
 def test_zeta_variants_differ_and_none_leaves_it_out(backbone: Backbone) -> None:

@@ -13,7 +13,7 @@ from mmedit_bench.cli.reproduce import TARGETS
 from mmedit_bench.editors import Drawable
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
-from mmedit_bench.reproduce.plans import FIG4B, PLANS, TABLE1, Plan, PlanRow
+from mmedit_bench.reproduce.plans import FIG4B, PLANS, TABLE1, TABLE4, Plan, PlanRow
 from mmedit_bench.reproduce.published import published
 from mmedit_bench.reproduce.target import plan_of
 
@@ -111,3 +111,10 @@ def _without_docstrings(path: Path) -> ast.Module:
                 if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
             ] or [ast.Pass()]
     return tree
+
+
+def test_table_4_shows_text_with_the_searched_number_of_examples_and_with_eight() -> None:
+    text = [row.options for row in TABLE4.rows if row.options.get("external") == "context"]
+    assert [options.get("examples", -1) for options in text] == [-1, 8]
+    labels = [row.label for row in TABLE4.rows if row.options in text]
+    assert all("{examples} examples" in label for label in labels)
