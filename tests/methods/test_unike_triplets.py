@@ -8,7 +8,10 @@ from typing import cast
 import pytest
 
 from methods.unike.triplets import triplets
+from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.editors import Backbone, BenchError, EditCase, EditRequest, Probe, Query
+from mmedit_bench.plugins.registry import BACKBONES, SUITES
+from mmedit_bench.scoring.normalize import same_answer
 
 
 class Says:
@@ -86,3 +89,24 @@ def test_nothing_to_learn_is_said() -> None:
     cases = [case("q", "lion", "correction"), case("r", "dog", "counterfactual")]
     with pytest.raises(BenchError, match="told: of 2 training cases none has both a true and a false answer"):
         told(cases, everywhere("q", "lion") | {"r": "cat"})
+
+
+@pytest.mark.parametrize("suite", ["picturebook-vqa", "picturebook-caption"])
+def test_labels_are_what_the_data_knows_to_be_true(suite: str) -> None:
+    """Of the first questions on a shipped backbone; the data says what is true, a case does not."""
+    every = SUITES.load(suite)().cases("train")
+    asked = {case.request.query for case in every[:40]}
+    cases = [case for case in every if case.request.query in asked]
+    things = {thing.id: thing for thing in files.load().entities}
+    truths = {}
+    for edit in files.load().edits:
+        thing = things[edit.picture.split("/")[0]]
+        fact = None if edit.relation == "caption" else thing.fact(edit.relation)
+        truths[edit.id] = thing.caption if fact is None else fact.value
+    backbone = BACKBONES.load("minigpt4-mini")(device="cpu", dtype="float32", batch_size=16)
+    found = {own.query: own for own in triplets(backbone, cases)}
+    sorts = {case.sort for case in cases if case.request.query in found}
+    assert sorts == {"correction", "counterfactual"}
+    for case in cases:
+        if own := found.get(case.request.query):
+            assert same_answer(own.right, truths[case.id]) and not same_answer(own.wrong, truths[case.id])
