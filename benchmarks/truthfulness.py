@@ -22,6 +22,7 @@ from sklearn.metrics import silhouette_score
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from methods.unike.editor import UniKEEditor
 from methods.unike.encoders import encode
 from methods.unike.triplets import Triplet, triplets
 from mmedit_bench.cases import EditCase
@@ -41,6 +42,7 @@ def main() -> None:
     suite, backbone = SUITES.load(given.suite)(), BACKBONES.load(given.backbone)()
     order = Order(suite=given.suite, backbone=given.backbone, editor="unike", split="validation")
     editor, _ = Workshop().trained(order)
+    assert isinstance(editor, UniKEEditor) and editor._learned is not None
     learned = editor._learned
     train, held_out = suite.cases("train"), _judged(backbone, suite.cases("validation"))
     truths = {case.request.query: truth(case.id) for case in train}

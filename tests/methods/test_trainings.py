@@ -72,7 +72,7 @@ def test_a_parameter_that_stays_is_named() -> None:
     def step(index: int, rng: object) -> dict[str, float]:
         optimiser.zero_grad()
         loss = module["moving"].sum() + outside.sum() + dead.relu().sum()  # relu has no gradient at zero
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         return {"loss": loss.item()}
 
