@@ -255,4 +255,4 @@ def _tiny_case(number: int, split: str) -> EditCase:
         ("image_locality", Query("what is shown in the picture?", other), "a red fox"),
     )
     probes = tuple(Probe(f"{request.id}/p{i:02}", *each) for i, each in enumerate(asked))
-    return EditCase(request, probes, "vqa", split, "counterfactual")
+    return EditCase(request, probes, "vqa", split, "correction")

@@ -52,7 +52,7 @@ class MENDEditor:
     """Edits the feed-forward linears of the last layers by transformed gradients."""
 
     name = "mend"
-    version = "1"
+    version = "2"
     cost_class = "trained"
     settings_type = MENDSettings
     settings_folder = CONFIG

@@ -47,7 +47,7 @@ class RunningNorm(nn.Module):
 
 
 class LowRankLayer(nn.Module):
-    """x + scale * (U V x + b) + offset, the bracket through a ReLU unless it is the last layer.
+    """x + scale * (U V x + b) + offset, what is added clamped at zero unless it is the last layer.
 
     Scale and offset belong to the edited layer, the rest is shared. U, b and offset begin at zero,
     so the layer begins as the identity.
@@ -65,7 +65,8 @@ class LowRankLayer(nn.Module):
     def forward(self, x: Tensor, user: int) -> Tensor:
         """[tokens, size] for the edited layer number `user`."""
         inner = self.scale[user] * (x @ self.v.T @ self.u.T + self.b) + self.offset[user]
-        return x + (inner if self.last else inner.relu())
+        # not relu(): what is added begins as exactly zero, where relu passes no gradient and clamp does
+        return x + (inner if self.last else inner.clamp(min=0))
 
 
 class ShapeNetwork(nn.Module):

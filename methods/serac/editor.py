@@ -58,7 +58,7 @@ class SERACEditor:
     """Semi-parametric editing: nothing in the base model changes, questions are routed around it."""
 
     name = "serac"
-    version = "1"
+    version = "2"
     cost_class = "trained"
     settings_type = SERACSettings
     settings_folder = CONFIG

@@ -28,11 +28,10 @@ class ScopeClassifier(nn.Module):
 
     def __init__(self, width: int, hidden: int, code: int, image_key: bool) -> None:
         super().__init__()
-        self.image_key = image_key
         self.words = nn.GRU(width, hidden, batch_first=True, bidirectional=True)
-        self.text_code = nn.Linear(2 * hidden, code)
-        self.image_code = nn.Linear(width, code)
-        self.blind = nn.Parameter(torch.zeros(code))
+        self.text_code = nn.Linear(2 * hidden, code, bias=False)  # codes are subtracted: it would cancel
+        self.image_code = nn.Linear(width, code) if image_key else None
+        self.blind = nn.Parameter(torch.zeros(code)) if image_key else None
         # backbones are frozen: each looks at a picture once
         self._seen: WeakKeyDictionary[Any, dict[str, Tensor]] = WeakKeyDictionary()
 
@@ -42,7 +41,7 @@ class ScopeClassifier(nn.Module):
         # packed, not padded: the backward direction begins at each question's own end
         _, last = self.words(pack_sequence(embedded, enforce_sorted=False))  # [2, queries, hidden]
         text: Tensor = self.text_code(last.transpose(0, 1).flatten(1))
-        if not self.image_key:
+        if self.image_code is None or self.blind is None:
             return text
         pictures = [
             self.blind if query.image is None else self.image_code(self._sight(backbone, query.image))

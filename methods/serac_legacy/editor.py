@@ -54,7 +54,7 @@ class SERACLegacyEditor:
     """Routes by a classifier that read the answer and was never told what is in scope."""
 
     name = "serac-legacy"
-    version = "1"
+    version = "2"
     cost_class = "trained"
     settings_type = SERACLegacySettings
     settings_folder = CONFIG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class UniKEEditor:
     """Unified multimodal knowledge editing (Pan et al., NeurIPS 2024)."""
 
     name = "unike"
-    version = "1"
+    version = "2"
     cost_class = "trained"
     artefact_name = "unike"
     settings_type: type[UniKESettings] = UniKESettings
@@ -49,8 +50,11 @@ class UniKEEditor:
         self._held: dict[str, Shared] = {}  # what all edits refer to
 
     def settings(self, backbone: Backbone) -> UniKESettings:
-        """The options that hold for a backbone."""
-        return settings_for(self.settings_type, self.settings_folder, backbone, self.options, self.name)
+        """The options that hold for a backbone; those of `ike` where its number of examples is to hold."""
+        own = settings_for(self.settings_type, self.settings_folder, backbone, self.options, self.name)
+        if own.examples < 0:
+            own = replace(own, examples=IKEEditor().settings(backbone).demonstrations)
+        return own
 
     # ---- before the first edit
 
@@ -60,7 +64,7 @@ class UniKEEditor:
     def train(
         self, backbone: Backbone, cases: Sequence[EditCase], training: Training
     ) -> Mapping[str, Tensor]:
-        """Collect the knowledge store of the backbone's own mistakes and train the encoders on it."""
+        """Collect the knowledge store, labelled by truth, and train the encoders on it."""
         s = self.settings(backbone)
         store = Store.collect(backbone, cases, _last(backbone, s.layers), s.store, s.quiet)
         encoders = train_encoders(
@@ -82,14 +86,14 @@ class UniKEEditor:
             self._examples.prepare(backbone, cases)
 
     def spaces(self) -> dict[str, dict[str, Tensor]]:
-        """Codes of the store's right and wrong answers in both spaces of the last edited layer, [n, d].
+        """Codes of the store's true and false answers in both spaces of the last edited layer, [n, d].
 
         Raises `BenchError` before `load`.
         """
         learned = self._ready()
         layer = max(learned.store.states)
         states, own = learned.store.states[layer], learned.encoders[layer]
-        sorts = {"right answers": states.right, "wrong answers": states.wrong}
+        sorts = {"true answers": states.right, "false answers": states.wrong}
         encoders = {"truthfulness": own.truthfulness, "semantic": own.semantic}
         with torch.no_grad():
             return {

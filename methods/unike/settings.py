@@ -35,7 +35,9 @@ class UniKESettings:
         "the request's own states in the memory: none, one as the store has it, or one per answer token",
         choices=("none", "final", "answer"),
     )
-    examples: int = option(8, "demonstrations, if external is context", low=0)
+    examples: int = option(
+        -1, "demonstrations, if external is context; -1: as many as `ike` has on the backbone", low=-1
+    )
     # collaboration
     gate: str = option(
         "dynamic",

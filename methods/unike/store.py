@@ -1,4 +1,4 @@
-"""The knowledge store: what a backbone reads at its own mistakes on the TRAIN split."""
+"""The knowledge store: what a backbone reads at true and at false answers to questions of the TRAIN split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from methods.mistakes import wrongly_answered
+from methods.unike.triplets import triplets
 from mmedit_bench.editors import Backbone, EditCase, EditRequest
 
 
@@ -17,8 +17,8 @@ from mmedit_bench.editors import Backbone, EditCase, EditRequest
 class States:
     """Pre-attention states of n triplets in one layer, [n, d] each.
 
-    `question`: last token of the question (h_sem). `right`, `wrong`: final token of the right
-    answer and of the backbone's own wrong one (h_pos, h_neg).
+    `question`: last token of the question (h_sem). `right`, `wrong`: final token of the true
+    answer and of the false one (h_pos, h_neg).
     """
 
     question: Tensor
@@ -28,7 +28,11 @@ class States:
 
 @dataclass(frozen=True)
 class Store:
-    """States by layer, and what the feed-forward layers read at questions that are no edits."""
+    """States by layer, and what the feed-forward layers read at questions that are no edits.
+
+    It has two uses. Edits read `question` and `right`, the memory M_ext: what is true, beside their
+    own states. The encoders and zeta are made of `right` and `wrong`.
+    """
 
     states: Mapping[int, States]
     quiet: Mapping[int, Tensor]
@@ -38,17 +42,17 @@ class Store:
     def collect(
         cls, backbone: Backbone, cases: Sequence[EditCase], layers: Sequence[int], most: int, quiet: int
     ) -> Self:
-        """From at most `most` cases that the backbone gets wrong, and `quiet` cases' locality probes.
+        """From the first `most` triplets of the cases, and `quiet` cases' locality probes.
 
-        A triplet's wrong answer is the backbone's own. Right answers are the requests' targets.
-        States are kept in single precision, which is what the encoders are trained in.
+        States are kept in single precision, which is what the encoders are trained in. Raises as
+        `triplets`.
         """
-        missed = [(case.request, answer) for case, answer in wrongly_answered(backbone, cases)][:most]
-        queries = [request.query for request, _ in missed]
+        told = triplets(backbone, cases)[:most]
+        queries = [own.query for own in told]
         attention = {layer: backbone.anatomy.attention(layer) for layer in layers}
         modules = list(attention.values())
-        right = backbone.states(queries, [request.target for request, _ in missed], modules)
-        wrong = backbone.states(queries, [answer for _, answer in missed], modules)
+        right = backbone.states(queries, [own.right for own in told], modules)
+        wrong = backbone.states(queries, [own.wrong for own in told], modules)
         states = {
             layer: States(
                 torch.stack([own[path][0] for own in right]).float(),

@@ -16,7 +16,7 @@ class PlanRow:
 
     editor: str
     label: str
-    """What the row is called here."""
+    """What the row is called here; {name} stands for a setting of the run."""
     options: Mapping[str, Any] = field(default_factory=dict)
     published: str | None = None
     """The method's name in the published table; None for a row that the paper lacks."""

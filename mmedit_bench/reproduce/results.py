@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ def _block(
             rows.append(row | {"error": run.trouble})
             continue
         row |= _measured(scored[key]) | along.measured(scored[key], _numbers)
+        row["label"] = run.row.label.format_map(scored[key].spec.editor_settings)
         if folder := alone.get(key):
             row["gap"] = along.gap(runs[key], checked_run(folder, suite), _numbers)
         if base is not None and key != plan.against:
@@ -217,7 +219,7 @@ def _described(plan: Plan, place: Place, row: PlanRow) -> dict[str, Any]:
         beside = published(table, place.published_backbone, place.published_task, row.published)
     return {
         "key": row.key,
-        "label": row.label,
+        "label": row.label.format_map(defaultdict(lambda: "?", row.options)),
         "editor": row.editor,
         "options": dict(row.options),
         "curve": row.curve,

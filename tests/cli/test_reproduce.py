@@ -60,6 +60,18 @@ def test_a_table_is_written_with_intervals_comparisons_and_published_numbers(cal
     assert files()["table1.tex"].decode().count(r"\begin{tabular}") == 2
 
 
+def test_a_label_names_settings_of_its_run(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        PlanRow("echo", "echo"),
+        PlanRow("echo", "loud: {shout}", {"shout": True}),
+        PlanRow("misnamed", "nobody: {shout}"),
+    )
+    monkeypatch.setitem(plans.PLANS, "table1", Plan("table1", "T", PLACES, rows, 2, against="echo"))
+    call("reproduce", "table1", "--jobs", "1")
+    (block,) = json.loads(files()["table1.json"])["blocks"]
+    assert [row["label"] for row in block["rows"]] == ["echo", "loud: True", "nobody: ?"]
+
+
 def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(call: Call) -> None:
     call("reproduce", "table1", "--jobs", "1")
     first = files()

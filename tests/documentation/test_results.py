@@ -38,7 +38,8 @@ def test_tables_are_what_their_document_says(path: Path, tmp_path: Path) -> None
 def test_results_are_complete_and_name_their_runs(path: Path) -> None:
     document, plan = json.loads(path.read_bytes()), PLANS[path.stem]
     assert document["command"] == f"mmedit-bench reproduce {path.stem} --scale embedded"
-    assert len(rows(document)) == len(list(plan.runs()))
+    if all(row["version"] == EDITORS.load(row["editor"]).version for _, row in rows(document)):
+        assert len(rows(document)) == len(list(plan.runs()))  # what an earlier version measured may lack rows
     for block, row in rows(document):
         assert row["complete"] and not row["failed"], row["key"]
         assert re.fullmatch("[0-9a-f]{64}", row["fingerprint"])

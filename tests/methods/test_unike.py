@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from methods.ike.editor import IKEEditor
 from methods.unike.editor import UniKEAsPrintedEditor, UniKEEditor
 from methods.unike.encoders import Encoders, encode
 from methods.unike.intrinsic import Pairs, pairs_at_queries, pairs_at_random
 from methods.unike.store import States, Store, own_states
+from methods.unike.triplets import triplets
 from mmedit_bench.editors import (
     AttentionMemory,
     Backbone,
@@ -163,24 +165,29 @@ def test_zeta_is_the_difference_of_mean_codes() -> None:
     assert cosine_similarity(noise, own.zeta(states), dim=0).abs() < 0.999
 
 
-def test_the_store_holds_states_of_mistakes_only(backbone: Backbone) -> None:
-    known = backbone.answer([CASES[2].request.query])[0]
-    right = copy.copy(CASES[2])
-    object.__setattr__(right, "request", type(REQUEST)("known", CASES[2].request.query, known.upper()))
-    cases = (*CASES[:2], right, *CASES[3:])
-    store = Store.collect(backbone, cases, [0, 1], most=100, quiet=3)
-    missed = [case.request for case in cases if case is not right]
-    assert len(store.states[1].question) == len(missed) == 7
+def test_the_store_holds_states_of_triplets(backbone: Backbone) -> None:
+    told = triplets(backbone, CASES)
+    store = Store.collect(backbone, CASES, [0, 1], most=100, quiet=3)
+    assert len(store.states[1].question) == len(told) == 8
     path = backbone.anatomy.attention(1)
-    for row, request in enumerate(missed):
-        own = backbone.answer([request.query])[0]
-        for part, answer in (("right", request.target), ("wrong", own)):
-            (read,) = backbone.states([request.query], [answer], [path])
+    for row, triplet in enumerate(told):
+        for part in ("right", "wrong"):
+            (read,) = backbone.states([triplet.query], [getattr(triplet, part)], [path])
             assert torch.allclose(getattr(store.states[1], part)[row], read[path][-1], atol=1e-4)
         assert torch.allclose(store.states[1].question[row], read[path][0], atol=1e-4)
-    assert len(Store.collect(backbone, cases, [1], most=4, quiet=1).states[1].right) == 4
+    assert len(Store.collect(backbone, CASES, [1], most=4, quiet=1).states[1].right) == 4
     again = Store.restore(store.tensors())
     assert all(torch.equal(again.tensors()[name], tensor) for name, tensor in store.tensors().items())
+
+
+def test_an_edit_reads_what_is_true_and_never_a_false_answer(backbone: Backbone) -> None:
+    made = editor(backbone, own="none")
+    held = Store.restore(learned(backbone)).states
+    for memory in items(made.edit(backbone, REQUEST), AttentionMemory):
+        (bank,) = memory.banks
+        assert torch.equal(bank.tensors["index"], held[memory.layer].question)
+        assert torch.equal(bank.tensors["states"], held[memory.layer].right)
+        assert not torch.equal(held[memory.layer].right, held[memory.layer].wrong)
 
 
 def test_training_lowers_both_losses_and_repeats_its_bytes(backbone: Backbone) -> None:
@@ -258,6 +265,13 @@ def test_ablations_are_options(backbone: Backbone) -> None:
     assert (fixed.gate, fixed.weight, fixed.encoder) == ("fixed", 0.3, ())
 
 
+def test_demonstrations_are_as_many_as_ike_was_found_to_need() -> None:
+    for name in ("minigpt4-mini", "blip2-opt-mini"):
+        searched = IKEEditor().settings(name).demonstrations  # type: ignore[arg-type]  # a name will do
+        assert UniKEEditor(external="context").settings(name).examples == searched  # type: ignore[arg-type]
+        assert UniKEEditor(examples=3).settings(name).examples == 3  # type: ignore[arg-type]
+
+
 def test_zeta_variants_differ_and_none_leaves_it_out(backbone: Backbone) -> None:
     edits = {
         z: editor(backbone, zeta=z).edit(backbone, REQUEST) for z in ("none", "random", "semantic", "real")
@@ -308,7 +322,7 @@ def test_spaces_are_those_of_the_last_layer(backbone: Backbone) -> None:
     assert isinstance(made, Drawable)
     spaces = made.spaces()
     assert list(spaces) == ["truthfulness", "semantic"]
-    assert all(list(codes) == ["right answers", "wrong answers"] for codes in spaces.values())
+    assert all(list(codes) == ["true answers", "false answers"] for codes in spaces.values())
     assert {len(own) for codes in spaces.values() for own in codes.values()} == {8}
 
 

@@ -15,7 +15,7 @@ from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
 from mmedit_bench.reproduce.plan import Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import Means, order_for
-from mmedit_bench.reproduce.plans import FIG4B, PLANS, SEQUENCES, TABLE1, TABLE2, TABLE3, TABLE5
+from mmedit_bench.reproduce.plans import FIG4B, PLANS, SEQUENCES, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
 from mmedit_bench.reproduce.published import published
 from mmedit_bench.reproduce.target import plan_of
 
@@ -143,3 +143,10 @@ def _without_docstrings(path: Path) -> ast.Module:
                 if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
             ] or [ast.Pass()]
     return tree
+
+
+def test_table_4_shows_text_with_the_searched_number_of_examples_and_with_eight() -> None:
+    text = [row.options for row in TABLE4.rows if row.options.get("external") == "context"]
+    assert [options.get("examples", -1) for options in text] == [-1, 8]
+    labels = [row.label for row in TABLE4.rows if row.options in text]
+    assert all("{examples} examples" in label for label in labels)
