@@ -52,7 +52,7 @@ class Conflict:
         """All options as they hold."""
         return {
             "rival": self.rival,
-            "between": self.between or None,
+            "between": self.between,
             "sequences": self.sequences,
             "without": self.without,
         }
