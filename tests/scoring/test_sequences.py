@@ -9,7 +9,7 @@ import math
 import random
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.intervals import resample_counts
 from mmedit_bench.scoring.matched import lifelong_gap
 from mmedit_bench.scoring.normalize import same_answer
-from mmedit_bench.scoring.score import checked_run, scored
-from mmedit_bench.scoring.scores import TOO_FEW
+from mmedit_bench.scoring.score import checked_run, scored, scores_of
+from mmedit_bench.scoring.scores import TEXT_ALONE, TOO_FEW
 from mmedit_bench.scoring.sequences import NO_AGE_0, ONE_ORDER, ONE_POINT, sequence_scores
 from tests.leaderboard.fake import FakeEditor, FakeSuite, fake_run
 
@@ -235,6 +235,61 @@ def test_an_order_cut_short_is_no_walk(run: Checked) -> None:
     found = sequence_scores(cut, "generation")
     assert found is not None
     assert found.order_deviation["mean"].value == pytest.approx(100 * deviation(run, "mean", last=2))
+
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "sequential": {"length": 4, "orders": 2, "checkpoints": [1], "ages": [0, 2]},
+    "cross-task": {"length": 4, "orders": 2, "checkpoints": [2]},
+    "conflict": {"between": 3},
+    "rollback": {"length": 4},
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_run_is_scored_as_far_as_it_has_come(tmp_path: Path, name: str) -> None:
+    """After every segment; a number that is not there yet has its reason."""
+    version = {"sequential": "2"}.get(name, "1")
+    options = {"protocol": name, "protocol_version": version, "protocol_options": PROTOCOLS[name]}
+    run = checked_run(made(tmp_path, fading, **options, limit=12), SUITE)
+    for size in range(len(run.state.segments) + 1):
+        state = dataclasses.replace(run.state, segments=run.state.segments[:size])
+        values = json.loads(scores_of(dataclasses.replace(run, state=state)).text())
+        cells = [one for one in _dicts(values) if "value" in one or "oldest" in one]
+        assert len(cells) > 100
+        assert all(one["reason"] for one in cells if one.get("value", one.get("edits")) is None)
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for own in value.values():
+            yield from _dicts(own)
+    elif isinstance(value, list):
+        for own in value:
+            yield from _dicts(own)
+
+
+def test_a_column_that_is_empty_once_says_why(run: Checked) -> None:
+    """A route answered one question at a checkpoint, and nothing at the end."""
+    segments = []
+    for segment in run.state.segments:
+        records = []
+        for record in segment:
+            if isinstance(record, Asked) and record.moment in ("after 4", "age 2"):
+                probes = [
+                    dataclasses.replace(
+                        one, reading=dataclasses.replace(one.reading, argmax=None, logprobs=None)
+                    )
+                    for one in record.probes
+                ]
+                record = dataclasses.replace(record, probes=tuple(probes))
+            records.append(record)
+        segments.append(tuple(records))
+    routed = dataclasses.replace(run, state=dataclasses.replace(run.state, segments=tuple(segments)))
+    found = sequence_scores(routed, "teacher_forced_token")
+    assert found is not None and found.curve[-1].cells["mean"].value is not None
+    assert (found.area["mean"].value, found.area["mean"].reason) == (None, TEXT_ALONE)
+    assert (found.half_life["mean"].edits, found.half_life["mean"].reason) == (None, TEXT_ALONE)
 
 
 def test_the_lifelong_gap(run: Checked, tmp_path: Path) -> None:
