@@ -74,7 +74,7 @@ def _killed(process: subprocess.Popen[bytes], out: Path, rng: random.Random, sha
 def _command(given: argparse.Namespace, out: Path) -> subprocess.Popen[bytes]:
     own = ("--suite", given.suite, "--backbone", given.backbone, "--editor", given.editor)
     edits = str(given.edits)
-    protocol = ("--protocol", "sequential", "--protocol-set", "orders=1", "--protocol-set", f"length={edits}")
+    protocol = ("--protocol", "sequential", "--protocol-set", "orders=1")
     script = "from mmedit_bench.cli import main; main()"
     return subprocess.Popen(
         [

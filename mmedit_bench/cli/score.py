@@ -106,11 +106,16 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
             }
             for measure, moments in scores.measures.items()
         },
+        "sequences": {name: asdict(own) for name, own in scores.sequences.items()},
+        "conflict": {name: asdict(own) for name, own in scores.conflict.items()},
+        "rollback": {name: asdict(own) for name, own in scores.rollback.items()},
     }
 
 
 def describe(folder: Path, scores: RunScores) -> str:
-    """Two lines for people: which run, and the main numbers by generation."""
+    """A few lines for people: which run, the main numbers by generation, and what its protocol adds."""
+    from mmedit_bench.rendering.protocol_numbers import lines
+
     cells = scores.family("generation").overall
     numbers = ", ".join(
         f"{title} {'n/a' if cells[key].value is None else format(cells[key].value, '.1f')}"
@@ -126,4 +131,5 @@ def describe(folder: Path, scores: RunScores) -> str:
         if scores.complete
         else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
     )
-    return f"{folder}\n  generation, in percent ({done}): {numbers}"
+    told = [f"generation, in percent ({done}): {numbers}", *lines(scores, "generation")]
+    return "\n  ".join([str(folder), *told])

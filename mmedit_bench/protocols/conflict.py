@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mmedit_bench.cases import CHANGE_KINDS, EditCase, EditRequest
+from mmedit_bench.cases import EditCase, EditRequest
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols import settings
+from mmedit_bench.protocols.contradictions import reached
 from mmedit_bench.protocols.drawing import disjoint_sets
 from mmedit_bench.protocols.moments import WITHOUT
 from mmedit_bench.protocols.steps import Apply, Ask, Step, Unit
@@ -52,7 +53,7 @@ class Conflict:
         """All options as they hold."""
         return {
             "rival": self.rival,
-            "between": self.between or None,
+            "between": self.between,
             "sequences": self.sequences,
             "without": self.without,
         }
@@ -120,7 +121,7 @@ def clashes(cases: Sequence[EditCase]) -> list[tuple[EditCase, EditCase]]:
 
 def answers_of(case: EditCase) -> dict[str, str]:
     """What a case wants to be said to each query that its edit should reach, by the query's digest."""
-    found = {probe.query.digest: probe.reference for probe in case.probes if probe.kind in CHANGE_KINDS}
+    found = {probe.query.digest: probe.reference for probe in reached(case)}
     return found | {case.request.query.digest: case.request.target}
 
 

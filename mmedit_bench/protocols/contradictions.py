@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mmedit_bench.cases import CHANGE_KINDS, EditCase, Query
+from mmedit_bench.cases import CHANGE_KINDS, EditCase, Probe, Query
 
 FOLLOWS = "portability"
 
@@ -46,8 +46,21 @@ class _Seen:
     """Prompts of text-only probes."""
 
 
+def reached(case: EditCase) -> list[Probe]:
+    """The probes that ask for what was edited, or for what follows from it.
+
+    Reliability beside its main stratum asks with a part of the question taken away: many edits share
+    such a question, and none of them says what its answer is.
+    """
+    return [
+        probe
+        for probe in case.probes
+        if probe.kind in CHANGE_KINDS and (probe.kind != "reliability" or probe.stratum == "main")
+    ]
+
+
 def _seen(case: EditCase) -> _Seen:
-    change = [probe for probe in case.probes if probe.kind in CHANGE_KINDS]
+    change = reached(case)
     direct = [case.request.query, *(probe.query for probe in change if probe.kind != FOLLOWS)]
     keep = [probe.query for probe in case.probes if probe.kind not in CHANGE_KINDS]
     return _Seen(

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
+from mmedit_bench.rendering.protocol_numbers import MEAN, rows
 from mmedit_bench.rendering.table import ALL
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.families import family_named
@@ -15,17 +16,17 @@ from mmedit_bench.scoring.scores import RunScores
 FIELDS = (
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version",
     "protocol_options", "limit", "editor", "editor_version", "editor_options", "control", "fingerprint",
-    "baseline", "family", "moment", "sort", "task", "column", "label", "value", "low", "high", "n", "edits",
-    "reason", "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
+    "baseline", "family", "moment", "statistic", "sort", "task", "column", "label", "value", "low", "high",
+    "n", "edits", "reason", "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
 )  # fmt: skip
 
 
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
     """A header and, for every run, one line per moment, sort or task, and column; values in percent, exact.
 
-    Measured values stand below, under the family "measure NAME", in units of their own, with their
-    change and the number of units that collapsed. Numbers that do not exist are empty fields, and
-    `reason` says why.
+    `statistic` is "mean", or what else a protocol measures: see `protocol_numbers`. Measured values
+    stand below, under the family "measure NAME", in units of their own, with their change and the
+    number of units that collapsed. Numbers that do not exist are empty fields, and `reason` says why.
     """
     family_named(family)
     file = io.StringIO()
@@ -40,9 +41,11 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
             parts += [(sort, ALL, cells) for sort, cells in scores.by_sort.items()]
             parts += [(ALL, task, cells) for task, cells in scores.by_task.items()]
             for sort, task, cells in parts:
-                place = common | {"moment": moment, "sort": sort, "task": task}
+                place = common | {"moment": moment, "statistic": MEAN, "sort": sort, "task": task}
                 for column, cell in cells.items():
                     writer.writerow(place | {"column": column} | asdict(cell))
+        for row in rows(run, family):
+            writer.writerow(common | {"sort": ALL} | row)
         for row in _measured(run):
             writer.writerow(common | row)
     return file.getvalue()

@@ -20,7 +20,7 @@ Numbers = Callable[[float, float | None, float | None], dict[str, Any]]
 
 
 def measured(scores: RunScores, numbers: Numbers) -> dict[str, Any]:
-    """What a run's sequences come to, by family, and what is left of the model, by measure; {} for neither."""
+    """What sequences come to, by family, and what is left of the model, by measure; {} for neither."""
     found: dict[str, Any] = {}
     if scores.sequences:
         found["sequences"] = {

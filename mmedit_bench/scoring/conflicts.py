@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mmedit_bench.cases import CHANGE_KINDS, EditCase
+from mmedit_bench.cases import EditCase
 from mmedit_bench.protocols.conflict import answers_of
+from mmedit_bench.protocols.contradictions import reached
 from mmedit_bench.protocols.moments import UNDONE, WITHOUT
 from mmedit_bench.protocols.steps import END, Apply, Unit
 from mmedit_bench.runs.evidence import ANSWER
@@ -57,8 +58,9 @@ def conflict_scores(run: Checked, family: str) -> ConflictScores | None:
             continue
         found: defaultdict[str, list[float | None]] = defaultdict(list)
         case = cases[ask.case]
+        asking = {probe.id for probe in reached(case) if probe.reference == case.request.target}
         for probe, base, record in zip(case.probes, run.baseline.probes[case.id], ask.probes, strict=True):
-            if probe.kind in CHANGE_KINDS and probe.reference == case.request.target:
+            if probe.id in asking:
                 seen = Seen(probe.kind, target, base.target, record.reading, base.reading)
                 found[key_of(probe.kind, probe.stratum)].append(metric.of(seen))
         tally.add(cluster[ask.unit], found)

@@ -205,6 +205,8 @@ def resampled(
     resampled in step. NaN where a column has nothing.
     """
     place = {name: at for at, name in enumerate(sorted(set(among)))}
+    if not place:
+        return np.full(values.shape[1], np.nan), np.full((resamples, values.shape[1]), np.nan)
     index = [place[name] for name in clusters]
     counts = resample_counts(len(place), resamples=resamples, seed=seed)[:, index]
     return _means(np.ones((1, len(values))), values)[0], _means(counts, values)

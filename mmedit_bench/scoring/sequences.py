@@ -110,10 +110,21 @@ def _means(values: Mapping[int, EditValues]) -> dict[int, _Means]:
     return means
 
 
+def _reasons(family: Family, values: Mapping[int, EditValues]) -> dict[str, str]:
+    """Why a column or group has no number at one of the places."""
+    found: dict[str, str] = {}
+    for own in values.values():
+        for key, cell in cells_of(family, own).items():
+            if cell.value is None and cell.reason:
+                found.setdefault(key, cell.reason)
+    return found
+
+
 def _areas(family: Family, values: Mapping[int, EditValues]) -> dict[str, Cell]:
     """Trapezoids between the places of the curve, over their whole width."""
     places = sorted(values)
     cells = cells_of(family, values[places[-1]])
+    why = _reasons(family, values)
     if len(places) < 2:
         return {key: with_estimate(cell, None, ONE_POINT) for key, cell in cells.items()}
     means = _means(values)
@@ -125,7 +136,7 @@ def _areas(family: Family, values: Mapping[int, EditValues]) -> dict[str, Cell]:
         samples = np.stack([means[at].samples[key] for at in places])
         clusters = min(means[at].clusters[key] for at in places)
         area = intervals.spanned(float(weights @ points), weights @ samples, clusters)
-        areas[key] = with_estimate(cell, area)
+        areas[key] = with_estimate(cell, area, why.get(key))
     return areas
 
 
@@ -135,14 +146,15 @@ def _half_lives(family: Family, values: Mapping[int, EditValues]) -> dict[str, H
         return {}
     ages = sorted(values)
     cells = cells_of(family, values[ages[0]])
+    reasons = _reasons(family, values)
     if ages[0] != 0:
         return {key: HalfLife(None, None, None, ages[-1], NO_AGE_0) for key in cells}
     means = _means(values)
     found = {}
-    for key, cell in cells.items():
+    for key in cells:
         points = np.array([means[at].points[key] for at in ages])
         if np.isnan(points).any() or points[0] == 0:
-            why = NOTHING_HELD if points[0] == 0 else cell.reason
+            why = NOTHING_HELD if points[0] == 0 else reasons.get(key)
             found[key] = HalfLife(None, None, None, ages[-1], why)
             continue
         samples = np.stack([means[at].samples[key] for at in ages])

@@ -39,6 +39,23 @@ def test_a_method_leaves_the_same_records(lab: Path, editor: str, protocol: str)
     assert sizes[0] == sizes[1]
 
 
+@pytest.mark.parametrize(
+    ("protocol", "options"),
+    [("sequential", {"orders": 1, "batch": 2, "checkpoints": [2]}), ("rollback", {"length": 3})],
+)
+def test_batches_and_undone_edits_leave_the_same_records(
+    lab: Path, protocol: str, options: dict[str, Any]
+) -> None:
+    what: dict[str, Any] = {
+        "suite": "lab-suite", "backbone": "lab-backbone", "options": OPTIONS["t-patcher"], "limit": 4,
+        "protocol": protocol, "protocol_options": options,
+    }  # fmt: skip
+    alone = Workshop().run(Order(editor="t-patcher", **what), lab / "alone")
+    apart = Workshop().run(Order(editor="t-patcher", **what), lab / "apart", isolation=Isolation())
+    assert contents(apart.folder) == contents(alone.folder)
+    assert apart.failed == 0
+
+
 def test_an_editor_that_ends_its_process_fails_that_edit_only(lab: Path) -> None:
     result = Workshop().run(order("deadly"), lab / "runs", isolation=Isolation())
     assert (result.units, result.failed) == (6, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 from mmedit_bench.datasets.picturebook import caption, mix, vqa
 from mmedit_bench.errors import BenchError
+from mmedit_bench.protocols.conflict import answers_of
 from mmedit_bench.protocols.contradictions import contradictions
 from mmedit_bench.protocols.drawing import disjoint_sets, whole_set
 
@@ -58,6 +60,20 @@ def test_what_follows_from_an_edit() -> None:
     mali = case("mali", "flag-3", *capital, ("text_locality", "which money has Mali?", None))
     near = case("near", "cow", "how old?", "ten", ("image_locality", "how many stars?", "flag-1"))
     assert contradictions([spain, chad, mali, near])["spain"] == {"chad", "near"}
+
+
+def test_a_question_with_a_part_taken_away_is_nobodys() -> None:
+    """The bare words of many edits are the same."""
+    cases = []
+    for name in ("cat", "cow"):
+        own = case(name, name, "what is this?", f"no {name}")
+        bare = Probe(f"{name}/bare", "reliability", Query("what is this?"), f"no {name}", "text_alone")
+        words = Probe(
+            f"{name}/words", "reliability", Query("a picture of", image("cow")), "x", "picture_alone"
+        )
+        cases.append(replace(own, probes=(*own.probes, bare, words)))
+    assert contradictions(cases) == {"cat": frozenset(), "cow": frozenset()}
+    assert answers_of(cases[0]) == {cases[0].request.query.digest: "no cat"}
 
 
 def test_texts_that_are_edited_twice() -> None:

@@ -178,7 +178,8 @@ def test_csv_holds_every_moment(tmp_path: Path) -> None:
     )
     rows = list(csv.DictReader(io.StringIO(render([run], form="csv"))))
     assert {row["moment"] for row in rows} == {"end", "after 3", "after 6"}
-    by_key = {(row["moment"], row["column"]): row for row in rows if row["sort"] == "all"}
+    means = [row for row in rows if row["statistic"] == "mean"]
+    by_key = {(row["moment"], row["column"]): row for row in means if row["sort"] == "all"}
     assert by_key["after 3", "reliability/main"]["edits"] == "15"
     assert by_key["end", "reliability/main"]["edits"] == "40"
     assert {row["protocol_options"] for row in rows} == {'{"checkpoints":[3,6],"length":8,"orders":5}'}
