@@ -5,22 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from mmedit_bench.backbones.base import Backbone
-from mmedit_bench.cases import EditCase, EditRequest
+from mmedit_bench.cases import EditCase
 from mmedit_bench.cli.score import as_dict
 from mmedit_bench.errors import BenchError
 from mmedit_bench.harness.plan import Experiment
 from mmedit_bench.harness.run import run
-from mmedit_bench.interventions import Context, Edit, WeightDelta
 from mmedit_bench.plugins.registry import MEASURES, PROTOCOLS
-from mmedit_bench.protocols.steps import Apply, Ask, Measure, Step, Unit
+from mmedit_bench.protocols.steps import Ask, Measure, Unit
 from mmedit_bench.rendering.report import render
 from mmedit_bench.rendering.retention import measured_rows, measured_text
 from mmedit_bench.retention import loading
@@ -29,54 +27,10 @@ from mmedit_bench.runs.folder import read_run
 from mmedit_bench.scoring.score import scored
 from mmedit_bench.scoring.scores import RunScores
 from tests.fakes.tiny_suite import TinySuite
+from tests.retention.parts import Null, Talker, Watched, Wrecker
 from tests.tiny import tiny_backbone
 
 OPTIONS = {"tasks": ["picturebook-facts", "picturebook-answers"], "limit": 6}
-
-
-class Watched:
-    """All edits in one unit, with the measures before the first and after the last."""
-
-    name, version = "watched", "1"
-
-    def __init__(self, measures: Mapping[str, Any] | None = None) -> None:
-        self.options = {"measures": dict(measures or {})}
-
-    def units(self, cases: Sequence[EditCase], seed: int) -> Iterator[Unit]:
-        def taken(moment: str) -> list[Step]:
-            return [Measure(name, options, moment) for name, options in self.options["measures"].items()]
-
-        applies = [Apply(case.request) for case in cases]
-        yield Unit("all", (*taken("start"), *applies, *taken("end"), *(Ask(case) for case in cases)))
-
-
-class Null:
-    """An edit of nothing."""
-
-    name, version = "nothing", "1"
-
-    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        return Edit(())
-
-
-class Wrecker:
-    """A loud change of the head, other at each edit."""
-
-    name, version = "wrecker", "1"
-
-    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        (path,) = (name for name, _ in backbone.model.named_modules() if name.endswith("lm_head"))
-        noise = torch.randn(backbone.weight(path).shape)
-        return Edit((WeightDelta(path, (3 + random.random()) * noise),))
-
-
-class Talker:
-    """Contexts of which two fill the backbone."""
-
-    name, version = "talker", "1"
-
-    def edit(self, backbone: Backbone, request: EditRequest) -> Edit:
-        return Edit((Context("name the colour of the ball. " * 25),))
 
 
 @pytest.fixture(autouse=True)
