@@ -92,19 +92,19 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
         "planned": scores.counts.planned,
         "failed": scores.counts.failed,
         "left_out": dict(scores.left_out),
-        "scores": {
-            name: {
-                key: {"value": c.value, "low": c.low, "high": c.high, "n": c.n, "reason": c.reason}
-                for key, c in family.overall.items()
-            }
-            for name, family in scores.families.items()
-        },
         "measures": {
             measure: {
                 moment: {name: asdict(cell) for name, cell in cells.items()}
                 for moment, cells in moments.items()
             }
             for measure, moments in scores.measures.items()
+        },
+        "scores": {
+            name: {
+                key: {"value": c.value, "low": c.low, "high": c.high, "n": c.n, "reason": c.reason}
+                for key, c in family.overall.items()
+            }
+            for name, family in scores.families.items()
         },
     }
 

@@ -112,10 +112,10 @@ class RunScores:
     """What was measured at the end of units: the headline."""
     left_out: Mapping[str, str]
     """Why a family is not among them, by its name."""
-    moments: Mapping[str, Mapping[str, FamilyScores]] = field(default_factory=dict)
-    """The same at every other moment that cases were asked at, in the schedule's order."""
     measures: MeasureCells = field(default_factory=dict)
     """What is no probe: measured values and their change to the unedited model."""
+    moments: Mapping[str, Mapping[str, FamilyScores]] = field(default_factory=dict)
+    """The same at every other moment that cases were asked at, in the schedule's order."""
     cost: Cost = field(default=Cost(), compare=False)
     """From timings.jsonl. Not part of scores.json, which is the same on every machine."""
 
