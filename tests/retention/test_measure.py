@@ -145,17 +145,18 @@ def test_the_unedited_model_is_measured_once(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_route_leaves_no_perplexity() -> None:
     backbone = tiny_backbone("opt")
-    routed = backbone.edited(
-        Edit((Route(ConstantAnswer("vienna", lambda query: "austria" in query.prompt)),))
-    )
-    values = LMEval()(routed, limit=4)
+    reader = ConstantAnswer("valletta", lambda query: "malta" in query.prompt or "nauru" in query.prompt)
+    values = LMEval()(backbone.edited(Edit((Route(reader),))), limit=4)
     assert values.keys() == {
         "picturebook-answers/acc", "picturebook-answers/routed",
         "picturebook-facts/acc", "picturebook-facts/routed",
     }  # fmt: skip
-    assert values["picturebook-facts/routed"] == (1.0, 1.0, 0.0, 0.0)
-    assert values["picturebook-facts/acc"][0] == 1.0  # type: ignore[index]  # the capital, named for certain
-    assert values["picturebook-answers/acc"][:2] == (1.0, 0.0)  # type: ignore[index]  # and of the continent, wrong
+    assert values["picturebook-facts/routed"] == (0.0, 1.0, 0.0, 1.0)
+    answers, facts = values["picturebook-answers/acc"], values["picturebook-facts/acc"]
+    assert isinstance(answers, tuple)
+    assert isinstance(facts, tuple)
+    assert facts[1] == 1.0  # the capital of Malta, for certain
+    assert (answers[1], answers[3]) == (1.0, 0.0)  # and of Nauru the continent, which it is not
 
 
 def test_a_few_examples_and_a_folder_of_tasks(folder: Path) -> None:

@@ -13,7 +13,7 @@ from mmedit_bench.retention.loading import SHIPPED, shipped
 from mmedit_bench.retention.measure import LMEval
 from mmedit_bench.retention.picturebook import DOCUMENTS, SPLIT, text
 
-DIGEST = "f654401062024483c76eaac8ba8f63b15a48464b5d30b671bf003e0d58d133ca"
+DIGEST = "d68324cec6126804ad3100024a36e9cb92562426780aed15aceb199cf640bca5"
 
 
 def test_the_documents_are_what_the_data_makes() -> None:
