@@ -25,7 +25,7 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
     """A header and, for every run, one line per moment, sort or task, and column; values in percent, exact.
 
     `statistic` is "mean", or what else a protocol measures: see `protocol_numbers`. Measured values
-    stand below, under the family "measure NAME", in units of their own, with their change and the
+    stand above, under the family "measure NAME", in units of their own, with their change and the
     number of units that collapsed. Numbers that do not exist are empty fields, and `reason` says why.
     """
     family_named(family)
@@ -35,6 +35,8 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
     for run in runs:
         common = _common(run) | {"family": family}
         run.family(family)  # refuses one that was not recorded
+        for row in _measured(run):
+            writer.writerow(common | row)
         for moment, found in run.at.items():
             scores = found[family]
             parts = [(ALL, ALL, scores.overall)]
@@ -46,13 +48,14 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
                     writer.writerow(place | {"column": column} | asdict(cell))
         for row in rows(run, family):
             writer.writerow(common | {"sort": ALL} | row)
-        for row in _measured(run):
-            writer.writerow(common | row)
     return file.getvalue()
 
 
 def _measured(run: RunScores) -> Iterator[dict[str, object]]:
-    """Lines of measured values: the measure stands for the family, in units of its own, not percent."""
+    """Lines of measured values: the measure stands for the family, in units of its own, not percent.
+
+    A value has a line, and so have its change and the number of units that collapsed.
+    """
     for measure, moments in run.measures.items():
         for moment, cells in moments.items():
             for name, cell in cells.items():

@@ -107,8 +107,9 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
 
         Blanks at the context's end belong to the continuation: most tokenizers join them to a word.
         """
-        bare = context.rstrip()
-        before, after = self.backbone.context + bare, context[len(bare) :] + continuation
+        joined = self.backbone.context + context
+        before = joined.rstrip()
+        after = joined[len(before) :] + continuation
         start = self._start
         known = len(start) + len(self.backbone.text_ids(before))
         whole = (*start, *self.backbone.text_ids(before + after))

@@ -48,8 +48,9 @@ def _document(entity: Entity, fact: Fact, entities: tuple[Entity, ...]) -> dict[
 
 
 def text() -> str:
-    """The file's content: one document per line."""
-    lines = (json.dumps(document, ensure_ascii=False) for document in documents())
+    """The file's content: one document per line, in random order, so that any first N are a fair sample."""
+    found = sorted(documents(), key=lambda document: rng("retention order", str(document["id"])).random())
+    lines = (json.dumps(document, ensure_ascii=False) for document in found)
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 

@@ -61,3 +61,15 @@ def test_every_decision_is_listed() -> None:
     assert notes
     for listing in (folder / "index.md", ROOT / "mkdocs.yml"):
         assert [name for name in notes if name not in listing.read_text()] == []
+
+
+def test_the_measure_in_the_document_measures() -> None:
+    page = ROOT / "docs" / "retention.md"
+    code = re.search(r"^```python\n(class AnswerLength.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert code is not None
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    measure = names["ANSWER_LENGTH"]
+    values = measure(tiny_backbone("opt"), questions=("what is this?", "where?"))
+    assert [len(value) for value in values.values()] == [2]
+    assert measure.identity() == {"questions": ["what is this?"]}
