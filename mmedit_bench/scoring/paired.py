@@ -5,19 +5,27 @@ from __future__ import annotations
 from mmedit_bench.errors import BenchError
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.intervals import Estimate, differences
-from mmedit_bench.scoring.score import GROUPS, edit_values, measured_against
+from mmedit_bench.scoring.score import GROUPS, EditValues, edit_values, measured_against
 
 
 def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | None]:
     """`run` minus `other` in percentage points, by column and group, with 95 % intervals.
 
-    Resampled by unit, as scores are: no bounds where there are too few units, and None where one of
+    Resampled as scores are: no bounds where there are too few units, and None where one of
     the two has nothing to compare. An interval that leaves out 0 says that the two differ on edits
     such as these. Raises `BenchError` if the runs did not make the same edits, in the same units, or
     are measured against different baselines.
     """
-    names = run.state.manifest.spec.folder_name, other.state.manifest.spec.folder_name
     mine, theirs = edit_values(run, family), edit_values(other, family)
+    same_edits(run, other, mine, theirs)
+    empty = mine.empty | theirs.empty
+    found = differences(mine.without(empty), theirs.without(empty), mine.clusters, mine.columns, GROUPS)
+    return {name: None if estimate is None else estimate.times(100) for name, estimate in found.items()}
+
+
+def same_edits(run: Checked, other: Checked, mine: EditValues, theirs: EditValues) -> None:
+    """Raises `BenchError` unless row k of both is the same edit, measured against the same baseline."""
+    names = run.state.manifest.spec.folder_name, other.state.manifest.spec.folder_name
     if (mine.cases, mine.units, mine.columns) != (theirs.cases, theirs.units, theirs.columns):
         raise BenchError(
             f"runs {names[0]} and {names[1]} did not make the same edits; compare runs of one suite, "
@@ -27,6 +35,3 @@ def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | No
         raise BenchError(
             f"runs {names[0]} and {names[1]} are measured against different baselines; run one of them again"
         )
-    empty = mine.empty | theirs.empty
-    found = differences(mine.without(empty), theirs.without(empty), mine.units, mine.columns, GROUPS)
-    return {name: None if estimate is None else estimate.times(100) for name, estimate in found.items()}

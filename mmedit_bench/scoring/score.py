@@ -43,7 +43,9 @@ from mmedit_bench.scoring.scores import (
     Counts,
     FamilyScores,
     RunScores,
+    Section,
 )
+from mmedit_bench.scoring.sections import Table, not_recorded, parts_of, sections_of
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -103,6 +105,7 @@ def scores_of(run: Checked) -> RunScores:
     planned = sum(step.moment == END for unit in run.schedule for _, step in unit.asks)
     moments = dict.fromkeys(step.moment for unit in run.schedule for _, step in unit.asks)
     found = {moment: _joined(run, moment) for moment in (END, *moments)}
+    sections, without = _sections(run, found[END], recorded)
     return RunScores(
         spec=spec,
         counts=Counts(
@@ -123,7 +126,8 @@ def scores_of(run: Checked) -> RunScores:
         artefact=state.manifest.artefact,
         source=state.manifest.source,
         families=_family_scores(run, found[END], recorded),
-        left_out=left_out,
+        left_out=left_out | without,
+        sections=sections,
         moments={name: _family_scores(run, found[name], recorded) for name in moments if name != END},
     )
 
@@ -158,6 +162,11 @@ class EditValues:
     """Probes asked."""
     unread: NDArray[np.int64]
     """Those among them that gave nothing to measure."""
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """What intervals resample and permutations flip, for each edit."""
+        return self.units
 
     @property
     def empty(self) -> frozenset[str]:
@@ -203,10 +212,7 @@ def _recorded(evidence: Sequence[str]) -> tuple[list[Family], dict[str, str]]:
     found, left_out = [], {}
     for family in families().values():
         if missing := [kind for kind in family.needs if kind not in evidence]:
-            left_out[family.name] = (
-                f"{', '.join(missing)} was not recorded; run again with "
-                f"{' '.join(f'--evidence {kind}' for kind in missing)}"
-            )
+            left_out[family.name] = not_recorded(missing)
         else:
             found.append(family)
     return found, left_out
@@ -224,6 +230,18 @@ def _family_scores(
         }
         scores[family.name] = FamilyScores(family.name, _cells(family, values), by_sort)
     return scores
+
+
+def _sections(
+    run: Checked, joined: Sequence[_Joined], recorded: Sequence[Family]
+) -> tuple[dict[str, Section], dict[str, str]]:
+    """Behaviours and gaps, and why some are left out."""
+    named = {family.name: family for family in recorded}
+    values = {name: _values(run, family, joined) for name, family in named.items()}
+    tables = {name: Table(own.columns, own.values, own.probes, own.unread) for name, own in values.items()}
+    parts, left_out = parts_of(joined, run.baseline, named, tables, GROUPS)
+    rows = next(iter(values.values()))  # a run records answers at the least
+    return sections_of(parts, rows.clusters, rows.sorts, SORTS), left_out
 
 
 def _columns(run: Checked) -> tuple[str, ...]:
@@ -262,11 +280,18 @@ def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValu
     )
 
 
+def label_of(family: Family, column: str) -> str:
+    """What a column, or a mean of columns, measures."""
+    if column in GROUPS:
+        return " + ".join(dict.fromkeys(label_of(family, part) for part in GROUPS[column]))
+    return family.label(column.partition("/")[0])
+
+
 def _cells(family: Family, found: EditValues) -> dict[str, Cell]:
     columns = found.columns
     counts: dict[str, int] = dict(zip(columns, found.probes.sum(axis=0).tolist(), strict=True))
     edits: dict[str, int] = dict(zip(columns, (found.probes > 0).sum(axis=0).tolist(), strict=True))
-    labels = {key: family.label(key.partition("/")[0]) for key in columns}
+    labels = {key: label_of(family, key) for key in columns}
     reasons: dict[str, str | None] = {
         key: NOTHING_ASKED if not counts[key] else TEXT_ALONE if key in found.empty else None
         for key in columns
@@ -274,9 +299,9 @@ def _cells(family: Family, found: EditValues) -> dict[str, Cell]:
     for name, parts in GROUPS.items():
         counts[name] = sum(counts[part] for part in parts)
         edits[name] = min(edits[part] for part in parts)
-        labels[name] = " + ".join(dict.fromkeys(labels[part] for part in parts))
+        labels[name] = label_of(family, name)
         reasons[name] = next((why for part in parts if (why := reasons[part])), None)
-    estimates = intervals.estimates(found.without(found.empty), found.units, columns, GROUPS)
+    estimates = intervals.estimates(found.without(found.empty), found.clusters, columns, GROUPS)
     return {
         key: _cell(estimate, reasons[key], counts[key], edits[key], labels[key])
         for key, estimate in estimates.items()

@@ -146,7 +146,7 @@ def test_scores_json_is_exact_and_repeatable(tmp_path: Path, suite: FakeSuite) -
     score_run(folder, suite)
     assert (folder / "scores.json").read_text() == text
     values = json.loads(text)
-    assert values["schema_version"] == 2
+    assert values["schema_version"] == 3
     assert values["fingerprint"] == scores.spec.fingerprint
     assert values["bootstrap"]["resamples"] == 2000
     assert "cost" not in values  # timings differ between machines
