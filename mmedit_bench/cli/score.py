@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,11 @@ FOLDERS = click.argument(
 
 @click.command()
 @FOLDERS
+@click.option(
+    "--more", is_flag=True, help="Also print what edits do beyond the headline, and what they cost."
+)
 @speaks
-def score(runs: tuple[Path, ...], output: Output) -> None:
+def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
     """Score runs and write scores.json into each.
 
     RUN is a run's folder or a folder of runs. Needs neither backbone nor editor, only the suite's
@@ -34,10 +38,11 @@ def score(runs: tuple[Path, ...], output: Output) -> None:
     \b
     Examples:
       mmedit-bench score runs/picturebook-vqa--blip2-opt-mini--ft--one-step--*
+      mmedit-bench score runs --more
       mmedit-bench score runs --json
     """
     scored = score_all(folders(runs))
-    prose = "\n".join(describe(folder, scores) for folder, scores in scored)
+    prose = "\n".join(describe(folder, scores, more=more) for folder, scores in scored)
     output.result([as_dict(folder, scores) for folder, scores in scored], prose=prose)
     output.say(f"next: mmedit-bench report {' '.join(str(run) for run in runs)}")
 
@@ -86,6 +91,8 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
         "edits": scores.counts.done,
         "planned": scores.counts.planned,
         "failed": scores.counts.failed,
+        "considered": scores.counts.considered,
+        "no_op_rate": scores.counts.no_op_rate,
         "left_out": dict(scores.left_out),
         "scores": {
             name: {
@@ -94,11 +101,27 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
             }
             for name, family in scores.families.items()
         },
-    }
+        "sections": {
+            name: {
+                "title": section.title,
+                "unit": section.unit,
+                "good": section.good,
+                "cells": {
+                    key: {
+                        "value": c.value, "low": c.low, "high": c.high, "n": c.n, "label": c.label,
+                        "reason": c.reason,
+                    }
+                    for key, c in section.overall.items()
+                },
+            }
+            for name, section in scores.sections.items()
+        },
+        "cost": asdict(scores.cost),
+    }  # fmt: skip
 
 
-def describe(folder: Path, scores: RunScores) -> str:
-    """Two lines for people: which run, and the main numbers by generation."""
+def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
+    """For people: which run, and the main numbers by generation; with `more` all the others of it."""
     cells = scores.family("generation").overall
     numbers = ", ".join(
         f"{title} {'n/a' if cells[key].value is None else format(cells[key].value, '.1f')}"
@@ -114,4 +137,20 @@ def describe(folder: Path, scores: RunScores) -> str:
         if scores.complete
         else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
     )
-    return f"{folder}\n  generation, in percent ({done}): {numbers}"
+    head = f"{folder}\n  generation, in percent ({done}): {numbers}"
+    return "\n".join([head, *(f"  {line}" for line in _further(scores))]) if more else head
+
+
+def _further(scores: RunScores) -> Iterator[str]:
+    from mmedit_bench.rendering.sections import lines
+    from mmedit_bench.rendering.wording import COSTS, costs
+
+    counts = scores.counts
+    if counts.no_op_rate is not None:
+        yield (
+            f"needed no edit: {counts.no_op_rate:.1f} % of {counts.considered} cases considered; "
+            f"failed edits: {counts.failed}"
+        )
+    yield from lines(scores, "generation")
+    told = zip(COSTS, costs(scores.cost), strict=True)
+    yield "cost: " + ", ".join(f"{head} {value}" for head, value in told)

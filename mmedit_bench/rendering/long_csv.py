@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from mmedit_bench.protocols.steps import END
+from mmedit_bench.rendering.sections import owner
 from mmedit_bench.rendering.table import ALL
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.families import family_named
@@ -15,15 +17,18 @@ from mmedit_bench.scoring.scores import RunScores
 FIELDS = (
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version",
     "protocol_options", "limit", "editor", "editor_version", "editor_options", "control", "fingerprint",
-    "baseline", "family", "moment", "sort", "column", "label", "value", "low", "high", "n", "edits", "reason",
-    "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
+    "baseline", "family", "section", "moment", "sort", "column", "label", "unit", "value", "low", "high", "n",
+    "edits", "reason", "complete", "done", "planned", "failed", "no_op_rate", "seconds_per_edit",
+    "bytes_per_edit", "parameters_per_edit", "answer_overhead", "peak_bytes", "preparation_seconds",
 )  # fmt: skip
 
 
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
-    """A header and, for every run, one line per moment, sort and column; values in percent, exact.
+    """A header and, for every run, one line per moment, sort and column; values in their unit, exact.
 
-    Numbers that do not exist are empty fields, and `reason` says why.
+    The family's own numbers come first, with an empty section; then those of the sections made of its
+    measurements, and with the headline family those that belong to none. Numbers that do not exist are
+    empty fields, and `reason` says why.
     """
     family_named(family)
     file = io.StringIO()
@@ -36,6 +41,13 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
             scores = found[family]
             for sort, cells in {ALL: scores.overall, **scores.by_sort}.items():
                 place = common | {"moment": moment, "sort": sort}
+                for column, cell in cells.items():
+                    writer.writerow(place | {"column": column} | asdict(cell))
+        for name, section in run.sections.items():
+            if owner(name) != family:
+                continue
+            for sort, cells in {ALL: section.overall, **section.by_sort}.items():
+                place = common | {"section": name, "moment": END, "sort": sort}
                 for column, cell in cells.items():
                     writer.writerow(place | {"column": column} | asdict(cell))
     return file.getvalue()
@@ -54,6 +66,11 @@ def _common(run: RunScores) -> dict[str, object]:
         "done": counts.done,
         "planned": counts.planned,
         "failed": counts.failed,
+        "no_op_rate": counts.no_op_rate,
         "seconds_per_edit": run.cost.seconds,
         "bytes_per_edit": run.cost.edit_bytes,
+        "parameters_per_edit": run.cost.parameters,
+        "answer_overhead": run.cost.overhead,
+        "peak_bytes": run.cost.peak_bytes,
+        "preparation_seconds": run.cost.preparation,
     }

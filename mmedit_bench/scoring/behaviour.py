@@ -121,14 +121,14 @@ def of_answers(family: Family) -> Iterator[Behaviour]:
         return None if found is None else float(found == wanted)
 
     yield Behaviour(
-        f"harm/{family.name}", "harm: wrong after the edit, of what was right before",
+        f"harm/{family.name}", "wrong after the edit, of what was right before it",
         f"{family.change} fails where right before", "low", family.needs,
         lambda told: _kept(
             told, lambda own: after(own, False), where=lambda own: right_before(own.seen, keep)
         ),
     )  # fmt: skip
     yield Behaviour(
-        f"heal/{family.name}", "heal: right after the edit, of what was wrong before",
+        f"heal/{family.name}", "right after the edit, of what was wrong before it",
         f"{family.change} holds where wrong before", "high", family.needs,
         lambda told: _kept(
             told, lambda own: after(own, True), where=lambda own: not right_before(own.seen, keep)
@@ -187,14 +187,14 @@ def _divergence(own: Told) -> float | None:
 
 REACH: tuple[Behaviour, ...] = (
     Behaviour(
-        "over", "over-generalisation: the edit's target where it is out of place", "generation_target",
+        "over", "over-generalised: the edit's target where it is out of place", "generation_target",
         "low", (ANSWER,),
         lambda told: _kept(
             told, lambda own: float(same_answer(own.seen.edited.answer, own.target)), where=_could_leak
         ),
     ),
     Behaviour(
-        "under", "under-generalisation: still the old answer where the target is due", "generation_unchanged",
+        "under", "under-generalised: still the old answer where the target is due", "generation_unchanged",
         "low", (ANSWER,),
         lambda told: _probes(
             told, _clings,
@@ -203,7 +203,7 @@ REACH: tuple[Behaviour, ...] = (
         ),
     ),
     Behaviour(
-        "divergence", "locality by distribution: KL(before || after) per token of the reference", "kl",
+        "divergence", "KL(before || after), mean over the tokens of the reference", "kl",
         "low", (KL,), lambda told: _kept(told, _divergence, where=lambda own: True), "nats",
     ),
 )  # fmt: skip

@@ -58,12 +58,14 @@ def contributions(
 def sign_flip(parts: Floats, *, exact: int = EXACT, draws: int = DRAWS, seed: int = SEED) -> float:
     """The two-sided p-value of a mean difference, from what each cluster contributes to it.
 
-    1 where no cluster differs. Neither the order of the clusters nor those without a difference
-    matter.
+    1 where no cluster differs. Neither the order of the clusters, nor those without a difference, nor
+    which of the two editors comes first matter.
     """
-    moving = np.sort(parts[parts != 0])  # sorted: the same draws for the same differences
-    moving = moving / np.abs(moving).max() if len(moving) else moving
-    observed = abs(float(moving.sum())) * (1 - _NEAR) - _NEAR
+    # sizes in order: whatever the pair is called, the same differences meet the same draws
+    moving = np.sort(np.abs(parts[parts != 0]))
+    largest = moving[-1] if len(moving) else 1.0
+    moving = moving / largest
+    observed = abs(float(parts.sum())) / largest * (1 - _NEAR) - _NEAR
     if len(moving) <= exact:
         reached = np.zeros(1)
         for one in moving:

@@ -21,6 +21,7 @@ FILE_NAME = "scores.json"
 
 NOTHING_ASKED = "nothing was asked"
 TEXT_ALONE = "a route answered some of these probes with a text alone, of which this reads nothing"
+NOTHING_MEETS = "nothing that was asked meets its condition"
 NONE_MEETS = "no probe meets the condition of this column"
 TOO_FEW = "too few independent edits or sequences for an interval"
 """Why a cell lacks a number or an interval."""

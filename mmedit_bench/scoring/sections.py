@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from mmedit_bench.cases import EditCase
 from mmedit_bench.runs.baseline import Baseline
 from mmedit_bench.runs.records import Asked
-from mmedit_bench.scoring.behaviour import MEAN_OF_K, UNIT, WORST_OF_K, Behaviour, Told, behaviours
+from mmedit_bench.scoring.behaviour import HALVES, MEAN_OF_K, UNIT, WORST_OF_K, Behaviour, Told, behaviours
 from mmedit_bench.scoring.columns import in_order
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, Family
 from mmedit_bench.scoring.intervals import Estimate, Floats, estimates
 from mmedit_bench.scoring.metrics import Seen
-from mmedit_bench.scoring.scores import NONE_MEETS, TEXT_ALONE, TOO_FEW, Cell, Cells, Section
+from mmedit_bench.scoring.scores import NONE_MEETS, NOTHING_MEETS, TEXT_ALONE, TOO_FEW, Cell, Cells, Section
 
 Ask = tuple[Asked, EditCase]
 Groups = Mapping[str, Sequence[str]]
@@ -118,7 +118,7 @@ def part_of(behaviour: Behaviour, table: Table) -> Part:
 
 def gap_of(one: Family, other: Family, tables: Mapping[str, Table], groups: Groups) -> Part:
     """The section of one family's numbers minus another's, of the same columns of the same edits."""
-    mine, theirs = tables[one.name], tables[other.name]
+    mine, theirs = _whole(tables[one.name]), _whole(tables[other.name])
     empty = mine.empty | theirs.empty
     values = mine.values - theirs.values
     values[:, [name in empty for name in mine.columns]] = np.nan
@@ -129,6 +129,15 @@ def gap_of(one: Family, other: Family, tables: Mapping[str, Table], groups: Grou
         return " + ".join(dict.fromkeys(f"{one.label(kind)} - {other.label(kind)}" for kind in kinds))
 
     return Part(f"gap/{other.name}", f"{one.title} minus {other.title}", label, "", "points", table, groups)
+
+
+def _whole(table: Table) -> Table:
+    """Without the columns of half a question, which have a section of their own."""
+    places = [place for place, name in enumerate(table.columns) if name not in HALVES]
+    return Table(
+        tuple(table.columns[place] for place in places),
+        table.values[:, places], table.probes[:, places], table.unread[:, places],
+    )  # fmt: skip
 
 
 def parts_of(
@@ -150,6 +159,8 @@ def parts_of(
             left_out[behaviour.name] = not_recorded(missing)
         elif (table := table_of(behaviour, told)).columns:
             parts.append(part_of(behaviour, table))
+        else:
+            left_out[behaviour.name] = NOTHING_MEETS
     if HEADLINE_FAMILY in families:
         headline = families[HEADLINE_FAMILY]
         parts += [
