@@ -39,20 +39,20 @@ def lines(run: RunScores, family: str) -> Iterator[str]:
     """All sections of a run that are made of one family, in lines for a terminal."""
     for name, section in run.sections.items():
         if owner(name) == family:
-            yield heading(name, section)
+            yield f"{name}: {section.title}"
+            yield f"  [{measurement(section)}]"
             yield from _cells(section.overall)
     for name, reason in run.left_out.items():
         if name not in run.families and owner(name) == family and "/" not in name:
             yield f"{name}: {reason}"
 
 
-def heading(name: str, section: Section) -> str:
-    """What a section is, in one line."""
+def measurement(section: Section) -> str:
+    """What its numbers are: label, unit, and which way is better."""
     # a column that takes the mean or the worst of several says so in front of a colon
     labels = [cell.label.rpartition(": ")[2] for cell in section.overall.values()]
     measured = " and ".join(dict.fromkeys(label for label in labels if " + " not in label))
-    facts = ", ".join(filter(None, [measured, section.unit, _BETTER[section.good]]))
-    return f"{name}: {section.title} ({facts})"
+    return ", ".join(filter(None, [measured, section.unit, _BETTER[section.good]]))
 
 
 def _cells(cells: Cells) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _grid(block: Block, name: str) -> Grid:
     full, section = found[0]
     return Grid(
         block.title,
-        heading(full, section) + " ± half the 95 % interval",
+        f"{full}: {section.title} ({measurement(section)}), ± half the 95 % interval.",
         ("editor", *(column(key).short for key in keys)),
         tuple(
             (row.name, *(amount(own.get(key)) for key in keys))

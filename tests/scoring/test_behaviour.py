@@ -115,7 +115,9 @@ ANSWERS = st.sampled_from(["blue", "red", "two", "a cat"])
 PROBES = st.lists(
     st.builds(
         told,
-        st.sampled_from(["reliability", "text_generality", "image_generality", "text_locality", "image_locality"]),
+        st.sampled_from(
+            ["reliability", "text_generality", "image_generality", "text_locality", "image_locality"]
+        ),
         st.sampled_from(["main", "near"]),
         ANSWERS, ANSWERS, ANSWERS,
         kl=st.just((0.25, 0.25)),

@@ -66,7 +66,9 @@ def test_places_follow_from_the_corrected_tests(runs: dict[str, Checked]) -> Non
     found = compared(runs)
     for column, ranks in found.ranks.items():
         for name, rank in ranks.items():
-            own = [pair for pair in found.pairs if pair.column == column and name in (pair.first, pair.second)]
+            own = [
+                pair for pair in found.pairs if pair.column == column and name in (pair.first, pair.second)
+            ]
             signs = [(p.difference.value * (1 if p.first == name else -1), p.holm) for p in own]
             better = sum(value > 0 and p <= 0.05 for value, p in signs)
             worse = sum(value < 0 and p <= 0.05 for value, p in signs)
@@ -93,7 +95,11 @@ def test_sequences_are_compared_as_sequences(tmp_path: Path) -> None:
 
     def run(editor: str, skill: float) -> Checked:
         spec = RunSpec(
-            **(SPEC | values | {"editor": editor, "protocol": "sequential", "protocol_options": {"orders": 5}})
+            **(
+                SPEC
+                | values
+                | {"editor": editor, "protocol": "sequential", "protocol_options": {"orders": 5}}
+            )
         )
 
         def reply(case: EditCase, probe: Probe, unit: str, edited: bool) -> Reading:

@@ -101,7 +101,10 @@ def by_definition(values):
 
     levels = sorted({min(1.0, k * p) for p in values for k in range(1, len(values) + 1)} | {1.0})
     eps = 1 + 1e-12
-    return [next((level for level in levels if place in rejected(level * eps)), 1.0) for place in range(len(values))]
+    return [
+        next((level for level in levels if place in rejected(level * eps)), 1.0)
+        for place in range(len(values))
+    ]
 
 
 @settings(deadline=None)

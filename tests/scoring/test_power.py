@@ -13,7 +13,9 @@ GROUPS = {"pair": ("a", "b")}
 
 
 def spread_of(values, clusters, name: str = "a") -> Spread:
-    found = spreads(np.asarray(values, dtype=float), clusters, ("a", "b")[: np.shape(values)[1]], GROUPS)[name]
+    found = spreads(np.asarray(values, dtype=float), clusters, ("a", "b")[: np.shape(values)[1]], GROUPS)[
+        name
+    ]
     assert found is not None
     return found
 
@@ -30,10 +32,10 @@ def test_of_single_edits_it_is_the_sample_variance() -> None:
 
 
 def test_hand_worked() -> None:
-    """Differences of 1, 0, 0, 0: variance 1/4; to see 0.5 at 5 % with 80 %: (1.96 + 0.8416)^2 * 0.25 / 0.25."""
+    """Differences of 1, 0, 0, 0 have variance 1/4; to see 0.5: (1.96 + 0.8416)^2 (1/4) / 0.5^2 = 7.85."""
     found = needed(spread_of([[1.0], [0.0], [0.0], [0.0]], names(4)), 0.5)
     assert found is not None
-    assert found.clusters == found.edits == 8  # 7.85
+    assert found.clusters == found.edits == 8
     assert found.detectable == pytest.approx(2.8016 * 0.25, abs=1e-3)
 
 

@@ -15,7 +15,12 @@ NAMES = ("a", "b", "c", "d")
 def test_hand_worked() -> None:
     clearly = {("a", "b"): 0.2, ("a", "c"): 0.01, ("b", "c"): 0.04, ("a", "d"): 0.001, ("c", "d"): 0.3}
     found = rank_intervals(NAMES, clearly)
-    assert {name: str(rank) for name, rank in found.items()} == {"a": "1-2", "b": "1-3", "c": "3-4", "d": "2-4"}
+    assert {name: str(rank) for name, rank in found.items()} == {
+        "a": "1-2",
+        "b": "1-3",
+        "c": "3-4",
+        "d": "2-4",
+    }
     assert rank_intervals(["only"], {}) == {"only": Rank(1, 1)}
     assert set(rank_intervals(NAMES, clearly, alpha=1e-9).values()) == {Rank(1, 4)}
 
@@ -36,7 +41,9 @@ def test_all_true_places_are_held_at_once_about_as_often_as_promised() -> None:
     held = 0
     for _ in range(120):
         hard = rng.random(40)
-        right = {name: (0.5 * hard + 0.5 * rng.random(40) < mean).astype(float) for name, mean in means.items()}
+        right = {
+            name: (0.5 * hard + 0.5 * rng.random(40) < mean).astype(float) for name, mean in means.items()
+        }
         pairs = list(itertools.combinations(means, 2))
         ps = holm([sign_flip(right[one] - right[two], draws=500) for one, two in pairs])
         clearly = {
@@ -45,5 +52,7 @@ def test_all_true_places_are_held_at_once_about_as_often_as_promised() -> None:
         }
         found = rank_intervals(list(means), clearly)
         # of two that are alike, either may be called first
-        held += all(found[name].best <= low and high <= found[name].worst for name, (low, high) in true.items())
+        held += all(
+            found[name].best <= low and high <= found[name].worst for name, (low, high) in true.items()
+        )
     assert held >= 0.92 * 120
