@@ -14,7 +14,7 @@ from leaderboard.plot import Plot, plot_of
 from leaderboard.runs import BoardRun
 from mmedit_bench.rendering.table import Block, BlockKey, RunRow, blocks
 from mmedit_bench.rendering.wording import MISSING, explained, number, seconds, size
-from mmedit_bench.scoring.columns import Column
+from mmedit_bench.scoring.columns import HALF, Column
 from mmedit_bench.scoring.families import Family, families
 from mmedit_bench.scoring.scores import NOTHING_ASKED, Cell, Cells
 
@@ -143,7 +143,9 @@ def _section(
 
 
 def _view(block: Block, tones: Mapping[str, str]) -> View:
-    columns = tuple(item for item in block.columns if "/" in item.key or item.key == "mean")
+    columns = tuple(
+        item for item in block.columns if ("/" in item.key and item.group != HALF) or item.key == "mean"
+    )
     counted = Counter(item.group for item in columns)
     summary = tuple(item for item in block.columns if item.key in SUMMARY_KEYS)
     rows = tuple(

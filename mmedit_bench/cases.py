@@ -76,7 +76,9 @@ class Probe:
     """A question asked after an edit.
 
     `stratum` divides a kind: "main" is what the headline number averages, other strata (near or
-    harder probes) are reported beside it.
+    harder probes) are reported beside it. `reference` is the edit's target, or what follows from it, of
+    a probe that should change, and the truth of one that should stay: whether the unedited model knew
+    it, and whether the edited one still does, is measured by it.
     """
 
     id: str

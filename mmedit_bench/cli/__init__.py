@@ -16,6 +16,8 @@ app = LazyGroup(
         "run": "mmedit_bench.cli.run:run",
         "score": "mmedit_bench.cli.score:score",
         "report": "mmedit_bench.cli.report:report",
+        "compare": "mmedit_bench.cli.compare:compare",
+        "power": "mmedit_bench.cli.power:power",
         "list": "mmedit_bench.cli.listing:listing",
         "prepare": "mmedit_bench.cli.prepare:prepare",
         "reproduce": "mmedit_bench.cli.reproduce:reproduce",

@@ -42,10 +42,19 @@ class FamilyName(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     "--family", type=FamilyName(), default="generation", show_default=True, help="What is measured."
 )
 @click.option("--sort", type=click.Choice(SORTS), default="all", show_default=True, help="Which edits count.")
+@click.option(
+    "--section", metavar="NAME", help="Show this instead, such as harm or spread; `score --more` has all."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @speaks
 def report(
-    runs: tuple[Path, ...], form: str, family: str, sort: str, out: Path | None, output: Output
+    runs: tuple[Path, ...],
+    form: str,
+    family: str,
+    sort: str,
+    section: str | None,
+    out: Path | None,
+    output: Output,
 ) -> None:
     """Print tables of runs: one for each suite, backbone, protocol and split.
 
@@ -58,6 +67,7 @@ def report(
       mmedit-bench report runs
       mmedit-bench report runs --family teacher_forced_token --format latex --out table.tex
       mmedit-bench report runs --sort correction --format markdown
+      mmedit-bench report runs --section harm
     """
     from mmedit_bench.rendering.report import render
 
@@ -68,6 +78,7 @@ def report(
         family=family,
         form=form,
         sort=sort,
+        section=section,
         width=terminal_width() if on_screen else 100,
         color=on_screen and sys.stdout.isatty(),
     )

@@ -25,8 +25,11 @@ FOLDERS = click.argument(
 
 @click.command()
 @FOLDERS
+@click.option(
+    "--more", is_flag=True, help="Also print what edits do beyond the headline, and what they cost."
+)
 @speaks
-def score(runs: tuple[Path, ...], output: Output) -> None:
+def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
     """Score runs and write scores.json into each.
 
     RUN is a run's folder or a folder of runs. Needs neither backbone nor editor, only the suite's
@@ -35,12 +38,13 @@ def score(runs: tuple[Path, ...], output: Output) -> None:
     \b
     Examples:
       mmedit-bench score runs/picturebook-vqa--blip2-opt-mini--ft--one-step--*
+      mmedit-bench score runs --more
       mmedit-bench score runs --json
     """
     from mmedit_bench.rendering.retention import measured_text
 
     scored = score_all(folders(runs))
-    prose = "\n".join(describe(folder, scores) for folder, scores in scored)
+    prose = "\n".join(describe(folder, scores, more=more) for folder, scores in scored)
     if measured := measured_text([(scores.spec.editor, scores) for _, scores in scored]):
         prose += f"\n\n{measured.rstrip()}"
     output.result([as_dict(folder, scores) for folder, scores in scored], prose=prose)
@@ -91,6 +95,8 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
         "edits": scores.counts.done,
         "planned": scores.counts.planned,
         "failed": scores.counts.failed,
+        "considered": scores.counts.considered,
+        "no_op_rate": scores.counts.no_op_rate,
         "left_out": dict(scores.left_out),
         "scores": {
             name: {
@@ -109,12 +115,28 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
         "sequences": {name: asdict(own) for name, own in scores.sequences.items()},
         "conflict": {name: asdict(own) for name, own in scores.conflict.items()},
         "rollback": {name: asdict(own) for name, own in scores.rollback.items()},
-    }
+        "sections": {
+            name: {
+                "title": section.title,
+                "unit": section.unit,
+                "good": section.good,
+                "cells": {
+                    key: {
+                        "value": c.value, "low": c.low, "high": c.high, "n": c.n, "label": c.label,
+                        "reason": c.reason,
+                    }
+                    for key, c in section.overall.items()
+                },
+            }
+            for name, section in scores.sections.items()
+        },
+        "cost": asdict(scores.cost),
+    }  # fmt: skip
 
 
-def describe(folder: Path, scores: RunScores) -> str:
-    """A few lines for people: which run, the main numbers by generation, and what its protocol adds."""
-    from mmedit_bench.rendering.protocol_numbers import lines
+def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
+    """For people: which run, the main numbers by generation and what its protocol adds; with `more` all."""
+    from mmedit_bench.rendering import protocol_numbers
 
     cells = scores.family("generation").overall
     numbers = ", ".join(
@@ -131,5 +153,21 @@ def describe(folder: Path, scores: RunScores) -> str:
         if scores.complete
         else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
     )
-    told = [f"generation, in percent ({done}): {numbers}", *lines(scores, "generation")]
+    told = [f"generation, in percent ({done}): {numbers}", *protocol_numbers.lines(scores, "generation")]
+    told += _further(scores) if more else ()
     return "\n  ".join([str(folder), *told])
+
+
+def _further(scores: RunScores) -> Iterator[str]:
+    from mmedit_bench.rendering.sections import lines
+    from mmedit_bench.rendering.wording import COSTS, costs
+
+    counts = scores.counts
+    if counts.no_op_rate is not None:
+        yield (
+            f"needed no edit: {counts.no_op_rate:.1f} % of {counts.considered} cases considered; "
+            f"failed edits: {counts.failed}"
+        )
+    yield from lines(scores, "generation")
+    told = zip(COSTS, costs(scores.cost), strict=True)
+    yield "cost: " + ", ".join(f"{head} {value}" for head, value in told)

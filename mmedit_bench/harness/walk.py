@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, assert_never
 from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.asking import ask, sealed_request, writable
+from mmedit_bench.harness.costs import Meter, edit_cost
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
 from mmedit_bench.harness.guard import WeightGuard
 from mmedit_bench.harness.seeds import apart, seed_everything, seed_of
@@ -42,7 +43,7 @@ class Walked(NamedTuple):
 
     records: list[StepRecord]
     timings: list[dict[str, Any]]
-    """One per `Apply`: seconds of wall time and bytes of the edit."""
+    """One per `Apply`, and one for each ask whose pace was measured; see `harness.costs`."""
     carried: tuple[Carried, ...]
     """The edits in force at its end, in order."""
 
@@ -66,6 +67,7 @@ class Walker:
         self._fingerprint = fingerprint
         self._kinds = kinds
         self._seed = seed
+        self._meter = Meter(base)
 
     def walk(self, unit: Unit, number: int, carried: Sequence[Carried] = ()) -> Walked:
         """Take the steps of segment `number`, with the edits that are in force ahead of it.
@@ -81,7 +83,8 @@ class Walker:
             closes: Closes = None
             if index == indices[-1]:
                 closes = "unit" if number == len(unit.segments) - 1 else "segment"
-            head: dict[str, Any] = {"unit": unit.id, "step": index, "closes": closes}
+            note: dict[str, Any] = {"unit": unit.id, "step": index}
+            head: dict[str, Any] = note | {"closes": closes}
             step = unit.steps[index]
             match step:
                 case Apply(request=request):
@@ -91,10 +94,13 @@ class Walker:
                         now = (*(one for one in now if one.case != request.id), new)
                     status = "failed" if error else "ok"
                     records.append(Applied(**head, request=request.id, status=status, error=error))  # type: ignore[arg-type]
-                    timings.append({"unit": unit.id, "step": index, "case": request.id, **cost})
+                    timings.append(note | {"case": request.id, **cost, **self._meter.memory()})
                     self._guard.watch(f"after edit {request.id}")
                 case Ask(case=case, moment=moment):
-                    records.append(self._ask(head, case, moment, now))
+                    asked = self._ask(head, case, moment, now)
+                    records.append(asked)
+                    acting = [one.edit for one in now[: len(asked.edits)]]
+                    timings += [note | {"case": case.id, **own} for own in self._meter.pace(case, acting)]
                     self._guard.watch(f"after asking case {case.id}")
                 case Undo(request=id):
                     now = tuple(one for one in now if one.case != id)
@@ -142,17 +148,17 @@ class Walker:
         sealed = sealed_request(step.request, opaque_id(self._fingerprint, step.request.id))
         carried = [one for one in now if one.case not in step.beside]
         started = time.perf_counter()
-        edit, error, size = None, None, None
+        edit, error = None, None
         try:
             # seeded by its request: in every order, alone or beside others, its chance is the same
             edit = self._side.make(sealed, carried, seed_of(self._seed, f"{step.request.id}\n0"))
-            size = _size(edit)
+            cost = edit_cost(edit, time.perf_counter() - started)
         except (WeightsChanged, EditorLost):
             raise
         except (Exception, SystemExit) as problem:  # a third party's code may raise anything
             edit, error = None, described("edit", problem)
-        seconds = time.perf_counter() - started
-        return edit, error, {"seconds": round(seconds, 6), "edit_bytes": size}
+            cost = edit_cost(None, time.perf_counter() - started)
+        return edit, error, cost
 
     def _ask(self, head: dict[str, Any], case: EditCase, moment: str, carried: Sequence[Carried]) -> Asked:
         after, acting, error = self._with(
@@ -208,13 +214,6 @@ class Walker:
                     raise
                 left_out = acting.pop()
                 error = error or described(f"{doing} with edit {left_out.case}", problem)
-
-
-def _size(edit: Any) -> int:
-    size = edit.nbytes
-    if type(size) is not int or size < 0:
-        raise BenchError(f"an edit says that it has {size!r} bytes")
-    return size
 
 
 def _finite(name: str, values: Any) -> dict[str, float | tuple[float, ...]]:

@@ -7,7 +7,9 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
+from mmedit_bench.protocols.steps import END
 from mmedit_bench.rendering.protocol_numbers import MEAN, rows
+from mmedit_bench.rendering.sections import owner
 from mmedit_bench.rendering.table import ALL
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.families import family_named
@@ -16,17 +18,21 @@ from mmedit_bench.scoring.scores import RunScores
 FIELDS = (
     "suite", "suite_digest", "split", "backbone", "backbone_digest", "protocol", "protocol_version",
     "protocol_options", "limit", "editor", "editor_version", "editor_options", "control", "fingerprint",
-    "baseline", "family", "moment", "statistic", "sort", "task", "column", "label", "value", "low", "high",
-    "n", "edits", "reason", "complete", "done", "planned", "failed", "seconds_per_edit", "bytes_per_edit",
+    "baseline", "family", "section", "moment", "statistic", "sort", "task", "column", "label", "unit",
+    "value", "low", "high", "n", "edits", "reason", "complete", "done", "planned", "failed", "no_op_rate",
+    "seconds_per_edit", "bytes_per_edit", "parameters_per_edit", "answer_overhead", "peak_bytes",
+    "preparation_seconds",
 )  # fmt: skip
 
 
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
-    """A header and, for every run, one line per moment, sort or task, and column; values in percent, exact.
+    """A header and, for every run, one line per number; values in their unit, exact.
 
-    `statistic` is "mean", or what else a protocol measures: see `protocol_numbers`. Measured values
-    stand above, under the family "measure NAME", in units of their own, with their change and the
-    number of units that collapsed. Numbers that do not exist are empty fields, and `reason` says why.
+    Measured values come first, under the family "measure NAME", with their change and the number of
+    units that collapsed. Then the family's own numbers, with an empty section; `statistic` is "mean",
+    or what else a protocol measures (`protocol_numbers`). Then those of the sections made of the
+    family's measurements, and with the headline family those that belong to none. Numbers that do not
+    exist are empty fields, and `reason` says why.
     """
     family_named(family)
     file = io.StringIO()
@@ -48,6 +54,13 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
                     writer.writerow(place | {"column": column} | asdict(cell))
         for row in rows(run, family):
             writer.writerow(common | {"sort": ALL} | row)
+        for name, section in run.sections.items():
+            if owner(name) != family:
+                continue
+            for sort, cells in {ALL: section.overall, **section.by_sort}.items():
+                place = common | {"section": name, "moment": END, "sort": sort}
+                for column, cell in cells.items():
+                    writer.writerow(place | {"column": column} | asdict(cell))
     return file.getvalue()
 
 
@@ -81,6 +94,11 @@ def _common(run: RunScores) -> dict[str, object]:
         "done": counts.done,
         "planned": counts.planned,
         "failed": counts.failed,
+        "no_op_rate": counts.no_op_rate,
         "seconds_per_edit": run.cost.seconds,
         "bytes_per_edit": run.cost.edit_bytes,
+        "parameters_per_edit": run.cost.parameters,
+        "answer_overhead": run.cost.overhead,
+        "peak_bytes": run.cost.peak_bytes,
+        "preparation_seconds": run.cost.preparation,
     }

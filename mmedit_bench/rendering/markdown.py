@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mmedit_bench.rendering.retention import HEAD, READING, TITLE, measured_rows
 from mmedit_bench.rendering.table import Block
-from mmedit_bench.rendering.wording import explained, seconds, size, with_margin
+from mmedit_bench.rendering.wording import COSTS, costs, explained, with_margin
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
 
@@ -24,8 +24,8 @@ def escaped(text: str) -> str:
 
 def _block(block: Block) -> str:
     columns = block.headline + block.strata
-    head = ["rank", "editor", *(column.short for column in columns), "s/edit", "size", "edits", "note"]
-    align = ["---", "---", *["---:"] * (len(columns) + 3), "---"]
+    head = ["rank", "editor", *(column.short for column in columns), *COSTS, "edits", "note"]
+    align = ["---", "---", *["---:"] * (len(columns) + len(COSTS) + 1), "---"]
     lines = [
         f"### {escaped(block.title)}",
         "",
@@ -43,8 +43,7 @@ def _block(block: Block) -> str:
                     str(row.rank or ""),
                     row.name,
                     *(with_margin(row.cells.get(column.key)) for column in columns),
-                    seconds(row.scores.cost.seconds),
-                    size(row.scores.cost.edit_bytes),
+                    *costs(row.scores.cost),
                     str(row.scores.counts.done),
                     ", ".join(notes),
                 ]

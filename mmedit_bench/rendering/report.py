@@ -17,13 +17,16 @@ def render(
     family: str = "generation",
     form: str = "terminal",
     sort: str = ALL,
+    section: str | None = None,
     width: int = 100,
     color: bool = False,
 ) -> str:
     """Tables of one scorer family, one for each suite, backbone, protocol and split.
 
-    `sort` is "all", "correction" or "counterfactual" (CSV always holds all three); `width` and
-    `color` matter to the terminal only. Raises `BenchError` for unknown names, for no runs, and for
+    With `section`, such as "harm" or "spread", tables of that instead, made of the family's measurements
+    (CSV always holds all of them). `sort` is "all", "correction" or "counterfactual" (CSV always holds
+    all three); `width` and `color` matter to the terminal only. Raises `BenchError` for unknown names,
+    for no runs, and for
     numbers that must not share a column.
     """
     if form not in FORMATS:
@@ -36,6 +39,11 @@ def render(
             from mmedit_bench.rendering.long_csv import long_csv
 
             return long_csv([row.scores for block in found for row in block.rows], family)
+        case _ if section is not None:
+            from mmedit_bench.rendering.grid import rendered
+            from mmedit_bench.rendering.sections import grids
+
+            return rendered(grids(found, section), form)
         case "markdown":
             from mmedit_bench.rendering.markdown import markdown
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.runs.spec import canonical
-from mmedit_bench.scoring.columns import HEADLINE, Column, column, in_order
+from mmedit_bench.scoring.columns import HALF, HEADLINE, Column, column, in_order
 from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.ranks import Rank
 from mmedit_bench.scoring.scores import Cell, Cells, RunScores
 
 ALL = "all"
@@ -42,16 +43,6 @@ class BlockKey(NamedTuple):
 def _said(value: object) -> str:
     """A list, or the names of a mapping, without the brackets."""
     return ",".join(map(str, value)) if isinstance(value, list | dict) else str(value)
-
-
-class Rank(NamedTuple):
-    """The best and the worst place that the intervals allow."""
-
-    best: int
-    worst: int
-
-    def __str__(self) -> str:
-        return f"{self.best}" if self.best == self.worst else f"{self.best}-{self.worst}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +110,13 @@ class Block:
 
     @property
     def strata(self) -> tuple[Column, ...]:
-        """Further probe kinds and strata that were asked; group means are left out."""
-        return tuple(item for item in self.columns if item.key not in HEADLINE and "/" in item.key)
+        """Further probe kinds and strata that were asked; group means and halves of the question are
+        left out: what is good of the latter is another question, and a section answers it."""
+        return tuple(
+            item
+            for item in self.columns
+            if item.key not in HEADLINE and "/" in item.key and item.group != HALF
+        )
 
     @property
     def reasons(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

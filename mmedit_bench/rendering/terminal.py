@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mmedit_bench.rendering.retention import measured_text
 from mmedit_bench.rendering.table import Block, RunRow
-from mmedit_bench.rendering.wording import explained, margin, number, seconds, size
+from mmedit_bench.rendering.wording import COSTS, costs, explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
 from mmedit_bench.scoring.scores import Cell
 
@@ -26,9 +26,10 @@ def terminal(blocks: Sequence[Block], *, width: int = 100, color: bool = False) 
     for block in blocks:
         console.print(Text(block.title, style="bold"))
         console.print(Text(f"{block.label}; percent ± half the 95 % interval", style="dim"))
-        console.print(_table(block, block.headline, costs=True))
+        console.print(_table(block, block.headline, first=True))
         if block.strata:
-            console.print(_table(block, block.strata, costs=False))
+            console.print(_table(block, block.strata, first=False))
+        console.print(_costs(block))
         for note in _notes(block):
             console.print(Text(note, style="dim"))
         console.print()
@@ -39,26 +40,38 @@ def terminal(blocks: Sequence[Block], *, width: int = 100, color: bool = False) 
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip("\n") + "\n"
 
 
-def _table(block: Block, columns: Sequence[Column], *, costs: bool) -> Table:
+def _table(block: Block, columns: Sequence[Column], *, first: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    if costs:
+    if first:
         table.add_column("#", no_wrap=True)
     table.add_column("editor", overflow="fold", min_width=8)
     for column in columns:
         # Broken at its spaces, a long heading does not widen its column.
         table.add_column(Text(column.short.replace(" ", "\n")), justify="right", no_wrap=True)
-    if costs:
+    if first:
         table.add_column("s/edit", justify="right", no_wrap=True)
         table.add_column("size", justify="right", no_wrap=True)
     for row in block.rows:
-        table.add_row(*_texts(row, columns, costs=costs), style="dim" if row.scores.control else "")
+        table.add_row(*_texts(row, columns, first=first), style="dim" if row.scores.control else "")
     return table
 
 
-def _texts(row: RunRow, columns: Sequence[Column], *, costs: bool) -> list[Text]:
-    name = f"{row.name} ({row.status})" if row.status and costs else row.name
+def _costs(block: Block) -> Table:
+    """All cost columns; the main table has the first two."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column("editor", overflow="fold", min_width=8)
+    for head in COSTS:
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in block.rows:
+        style = "dim" if row.scores.control else ""
+        table.add_row(*map(Text, (row.name, *costs(row.scores.cost))), style=style)
+    return table
+
+
+def _texts(row: RunRow, columns: Sequence[Column], *, first: bool) -> list[Text]:
+    name = f"{row.name} ({row.status})" if row.status and first else row.name
     texts = [name, *(_number(row.cells.get(column.key)) for column in columns)]
-    if costs:
+    if first:
         cost = row.scores.cost
         texts = [_rank(row), *texts, seconds(cost.seconds), size(cost.edit_bytes)]
     return [Text(text) for text in texts]

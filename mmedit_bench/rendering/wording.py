@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mmedit_bench.scoring.scores import TOO_FEW, Cell
+from mmedit_bench.scoring.scores import TOO_FEW, Cell, Cost
 
 MISSING = "–"
 """Stands where nothing was measured: not the same as 0."""
@@ -60,3 +60,40 @@ def size(value: float | None) -> str:
         value, unit = value / 1000, larger
     plain = unit == "B" or value >= 9.95
     return f"{value:.0f} {unit}" if plain else f"{value:.1f} {unit}"
+
+
+def factor(value: float | None) -> str:
+    """How many times as much, with two decimals."""
+    return MISSING if value is None else f"{value:.2f}x"
+
+
+def count(value: float | None) -> str:
+    """A number of things with at most three digits: 0, 96, 3.1 k, 52 M."""
+    return MISSING if value is None else size(value).removesuffix("B").strip().replace("G", "bn")
+
+
+def amount(cell: Cell | None) -> str:
+    """Value ± half the interval in the cell's unit: nats need more decimals than a percentage."""
+    if cell is None or cell.value is None:
+        return MISSING
+    spread = cell.half_width
+    if cell.unit == "nats":
+        return f"{cell.value:.3f}" + ("" if spread is None else f"±{spread:.3f}")
+    text = f"{cell.value:+.1f}" if cell.unit == "points" else f"{cell.value:.1f}"
+    return text + ("" if spread is None else f"±{spread:.1f}")
+
+
+COSTS = ("s/edit", "size", "params", "answer", "peak", "prep s")
+"""Heads of what `costs` gives; `answer` is the time of an answer as a multiple of the unedited model's."""
+
+
+def costs(cost: Cost) -> tuple[str, ...]:
+    """The cost columns of a table, in the order of `COSTS`."""
+    return (
+        seconds(cost.seconds),
+        size(cost.edit_bytes),
+        count(cost.parameters),
+        factor(cost.overhead),
+        size(cost.peak_bytes),
+        seconds(cost.preparation),
+    )

@@ -19,7 +19,7 @@ class Column:
     about: str
 
 
-CHANGE, SPREAD, KEEP, SUMMARY = "Change", "Spread", "Keep", "Summary"
+CHANGE, SPREAD, KEEP, SUMMARY, HALF = "Change", "Spread", "Keep", "Summary", "Half"
 
 _COLUMNS = (
     Column("reliability/main", CHANGE, "Reliability", "Rel", "the edited question, as edited"),
@@ -64,9 +64,23 @@ _COLUMNS = (
         "the edited question about another picture",
     ),
     Column("portability/main", "Use", "Portability", "Port", "a question whose answer follows from the edit"),
+    Column(
+        "reliability/text_alone", HALF, "Text alone", "Text alone", "the edited question, without a picture"
+    ),
+    Column(
+        "reliability/picture_alone",
+        HALF,
+        "Picture alone",
+        "Picture alone",
+        "the edited picture, described and asked nothing",
+    ),
     Column("generality", SUMMARY, "Generality", "Gen", "mean of text and image generality"),
     Column("locality", SUMMARY, "Locality", "Loc", "mean of text and image locality"),
     Column("mean", SUMMARY, "Mean", "Mean", "mean of reliability, generality and locality"),
+    Column("mean_of_k", SUMMARY, "Mean of k", "Mean of k", "mean over all generality probes of an edit"),
+    Column("worst_of_k", SUMMARY, "Worst of k", "Worst of k", "the worst of an edit's generality probes"),
+    Column("unit", SUMMARY, "Unit", "Unit", "whether all main probes that should change do"),
+    Column("all", SUMMARY, "All", "All", "all of these probes together"),
 )
 _KNOWN = {column.key: column for column in _COLUMNS}
 

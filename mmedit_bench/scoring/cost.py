@@ -11,10 +11,12 @@ from mmedit_bench.runs.files import MOST_BYTES, finite, parsed, read_regular
 from mmedit_bench.scoring.scores import Cost
 
 FILE_NAME = "timings.jsonl"
+TRAINING = "artefact.json"
+_LARGEST = 1 << 22
 
 
 def read_cost(folder: Path, units: Container[str]) -> Cost:
-    """Mean seconds and bytes per edit over the lines whose unit is among `units`.
+    """What the edits cost by the lines whose unit is among `units`, and what their editor's training did.
 
     Timings are notes, not results: a missing file, or a line that a killed writer left torn, is
     passed over. Raises `BadRecord` for one that is no regular file.
@@ -24,8 +26,28 @@ def read_cost(folder: Path, units: Container[str]) -> Cost:
     except FileNotFoundError:
         lines = []
     rows = [row for row in map(_parsed, lines) if isinstance(row.get("unit"), str) and row["unit"] in units]
-    seconds, sizes = _numbers(rows, "seconds"), _numbers(rows, "edit_bytes")
-    return Cost(_mean(seconds), _mean(sizes), len(seconds))
+    seconds = _numbers(rows, "seconds")
+    # a pace counts as a pair: both times of one line, of the same questions
+    pairs = [row for row in rows if _number(row, "edited_seconds") and _number(row, "unedited_seconds")]
+    edited, unedited = _numbers(pairs, "edited_seconds"), _numbers(pairs, "unedited_seconds")
+    return Cost(
+        seconds=_mean(seconds),
+        edit_bytes=_mean(_numbers(rows, "edit_bytes")),
+        n=len(seconds),
+        parameters=_mean(_numbers(rows, "edit_parameters")),
+        overhead=sum(edited) / sum(unedited) if pairs else None,
+        timed=len(pairs),
+        peak_bytes=max(_numbers(rows, "peak_bytes"), default=None),
+        preparation=_number(_described(folder / TRAINING), "seconds"),
+    )
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What a run says of its editor's training; nothing where there was none."""
+    try:
+        return _parsed(read_regular(path, _LARGEST))
+    except (FileNotFoundError, BadRecord):
+        return {}
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -36,9 +58,13 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def _number(row: dict[str, Any], name: str) -> float | None:
+    value: Any = row.get(name)
+    return float(value) if finite(value) and value >= 0 else None
+
+
 def _numbers(rows: list[dict[str, Any]], name: str) -> list[float]:
-    values: list[Any] = [row.get(name) for row in rows]
-    return [float(value) for value in values if finite(value) and value >= 0]
+    return [value for row in rows if (value := _number(row, name)) is not None]
 
 
 def _mean(values: list[float]) -> float | None:

@@ -11,7 +11,7 @@ from mmedit_bench.scoring.score import GROUPS, EditValues, edit_values, measured
 def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | None]:
     """`run` minus `other` in percentage points, by column and group, with 95 % intervals.
 
-    Resampled by cluster, as scores are: no bounds where there are too few clusters, and None where one of
+    Resampled as scores are: no bounds where there are too few clusters, and None where one of
     the two has nothing to compare. An interval that leaves out 0 says that the two differ on edits
     such as these. Raises `BenchError` if the runs did not make the same edits, in the same units, or
     are measured against different baselines.

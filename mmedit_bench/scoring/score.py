@@ -44,7 +44,9 @@ from mmedit_bench.scoring.scores import (
     Counts,
     FamilyScores,
     RunScores,
+    Section,
 )
+from mmedit_bench.scoring.sections import Table, not_recorded, parts_of, sections_of
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -111,6 +113,7 @@ def scores_of(run: Checked) -> RunScores:
     planned = sum(step.moment == END for unit in run.schedule for _, step in unit.asks)
     moments = dict.fromkeys(step.moment for unit in run.schedule for _, step in unit.asks)
     found = {moment: _joined(run, moment) for moment in (END, *moments)}
+    sections, without = _sections(run, found[END], recorded)
     return RunScores(
         spec=spec,
         counts=Counts(
@@ -131,7 +134,8 @@ def scores_of(run: Checked) -> RunScores:
         artefact=state.manifest.artefact,
         source=state.manifest.source,
         families=_family_scores(run, found[END], recorded),
-        left_out=left_out,
+        left_out=left_out | without,
+        sections=sections,
         measures=measure_scores(state.measures),
         moments={name: _family_scores(run, found[name], recorded) for name in moments if name != END},
         sequences=_by_family(sequence_scores, run, recorded),
@@ -170,7 +174,7 @@ class EditValues:
     cases: tuple[str, ...]
     units: tuple[str, ...]
     clusters: tuple[str, ...]
-    """What each edit is resampled with: the cluster of its unit."""
+    """What intervals resample and permutations flip, for each edit: the cluster of its unit."""
     sorts: tuple[str, ...]
     tasks: tuple[str, ...]
     columns: tuple[str, ...]
@@ -242,10 +246,7 @@ def _recorded(evidence: Sequence[str]) -> tuple[list[Family], dict[str, str]]:
     found, left_out = [], {}
     for family in families().values():
         if missing := [kind for kind in family.needs if kind not in evidence]:
-            left_out[family.name] = (
-                f"{', '.join(missing)} was not recorded; run again with "
-                f"{' '.join(f'--evidence {kind}' for kind in missing)}"
-            )
+            left_out[family.name] = not_recorded(missing)
         else:
             found.append(family)
     return found, left_out
@@ -270,6 +271,18 @@ def _family_scores(
 def tasks_of(run: Checked) -> tuple[str, ...]:
     """The tasks of a run's cases, in the order in which they come."""
     return tuple(dict.fromkeys(case.task for case in run.selection.cases))
+
+
+def _sections(
+    run: Checked, joined: Sequence[_Joined], recorded: Sequence[Family]
+) -> tuple[dict[str, Section], dict[str, str]]:
+    """Behaviours and gaps, and why some are left out."""
+    named = {family.name: family for family in recorded}
+    values = {name: _values(run, family, joined) for name, family in named.items()}
+    tables = {name: Table(own.columns, own.values, own.probes, own.unread) for name, own in values.items()}
+    parts, left_out = parts_of(joined, run.baseline, named, tables, GROUPS)
+    rows = next(iter(values.values()))  # a run records answers at the least
+    return sections_of(parts, rows.clusters, rows.sorts, SORTS), left_out
 
 
 def _columns(run: Checked) -> tuple[str, ...]:
@@ -311,12 +324,19 @@ def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValu
     )
 
 
+def label_of(family: Family, column: str) -> str:
+    """What a column, or a mean of columns, measures."""
+    if column in GROUPS:
+        return " + ".join(dict.fromkeys(label_of(family, part) for part in GROUPS[column]))
+    return family.label(column.partition("/")[0])
+
+
 def cells_of(family: Family, found: EditValues) -> dict[str, Cell]:
     """Mean and interval of every column and group, in percent."""
     columns = found.columns
     counts: dict[str, int] = dict(zip(columns, found.probes.sum(axis=0).tolist(), strict=True))
     edits: dict[str, int] = dict(zip(columns, (found.probes > 0).sum(axis=0).tolist(), strict=True))
-    labels = {key: family.label(key.partition("/")[0]) for key in columns}
+    labels = {key: label_of(family, key) for key in columns}
     reasons: dict[str, str | None] = {
         key: NOTHING_ASKED if not counts[key] else TEXT_ALONE if key in found.empty else None
         for key in columns
@@ -324,7 +344,7 @@ def cells_of(family: Family, found: EditValues) -> dict[str, Cell]:
     for name, parts in GROUPS.items():
         counts[name] = sum(counts[part] for part in parts)
         edits[name] = min(edits[part] for part in parts)
-        labels[name] = " + ".join(dict.fromkeys(labels[part] for part in parts))
+        labels[name] = label_of(family, name)
         reasons[name] = next((why for part in parts if (why := reasons[part])), None)
     estimates = intervals.estimates(found.without(found.empty), found.clusters, columns, GROUPS)
     return {

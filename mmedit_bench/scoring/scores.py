@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from mmedit_bench.scoring.rollbacks import RollbackScores
     from mmedit_bench.scoring.sequence_scores import SequenceScores
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "scores.json"
 
 NOTHING_ASKED = "nothing was asked"
 TEXT_ALONE = "a route answered some of these probes with a text alone, of which this reads nothing"
+NOTHING_MEETS = "nothing that was asked meets its condition"
+NONE_MEETS = "no probe meets the condition of this column"
 TOO_FEW = "too few independent edits or sequences for an interval"
 """Why a cell lacks a number or an interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of a table, in percent, with its 95 % interval.
+    """One number of a table, in its unit, with its 95 % interval.
 
     An empty cell has no value, a cell of too few units no bounds; either way `reason` says why.
     """
@@ -49,6 +51,8 @@ class Cell:
     """What was measured; numbers with different labels are not comparable."""
     reason: str | None = None
     """Why there is no number, or no interval; None where both are there."""
+    unit: str = "percent"
+    """"percent", "points" (a difference of two percentages) or "nats"."""
 
     @property
     def half_width(self) -> float | None:
@@ -73,6 +77,18 @@ class FamilyScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Numbers of one behaviour, or of one gap between two families: one measurement, many columns."""
+
+    title: str
+    unit: str
+    good: str
+    """Which way is better: "high", "low", or "" where neither is."""
+    overall: Cells
+    by_sort: Mapping[str, Cells]
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What edits cost, averaged. None where nothing was recorded."""
 
@@ -82,6 +98,16 @@ class Cost:
     """Bytes of an edit's tensors and texts."""
     n: int = 0
     """Edits measured."""
+    parameters: float | None = None
+    """Numbers in an edit's own tensors."""
+    overhead: float | None = None
+    """Seconds to answer with the edit, over those without it, for the same questions in one process."""
+    timed: int = 0
+    """Asks behind the overhead."""
+    peak_bytes: float | None = None
+    """High-water mark of the memory of the process that asked; see `docs/metrics.md`."""
+    preparation: float | None = None
+    """Seconds that the editor's training took, wherever and whenever that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +120,11 @@ class Counts:
     """Times that a case is to be asked at the end of a unit: once per edit, where edits are made alone."""
     done: int
     failed: int
+
+    @property
+    def no_op_rate(self) -> float | None:
+        """Share of the cases considered that needed no edit, in percent."""
+        return 100 * self.already_right / self.considered if self.considered else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +149,11 @@ class RunScores:
     families: Mapping[str, FamilyScores]
     """What was measured at the end of units: the headline."""
     left_out: Mapping[str, str]
-    """Why a family is not among them, by its name."""
+    """Why a family, or a section, is not among them, by its name."""
     moments: Mapping[str, Mapping[str, FamilyScores]] = field(default_factory=dict)
     """The same at every other moment that cases were asked at, in the schedule's order."""
+    sections: Mapping[str, Section] = field(default_factory=dict)
+    """Behaviours and gaps at the end of units, by name; those without their evidence are in `left_out`."""
     sequences: Mapping[str, SequenceScores] = field(default_factory=dict)
     """By family, what sequences of edits come to; empty for a run without sequences."""
     rollback: Mapping[str, RollbackScores] = field(default_factory=dict)
@@ -149,5 +182,6 @@ class RunScores:
         """scores.json: the same bytes for the same predictions and data."""
         values = asdict(self)
         del values["cost"]
+        values["counts"]["no_op_rate"] = self.counts.no_op_rate
         head = {"schema_version": SCHEMA_VERSION, "fingerprint": self.spec.fingerprint}
         return json.dumps(head | values, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -111,6 +111,30 @@ def test_every_case_carries_the_main_probes(suite: object) -> None:
             assert own.reference == case.request.target
 
 
+@pytest.mark.parametrize("suite", SUITES, ids=lambda s: s.name)
+def test_halves_of_the_question_are_asked_last_and_of_no_training_case(suite: object) -> None:
+    alone = ("text_alone", "picture_alone")[: 2 if suite is SUITES[0] else 1]
+    for split in SPLITS:
+        for case in suite.cases(split):  # type: ignore[attr-defined]
+            stored = [probe for probe in case.probes if not probe.stratum.endswith("_alone")]
+            halves = case.probes[len(stored) :]
+            assert [probe.id for probe in case.probes] == [
+                f"{case.id}/p{place:02d}" for place in range(len(case.probes))
+            ]
+            if split == "train":
+                assert not halves
+                continue
+            assert tuple(probe.stratum for probe in halves) == alone
+            assert {(probe.kind, probe.reference) for probe in halves} == {
+                ("reliability", case.request.target)
+            }
+            asked = case.request.query
+            assert (halves[0].query.prompt, halves[0].query.image) == (asked.prompt, None)
+            for picture in halves[1:]:
+                assert picture.query.image == asked.image and picture.query.prompt != asked.prompt
+                assert picture.query.prompt in wordings.CAPTION_PROMPTS
+
+
 def test_corrections_are_withheld_and_counterfactuals_false() -> None:
     data = files.load()
     by_id = {e.id: e for e in data.entities}

@@ -94,8 +94,13 @@ def test_a_control_says_so(tmp_path: Path) -> None:
 def test_timings_name_each_edit(tmp_path: Path) -> None:
     folder = run(experiment(), tmp_path).folder
     rows = [json.loads(line) for line in (folder / "timings.jsonl").read_text().splitlines()]
-    assert [row["case"] for row in rows] == ["test-0", "test-1", "test-2", "test-4"]
-    assert all(row["seconds"] >= 0 and row["edit_bytes"] == 8 for row in rows)
+    edits = [row for row in rows if "seconds" in row]
+    assert [row["case"] for row in edits] == ["test-0", "test-1", "test-2", "test-4"]
+    assert all(row["seconds"] >= 0 and row["edit_bytes"] == 8 and row["peak_bytes"] > 0 for row in edits)
+    paced = [row for row in rows if row not in edits]
+    assert [row["case"] for row in paced] == ["test-0", "test-1", "test-2"]
+    assert all(row["edited_seconds"] >= 0 and row["unedited_seconds"] >= 0 for row in paced)
+    assert all(row["answers"] == 3 for row in paced)
 
 
 def test_progress_names_phases_and_ends_full(tmp_path: Path) -> None:

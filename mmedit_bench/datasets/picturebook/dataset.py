@@ -14,6 +14,7 @@ from typing import Any
 from mmedit_bench.datasets.picturebook import files, schema, wordings
 from mmedit_bench.datasets.picturebook.edits import StoredEdit
 from mmedit_bench.datasets.picturebook.entities import SPLITS
+from mmedit_bench.datasets.picturebook.halves import halves
 from mmedit_bench.errors import BadData
 
 TASKS = ("vqa", "caption")
@@ -45,7 +46,9 @@ class Dataset:
             },
             "probes": {
                 task: _counts(
-                    f"{p.kind}/{p.stratum}" for e in self._edits(task, "evaluation") for p in e.probes
+                    f"{p.kind}/{p.stratum}"
+                    for e in self._edits(task, "evaluation")
+                    for p in (*e.probes, *halves(e))
                 )
                 for task in TASKS
             },
@@ -102,7 +105,7 @@ class Dataset:
             "target": edit.target,
             "probes": [
                 f"{p.kind}/{p.stratum}: [{p.picture or 'no picture'}] {p.prompt} -> {p.reference}"
-                for p in edit.probes
+                for p in (*edit.probes, *halves(edit))
             ],
         }
 

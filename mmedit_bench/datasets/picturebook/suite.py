@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
-from mmedit_bench.datasets.picturebook import files
+from mmedit_bench.datasets.picturebook import files, halves
 from mmedit_bench.datasets.picturebook.edits import StoredEdit
 from mmedit_bench.datasets.picturebook.entities import SPLITS
 from mmedit_bench.datasets.suite import allow
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-CASES = 1
+CASES = 2
 """Version of the way cases are made of stored edits; raise it when that changes."""
 
 
@@ -89,10 +89,11 @@ def _case(edit: StoredEdit, split: str, pictures: dict[str, ImageRef]) -> EditCa
     def query(prompt: str, picture: str) -> Query:
         return Query(prompt, pictures[picture] if picture else None)
 
+    asked = (*edit.probes, *(halves.halves(edit) if split in halves.SPLITS else ()))
     request = EditRequest(edit.id, query(edit.prompt, edit.picture), edit.target)
     probes = tuple(
         Probe(f"{edit.id}/p{n:02d}", p.kind, query(p.prompt, p.picture), p.reference, p.stratum)
-        for n, p in enumerate(edit.probes)
+        for n, p in enumerate(asked)
     )
     return EditCase(request, probes, edit.task, split, edit.sort)
 

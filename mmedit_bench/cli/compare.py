@@ -1,0 +1,109 @@
+"""`mmedit-bench compare`: runs on the same edits, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+from mmedit_bench.cli.report import FORMATS, FamilyName
+from mmedit_bench.cli.score import FOLDERS, folders
+
+if TYPE_CHECKING:
+    from mmedit_bench.scoring.checking import Checked
+
+
+@click.command()
+@FOLDERS
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
+@click.option(
+    "--family", type=FamilyName(), default="generation", show_default=True, help="What is measured."
+)
+@click.option(
+    "--column", "columns", multiple=True, metavar="NAME", help="Only this column, such as mean; repeatable."
+)
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
+    help="Chance of any false claim in a column.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
+@speaks
+def compare(
+    runs: tuple[Path, ...],
+    form: str,
+    family: str,
+    columns: tuple[str, ...],
+    alpha: float,
+    out: Path | None,
+    output: Output,
+) -> None:
+    """Compare runs that made the same edits: differences, tests, and the places that they leave.
+
+    RUN is a run's folder or a folder of runs; at least two runs of one suite, backbone, protocol and
+    limit. Differences are taken edit by edit (sequence by sequence where edits are made on top of
+    each other). p comes from a permutation test, and is corrected over all pairs of a column.
+
+    \b
+    Examples:
+      mmedit-bench compare runs/*--ft--* runs/*--unike--*
+      mmedit-bench compare runs --column mean --format markdown
+      mmedit-bench compare runs --format csv --out pairs.csv
+    """
+    from mmedit_bench.rendering.comparison import as_rows, render
+    from mmedit_bench.scoring.columns import HEADLINE
+    from mmedit_bench.scoring.comparison import compared
+
+    found = compared(checked_all(folders(runs)), family, columns or HEADLINE, alpha=alpha)
+    text = render(found, form)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+        output.result({"written": str(out)}, prose=str(out))
+        return
+    values = {
+        "family": family,
+        "alpha": alpha,
+        "edits": found.edits,
+        "clusters": found.clusters,
+        "pairs": list(as_rows(found)),
+        "places": {
+            name: {run: {"best": rank.best, "worst": rank.worst} for run, rank in ranks.items()}
+            for name, ranks in found.ranks.items()
+        },
+        "means": {
+            name: {run: {"value": e.value, "low": e.low, "high": e.high} for run, e in own.items()}
+            for name, own in found.values.items()
+        },
+    }
+    output.result(values, prose=text.rstrip("\n"))
+
+
+def checked_all(found: Sequence[Path]) -> dict[str, Checked]:
+    """Runs, read and checked, by names that tell them apart: the editor's, with its options if need be."""
+    from mmedit_bench.plugins.registry import SUITES
+    from mmedit_bench.runs.folder import read_run
+    from mmedit_bench.runs.spec import RunSpec
+    from mmedit_bench.scoring.score import checked_run
+
+    suites: dict[str, Any] = {}
+    runs: list[Checked] = []
+    for folder in found:
+        name = read_run(folder).manifest.spec.suite
+        if name not in suites:
+            suites[name] = SUITES.load(name)()
+        runs.append(checked_run(folder, suites[name]))
+
+    def spelt(spec: RunSpec, much: int) -> str:
+        options = [f"{name}={value}" for name, value in sorted(spec.editor_options.items())]
+        parts = [spec.editor, *(options if much else []), *([spec.fingerprint[:8]] if much > 1 else [])]
+        return " ".join(parts)
+
+    specs = [run.state.manifest.spec for run in runs]
+    for much in range(3):
+        names = [spelt(spec, much) for spec in specs]
+        if len(set(names)) == len(names):
+            break
+    return dict(zip(names, runs, strict=True))

@@ -1,0 +1,165 @@
+"""Two or more runs on the same edits, compared pair by pair in every column.
+
+Of every pair and column: the paired difference with its interval, the permutation test, Holm's
+correction over all pairs of that column, and the edits that went one way or the other. The same
+corrected tests decide the rank intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.families import family_named
+from mmedit_bench.scoring.intervals import Estimate, Floats, differences, estimates
+from mmedit_bench.scoring.paired import same_edits
+from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
+from mmedit_bench.scoring.ranks import Rank, rank_intervals
+from mmedit_bench.scoring.score import GROUPS, EditValues, edit_values, label_of
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One run against another in one column, in percentage points."""
+
+    first: str
+    second: str
+    column: str
+    difference: Estimate
+    """`first` minus `second`."""
+    p: float
+    """Two-sided, of the permutation test."""
+    holm: float
+    """The same after Holm's correction over all pairs of this column."""
+    won: int
+    """Edits on which `first` does better."""
+    lost: int
+    tied: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pairs of some runs, and the places that they leave to each."""
+
+    names: tuple[str, ...]
+    family: str
+    columns: tuple[str, ...]
+    """Those that all runs have numbers of."""
+    labels: Mapping[str, str]
+    """What was measured, by column."""
+    values: Mapping[str, Mapping[str, Estimate]]
+    """By column and run, in percent."""
+    pairs: tuple[Pair, ...]
+    """Column by column."""
+    ranks: Mapping[str, Mapping[str, Rank]]
+    """By column and run; jointly right in each column with confidence 1 - alpha."""
+    edits: int
+    clusters: int
+    alpha: float
+
+
+def compared(
+    runs: Mapping[str, Checked],
+    family: str = "generation",
+    columns: Sequence[str] | None = None,
+    *,
+    alpha: float = ALPHA,
+) -> Comparison:
+    """Compare runs, by the names given, in the family's columns and means (or those named).
+
+    A column that one of the runs cannot show is left out for all. Raises `BenchError` for fewer than
+    two runs, an unknown column, and runs that did not make the same edits against the same baseline.
+    """
+    if len(runs) < 2:
+        raise BenchError("a comparison needs at least two runs")
+    measured = family_named(family)
+    found = {name: edit_values(run, family) for name, run in runs.items()}
+    (first, *others) = runs
+    for other in others:
+        same_edits(runs[first], runs[other], found[first], found[other])
+    one = found[first]
+    known = (*one.columns, *GROUPS)
+    if columns is not None and (unknown := [name for name in columns if name not in known]):
+        raise BenchError(f"there is no column {unknown[0]!r}; choose among {', '.join(known)}")
+    empty = frozenset[str]().union(*(values.empty for values in found.values()))
+    tables = {name: values.without(empty) for name, values in found.items()}
+    alone = {name: estimates(table, one.clusters, one.columns, GROUPS) for name, table in tables.items()}
+    shown = [name for name in columns or known if alone[first].get(name) is not None]
+    pairs = _pairs(tables, one, shown)
+    ranks = {
+        column: rank_intervals(
+            list(runs),
+            {
+                (pair.first, pair.second)
+                if pair.difference.value > 0
+                else (pair.second, pair.first): pair.holm
+                for pair in pairs
+                if pair.column == column
+            },
+            alpha=alpha,
+        )
+        for column in shown
+    }
+    return Comparison(
+        names=tuple(runs),
+        family=family,
+        columns=tuple(shown),
+        labels={name: label_of(measured, name) for name in shown},
+        values={
+            name: {run: own.times(100) for run in runs if (own := alone[run][name]) is not None}
+            for name in shown
+        },
+        pairs=pairs,
+        ranks=ranks,
+        edits=len(one.cases),
+        clusters=len(set(one.clusters)),
+        alpha=alpha,
+    )
+
+
+def _pairs(tables: Mapping[str, Floats], one: EditValues, columns: Sequence[str]) -> tuple[Pair, ...]:
+    found: dict[str, list[tuple[str, str, Estimate, float, tuple[int, int, int]]]] = {
+        name: [] for name in columns
+    }
+    for first, second in combinations(tables, 2):
+        delta = tables[first] - tables[second]
+        spans = differences(tables[first], tables[second], one.clusters, one.columns, GROUPS)
+        parts = contributions(delta, one.clusters, one.columns, GROUPS)
+        votes = _by_edit(delta, one.columns)
+        for name in columns:
+            span, part = spans[name], parts[name]
+            assert span is not None and part is not None  # the same edits have it on both sides
+            found[name].append((first, second, span.times(100), sign_flip(part), _tally(votes[name])))
+    return tuple(
+        Pair(first, second, name, span, p, corrected, *tally)
+        for name, rows in found.items()
+        for (first, second, span, p, tally), corrected in zip(
+            rows, holm([row[3] for row in rows]), strict=True
+        )
+    )
+
+
+def _by_edit(delta: Floats, columns: Sequence[str]) -> dict[str, Floats]:
+    """The difference of each edit in every column and group; NaN where it lacks one or a part."""
+    found = {name: delta[:, place] for place, name in enumerate(columns)}
+    for name, parts in GROUPS.items():
+        lacking = np.full(len(delta), np.nan)
+        found[name] = np.mean([found.get(part, lacking) for part in parts], axis=0)
+    return found
+
+
+def _tally(votes: Floats) -> tuple[int, int, int]:
+    there = votes[~np.isnan(votes)]
+    won, lost = int((there > _TIE).sum()), int((there < -_TIE).sum())
+    return won, lost, len(there) - won - lost
+
+
+_TIE = 1e-9
+"""Means of the same numbers may differ in their last bits."""

@@ -1,0 +1,170 @@
+"""Runs compared pair by pair: against `paired`, against counting, and where they must be refused."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmedit_bench.cases import EditCase, Probe
+from mmedit_bench.errors import BenchError
+from mmedit_bench.runs.evidence import Reading
+from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.columns import HEADLINE
+from mmedit_bench.scoring.comparison import compared
+from mmedit_bench.scoring.intervals import Estimate
+from mmedit_bench.scoring.paired import paired
+from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
+from mmedit_bench.scoring.planning import planned_for
+from mmedit_bench.scoring.power import spreads
+from mmedit_bench.scoring.ranks import Rank
+from mmedit_bench.scoring.score import checked_run, edit_values, scored
+from tests.fakes.folder import SPEC, write_run
+from tests.leaderboard.fake import EDITORS, FakeSuite, base_probe, fake_run
+
+NULL, COPY, FT, IKE, UNIKE, PATCHER, MEND = EDITORS
+SUITE = FakeSuite(count=30)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
+    out = tmp_path_factory.mktemp("runs")
+    return {
+        editor.name: checked_run(fake_run(out, SUITE, editor), SUITE) for editor in (FT, IKE, UNIKE, PATCHER)
+    }
+
+
+def test_pairs_are_what_two_runs_alone_say(runs: dict[str, Checked]) -> None:
+    found = compared(runs)
+    assert found.names == tuple(runs) and (found.edits, found.clusters) == (30, 30)
+    assert len(found.pairs) == 6 * len(found.columns)
+    for pair in found.pairs:
+        assert pair.difference == paired(runs[pair.first], runs[pair.second], "generation")[pair.column]
+        assert 0 < pair.p <= pair.holm <= min(1, 6 * pair.p)
+        assert pair.won + pair.lost + pair.tied == 30
+    for column in found.columns:
+        own = [pair for pair in found.pairs if pair.column == column]
+        assert [pair.holm for pair in own] == holm([pair.p for pair in own])
+        for pair in own:
+            means = found.values[column]
+            assert pair.difference.value == pytest.approx(means[pair.first].value - means[pair.second].value)
+
+
+def test_won_and_lost_are_counted_by_edit(runs: dict[str, Checked]) -> None:
+    found = compared(runs, columns=["text_locality/main", "mean"])
+    mine, theirs = (edit_values(runs[name], "generation") for name in ("ft", "ike"))
+    place = mine.columns.index("text_locality/main")
+    gaps = mine.values[:, place] - theirs.values[:, place]
+    (pair,) = [p for p in found.pairs if (p.first, p.second, p.column) == ("ft", "ike", "text_locality/main")]
+    assert (pair.won, pair.lost) == ((gaps > 0).sum(), (gaps < 0).sum())
+
+
+def test_places_follow_from_the_corrected_tests(runs: dict[str, Checked]) -> None:
+    found = compared(runs)
+    for column, ranks in found.ranks.items():
+        for name, rank in ranks.items():
+            own = [
+                pair for pair in found.pairs if pair.column == column and name in (pair.first, pair.second)
+            ]
+            signs = [(p.difference.value * (1 if p.first == name else -1), p.holm) for p in own]
+            better = sum(value > 0 and p <= 0.05 for value, p in signs)
+            worse = sum(value < 0 and p <= 0.05 for value, p in signs)
+            assert rank == Rank(1 + worse, 4 - better)
+    assert any(rank != Rank(1, 4) for rank in found.ranks["image_locality/main"].values())
+
+
+def test_the_same_run_again_is_no_difference_and_the_order_of_runs_none(runs: dict[str, Checked]) -> None:
+    twice = compared({**runs, "again": runs["ft"]})
+    for pair in twice.pairs:
+        if {pair.first, pair.second} == {"ft", "again"}:
+            assert (pair.p, pair.won, pair.lost) == (1, 0, 0)
+            assert pair.difference == Estimate(0, 0, 0)
+    for ranks in twice.ranks.values():
+        assert ranks["ft"] == ranks["again"]
+    turned = compared(dict(reversed(runs.items())))
+    assert turned.ranks == compared(runs).ranks
+    p = {frozenset((pair.first, pair.second)): pair.p for pair in turned.pairs if pair.column == "mean"}
+    assert p == {frozenset((o.first, o.second)): o.p for o in compared(runs).pairs if o.column == "mean"}
+
+
+def test_sequences_are_compared_as_sequences(tmp_path: Path) -> None:
+    values = {"suite": SUITE.name, "suite_digest": SUITE.digest, "split": "evaluation"}
+
+    def run(editor: str, skill: float) -> Checked:
+        spec = RunSpec(
+            **(
+                SPEC
+                | values
+                | {"editor": editor, "protocol": "sequential", "protocol_options": {"orders": 5}}
+            )
+        )
+
+        def reply(case: EditCase, probe: Probe, unit: str, edited: bool) -> Reading:
+            base = base_probe(probe)
+            if random.Random(f"{probe.id} {unit} {editor}").random() > skill:
+                return base.reading
+            return Reading(probe.reference, base.target, (-0.5,) * len(base.target))
+
+        return checked_run(write_run(tmp_path, SUITE, spec, reply, base_probe), SUITE)
+
+    found = compared({"good": run("good", 0.9), "bad": run("bad", 0.2)}, columns=HEADLINE)
+    assert (found.edits, found.clusters) == (150, 5)
+    (pair,) = [pair for pair in found.pairs if pair.column == "reliability/main"]
+    assert pair.p == 2 / 2**5  # five sequences cannot say more, however clear they are
+    assert found.ranks["reliability/main"] == {"good": Rank(1, 2), "bad": Rank(1, 2)}
+
+
+def test_what_cannot_be_compared_is_refused(runs: dict[str, Checked], tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="at least two"):
+        compared({"ft": runs["ft"]})
+    with pytest.raises(BenchError, match="no column 'rel'"):
+        compared(runs, columns=["rel"])
+    short = checked_run(fake_run(tmp_path, SUITE, MEND), SUITE)
+    with pytest.raises(BenchError, match="did not make the same edits"):
+        compared({**runs, "mend": short})
+    with pytest.raises(BenchError, match="from one run or from two"):
+        planned_for(list(runs.values()), "generation", HEADLINE, 1.0)
+
+
+def test_a_plan_from_two_runs_knows_what_they_share(runs: dict[str, Checked]) -> None:
+    alone = planned_for([runs["ft"]], "generation", HEADLINE, 5.0)
+    both = planned_for([runs["ft"], runs["unike"]], "generation", HEADLINE, 5.0)
+    assert (alone.edits, alone.paired, both.paired) == (30, False, True)
+    mine, theirs = (edit_values(runs[name], "generation") for name in ("ft", "unike"))
+    place = mine.columns.index("image_locality/main")
+    for plan, values in (
+        (alone, mine.values[:, place] * 2**0.5),
+        (both, mine.values[:, place] - theirs.values[:, place]),
+    ):
+        needed = plan.needed["image_locality/main"]
+        assert needed is not None
+        error = 100 * values.std(ddof=1) / 30**0.5
+        assert needed.detectable == pytest.approx(2.8016 * error, rel=1e-3)
+        assert needed.clusters == pytest.approx((2.8016 * error * 30**0.5 / 5) ** 2, abs=1)
+    assert planned_for([runs["unike"]], "generation", ["reliability/main"], 1.0).needed is not None
+
+
+def test_no_op_rate_and_labels(runs: dict[str, Checked], tmp_path: Path) -> None:
+    found = compared(runs)
+    assert found.labels["mean"] == "generation_exact + generation_same"
+    assert found.labels["text_locality/main"] == "generation_same"
+    said = fake_run(tmp_path, SUITE, FT)
+    counts = scored(said, SUITE).counts
+    assert counts.no_op_rate == 100 * counts.already_right / counts.considered == 0
+
+
+def test_permuting_the_edits_changes_nothing() -> None:
+    """Of the numbers behind a comparison; runs themselves come in the schedule's order only."""
+    rng = np.random.default_rng(4)
+    values = rng.integers(-1, 2, size=(20, 2)).astype(float)
+    clusters = [f"u{n // 2}" for n in range(20)]
+    order = rng.permutation(20)
+    turned = values[order], [clusters[place] for place in order]
+    a, b = (contributions(*each, ("a", "b"), {})["a"] for each in ((values, clusters), turned))
+    assert a is not None and b is not None
+    assert a == pytest.approx(b) and sign_flip(a) == pytest.approx(sign_flip(b))
+    x, y = (spreads(*each, ("a", "b"), {})["b"] for each in ((values, clusters), turned))
+    assert x is not None and y is not None and x.variance == pytest.approx(y.variance)
