@@ -22,9 +22,11 @@ from mmedit_bench.interventions.questions import Asked, asked
 from mmedit_bench.interventions.shared import Shared
 
 WHERE = ("last", "prompt", "all")
-SAME = 0.01
-"""Two keys this near each other, as a share of their length, are of one question: rounding moves a
-state by less, also in bfloat16 and between batches."""
+SAME = 1e-3
+"""Two keys this near each other, as a share of their length, are of one question."""
+MARGIN = 0.01
+"""By this share of a key's length a radius that grows reaches beyond the key: rounding moves a state by
+less, also in bfloat16 and between batches."""
 
 
 class Meeting(NamedTuple):
@@ -56,7 +58,8 @@ class Codebook(Intervention):
     the nearest key to the new one, at distance d:
 
     - d > radius of k + new radius: the entry is added.
-    - Their labels are the same: no key is added; the radius of k grows to d, and k takes the new value.
+    - Their labels are the same: no key is added; the radius of k grows to d (and a `MARGIN`), and k
+      takes the new value.
     - Their labels differ: the entry is added, and both radii shrink to d / 2 where they are larger.
     - Their labels differ and the keys are of one question (`SAME`): the new entry takes the old one's
       place, by the same rules towards the rest.
@@ -148,8 +151,8 @@ class Codebook(Intervention):
             return self._only(rest)._with(new) if rest else new
         radii, values, radius = self.radii.clone(), self.values, new.radii
         if kind == "same":
-            # a little farther than the new key, whose own question it is to hold in any batch
-            radii[index] = max(radii[index].item(), distance + SAME * new.keys[0].float().norm().item())
+            reach = distance + MARGIN * new.keys[0].float().norm().item()
+            radii[index] = max(radii[index].item(), reach)
             values = torch.cat([values[:index], new.values, values[index + 1 :]])
             return replace(self, values=values, radii=radii)
         if kind == "split":
