@@ -22,7 +22,9 @@ from mmedit_bench.backbones.forcing import Forced
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import (
+    Asked,
     AttentionMemory,
+    Codebook,
     ConstantAnswer,
     Context,
     Edit,
@@ -31,6 +33,7 @@ from mmedit_bench.interventions import (
     Intervention,
     Layout,
     LowRankDelta,
+    MatrixDelta,
     NotSavable,
     Reader,
     Route,
@@ -38,6 +41,7 @@ from mmedit_bench.interventions import (
     Shared,
     SideMemory,
     WeightDelta,
+    asked,
     register_intervention,
     register_reader,
 )
@@ -56,9 +60,11 @@ __all__ = [
     "LAST_LAYER",
     "LAYERS",
     "Anatomy",
+    "Asked",
     "AttentionMemory",
     "Backbone",
     "BenchError",
+    "Codebook",
     "ConstantAnswer",
     "Context",
     "Drawable",
@@ -73,6 +79,7 @@ __all__ = [
     "Intervention",
     "Layout",
     "LowRankDelta",
+    "MatrixDelta",
     "NotSavable",
     "OfBackbone",
     "Preparing",
@@ -86,6 +93,7 @@ __all__ = [
     "Trained",
     "Training",
     "WeightDelta",
+    "asked",
     "checked",
     "deterministic",
     "option",

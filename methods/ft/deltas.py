@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from methods.descent import descend
-from mmedit_bench.editors import Backbone, Edit, EditRequest, WeightDelta
+from mmedit_bench.editors import Backbone, Edit, EditRequest, MatrixDelta, WeightDelta
 
 
 def fine_tune(
@@ -26,27 +27,47 @@ def fine_tune(
     `project` is called in place on each delta after each step; training stops once the loss is
     below `threshold`.
     """
-    # float32 whatever the backbone's type: small steps vanish in half precision
-    deltas = {
-        module: torch.zeros_like(backbone.weight(module), dtype=torch.float32).requires_grad_()
-        for module in modules
-    }
-    trained = Edit(tuple(WeightDelta(module, delta) for module, delta in deltas.items()))
-    optimiser = torch.optim.AdamW(deltas.values(), lr=lr, weight_decay=0.0)
+    begun = [WeightDelta(module, zeros(backbone, module)) for module in modules]
+    return fine_tune_deltas(
+        backbone, request, begun, lr=lr, steps=steps, threshold=threshold, project=project
+    )
+
+
+def fine_tune_deltas(
+    backbone: Backbone,
+    request: EditRequest,
+    begun: Sequence[WeightDelta | MatrixDelta],
+    *,
+    lr: float,
+    steps: int,
+    threshold: float,
+    project: Callable[[Tensor], object] = lambda delta: None,
+) -> Edit:
+    """What `fine_tune` does, from deltas of any matrices as they are given."""
+    trained = [replace(item, delta=item.delta.clone().requires_grad_()) for item in begun]
+    optimiser = torch.optim.AdamW([item.delta for item in trained], lr=lr, weight_decay=0.0)
 
     def project_all() -> None:
         with torch.no_grad():
-            for delta in deltas.values():
-                project(delta)
+            for item in trained:
+                project(item.delta)
 
     result = descend(
-        lambda: backbone.loss([request.query], [request.target], trained),
+        lambda: backbone.loss([request.query], [request.target], Edit(tuple(trained))),
         optimiser,
         steps,
         done=lambda value: value < threshold,
         after=project_all,
     )
-    return Edit(tuple(WeightDelta(module, delta.detach()) for module, delta in deltas.items()), result.note())
+    return Edit(tuple(replace(item, delta=item.delta.detach()) for item in trained), result.note())
+
+
+def zeros(backbone: Backbone, path: str) -> Tensor:
+    """A delta that changes nothing, for the weight or parameter at a path.
+
+    float32 whatever the backbone's type: small steps vanish in half precision.
+    """
+    return torch.zeros_like(backbone.weight(path), dtype=torch.float32)
 
 
 def layer_from_end(backbone: Backbone, layer: int) -> int:

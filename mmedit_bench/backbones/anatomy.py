@@ -34,6 +34,11 @@ class Anatomy:
     vision: tuple[str, ...] = ("vision_model", "qformer", "language_projection")
     bridge: str = "qformer"
     """What turns pictures into the text model's tokens, as far as it has linear layers."""
+    projector: str | None = "language_projection"
+    """What takes visual tokens to the text model's width: a part with linear layers, or a parameter;
+    None if it is no part of its own."""
+    projected: str | None = None
+    """Where the projector is a parameter: the module whose output it is multiplied with."""
     q_norm: str | None = None
     """Norm of each query head, relative to a self-attention; None if there is none."""
     k_norm: str | None = None
@@ -101,8 +106,14 @@ _PROJECTED: dict[str, Any] = {
     "language_model": "model.language_model",
     "vision": ("model.vision_tower", "model.multi_modal_projector"),
     "bridge": "model.multi_modal_projector",
+    "projector": "model.multi_modal_projector",
 }
 """A tower, a projector, and the head beside the text model."""
+_BARE = {
+    "bridge": "model.vision_tower.encoder",
+    "projector": "model.multi_modal_projector.mm_input_projection_weight",
+    "projected": "model.multi_modal_projector.mm_soft_emb_norm",
+}
 
 ROWS: dict[tuple[str, str], Anatomy] = {
     ("blip-2", "opt"): Anatomy(
@@ -124,7 +135,7 @@ ROWS: dict[tuple[str, str], Anatomy] = {
         "gemma3/gemma3_text",
         "model.language_model.layers",
         # its projector is a bare matrix, no linear layer
-        **(_NORMED | _PROJECTED | {"bridge": "model.vision_tower.encoder"}),
+        **(_NORMED | _PROJECTED | _BARE),
     ),
 }
 """Known architectures by the model types of the whole and of its text model."""

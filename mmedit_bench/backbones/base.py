@@ -132,9 +132,15 @@ class Backbone:
         return tensor_versions(self.model)
 
     def weight(self, module: str) -> Tensor:
-        """A copy of the weight of the module at a dotted path. Raises `BenchError` if there is none."""
+        """A copy of the weight of the module at a dotted path, or of the parameter that stands there.
+
+        Raises `BenchError` if there is none.
+        """
+        parent, _, name = module.rpartition(".")
         try:
-            weight = self.model.get_submodule(module).weight
+            holder = self.model.get_submodule(parent)
+            bare = isinstance(getattr(holder, name, None), nn.Parameter)
+            weight = getattr(holder, name) if bare else self.model.get_submodule(module).weight
         except AttributeError as error:
             raise BenchError(f"backbone {self.name} has no weight at {module!r}: {error}") from None
         copied: Tensor = weight.detach().clone()

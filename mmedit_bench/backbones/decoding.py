@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch
+from mmedit_bench.interventions import asking
 
 
 def greedy(
@@ -22,6 +23,11 @@ def greedy(
     `room` is the number of tokens each row may get. It is the row's own limit, so that a row's
     answer does not depend on the rows beside it. A row also ends once `finished` says so of its tokens.
     """
+    with asking([0] * len(room)):
+        return _written(family, batch, room)
+
+
+def _written(family: Family, batch: Batch, room: Sequence[int]) -> list[list[int]]:
     cache = family.cache()
     inputs, mask = batch.embeddings, batch.mask
     positions, kinds = batch.positions, batch.kinds

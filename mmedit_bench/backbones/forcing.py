@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch, Row
+from mmedit_bench.interventions import asking
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Forced:
 def answer_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
     """Logits [answer tokens, vocabulary] that predict each row's answer."""
     longest = max(len(row.answer) for row in rows)
-    logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest + 1)
+    with asking(len(row.answer) for row in rows):
+        logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest + 1)
     # rows end together; the token at a position is predicted one position earlier
     return [logits[i, -len(row.answer) - 1 : -1] for i, row in enumerate(rows)]
 
@@ -36,7 +38,8 @@ def answer_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Ten
 def all_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor]:
     """Logits [input and answer tokens but the last, vocabulary] of each row."""
     longest = max(row.length for row in rows)
-    logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest)
+    with asking(len(row.answer) for row in rows):
+        logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest)
     return [logits[i, -row.length : -1] for i, row in enumerate(rows)]
 
 

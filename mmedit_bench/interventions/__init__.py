@@ -12,12 +12,15 @@ from mmedit_bench.interventions.base import (
     Layout,
     register_intervention,
 )
+from mmedit_bench.interventions.codebook import Codebook
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
 from mmedit_bench.interventions.fold import fold
 from mmedit_bench.interventions.hooks import attached
+from mmedit_bench.interventions.matrix import MatrixDelta
 from mmedit_bench.interventions.memory import AttentionMemory
 from mmedit_bench.interventions.neurons import ExtraNeurons
+from mmedit_bench.interventions.questions import Asked, asked, asking
 from mmedit_bench.interventions.routes import (
     ConstantAnswer,
     Everything,
@@ -31,7 +34,9 @@ from mmedit_bench.interventions.side_memory import SideMemory
 from mmedit_bench.interventions.weights import LowRankDelta, WeightDelta
 
 __all__ = [
+    "Asked",
     "AttentionMemory",
+    "Codebook",
     "ConstantAnswer",
     "Context",
     "Edit",
@@ -40,6 +45,7 @@ __all__ = [
     "Intervention",
     "Layout",
     "LowRankDelta",
+    "MatrixDelta",
     "NotSavable",
     "Reader",
     "Route",
@@ -47,6 +53,8 @@ __all__ = [
     "Shared",
     "SideMemory",
     "WeightDelta",
+    "asked",
+    "asking",
     "attached",
     "fold",
     "register_intervention",

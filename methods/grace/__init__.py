@@ -1,0 +1,1 @@
+"""A codebook of edited questions at one layer."""

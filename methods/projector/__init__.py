@@ -1,0 +1,1 @@
+"""Fine-tuning of the projection between vision and language."""
