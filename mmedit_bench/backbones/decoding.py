@@ -24,10 +24,12 @@ def greedy(
     answer does not depend on the rows beside it. A row also ends once `finished` says so of its tokens.
     """
     with asking([0] * len(room)):
-        return _written(family, batch, room)
+        return _written(family, batch, room, finished)
 
 
-def _written(family: Family, batch: Batch, room: Sequence[int]) -> list[list[int]]:
+def _written(
+    family: Family, batch: Batch, room: Sequence[int], finished: Callable[[Sequence[int]], bool]
+) -> list[list[int]]:
     cache = family.cache()
     inputs, mask = batch.embeddings, batch.mask
     positions, kinds = batch.positions, batch.kinds

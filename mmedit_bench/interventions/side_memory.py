@@ -90,7 +90,7 @@ class SideMemory(Intervention):
     def restore(
         cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared] = EMPTY
     ) -> Self:
-        return cls(**plain, **tensors)
+        return cls(deltas=tensors["deltas"], **plain)
 
     def modules(self, layout: Layout) -> tuple[str, ...]:
         return (self.module,)
@@ -162,7 +162,8 @@ class SideMemory(Intervention):
 
 def activations(product: Tensor) -> Tensor:
     """|D x| of products D x [..., out]: [...], in single precision at least."""
-    return product.to(torch.promote_types(product.dtype, torch.float32)).norm(dim=-1)
+    sizes: Tensor = product.to(torch.promote_types(product.dtype, torch.float32)).norm(dim=-1)
+    return sizes
 
 
 def ties(deltas: Tensor, density: float) -> Tensor:
