@@ -30,6 +30,7 @@ from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
 from mmedit_bench.plugins.registry import BACKBONES, SUITES
+from mmedit_bench.reproduce.latent_spaces import POINTS
 
 
 def main() -> None:
@@ -105,7 +106,8 @@ def _judged(backbone: Any, cases: Sequence[EditCase]) -> list[Triplet]:
 
 
 def _described(zeta: Tensor, true: Tensor, false: Tensor) -> dict[str, float]:
-    codes, sorts = torch.cat([true, false]).detach().double(), [0] * len(true) + [1] * len(false)
+    few = [own[:POINTS].detach().double() for own in (true, false)]  # as figure 5
+    codes, sorts = torch.cat(few), [number for number, own in enumerate(few) for _ in own]
     return {
         "silhouette": round(float(silhouette_score(codes.numpy(), sorts, metric="cosine")), 3),
         "cosine of zeta": round(float(cosine_similarity(zeta, true.mean(0) - false.mean(0), dim=0)), 3),
