@@ -1,14 +1,14 @@
-"""95 % intervals by the percentile bootstrap, clustered by unit: an edit, or a sequence of edits.
+"""95 % intervals by the percentile bootstrap over clusters: an edit, or a sequence in all its orders.
 
-What shares a unit succeeds and fails together, so units are resampled, never edits of one sequence
-or probes of one edit: each of R resamples draws as many units as there are, with replacement, every
-column is averaged over the edits in them, and the interval spans the 2.5th to the 97.5th percentile
-of those averages. Drawing is expressed as multinomial counts, which makes the whole computation one
-matrix product.
+What shares a cluster succeeds and fails together, so clusters are resampled, never edits or orders of
+one sequence or probes of one edit: each of R resamples draws as many clusters as there are, with
+replacement, every column is averaged over the edits in them, and the interval spans the 2.5th to the
+97.5th percentile of those averages. Drawing is expressed as multinomial counts, which makes the whole
+computation one matrix product.
 
-A few units cannot say how far others would lie from them: below `FEWEST` there is no interval. Where
-all edits agree the interval has no width. That says that the resamples cannot tell more, not that
-the number is certain.
+A few clusters cannot say how far others would lie from them: below `FEWEST` there is no interval.
+Where all edits agree the interval has no width. That says that the resamples cannot tell more, not
+that the number is certain.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ RESAMPLES = 2000
 SEED = 20240919
 LEVEL = 95
 FEWEST = 5
-"""Units that an interval needs, at least."""
+"""Clusters that an interval needs, at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean and its interval, in the units of the values. `low <= value <= high`.
 
-    Both bounds are None where there are too few units for an interval.
+    Both bounds are None where there are too few clusters for an interval.
     """
 
     value: float

@@ -46,6 +46,7 @@ def sequence_scores(run: Checked, family: str) -> SequenceScores | None:
     by_age = {edits: name for name in moments if (edits := edits_of_age(name)) is not None}
     curve = {done: edit_values(run, family, along[done]) for done in sorted(along)} | {length: end}
     ages = {edits: edit_values(run, family, by_age[edits]) for edits in sorted(by_age)}
+    heights, kept = _points(known, curve), _points(known, ages)
     walked: defaultdict[str, set[str]] = defaultdict(set)
     for unit, cluster in zip(end.units, end.clusters, strict=True):
         walked[cluster].add(unit)
@@ -54,10 +55,10 @@ def sequence_scores(run: Checked, family: str) -> SequenceScores | None:
         length=length,
         sequences=len(walked),
         orders=max(map(len, walked.values()), default=0),
-        curve=_points(known, curve),
-        retention=_points(known, ages),
-        half_life=_half_lives(known, ages),
-        area=_areas(known, curve),
+        curve=heights,
+        retention=kept,
+        half_life=_half_lives(kept, ages),
+        area=_areas(heights, curve),
         order_deviation=_order_deviation(run, known, end),
         interference=interference(run, known, end),
     )
@@ -110,21 +111,20 @@ def _means(values: Mapping[int, EditValues]) -> dict[int, _Means]:
     return means
 
 
-def _reasons(family: Family, values: Mapping[int, EditValues]) -> dict[str, str]:
+def _reasons(points: Sequence[Point]) -> dict[str, str]:
     """Why a column or group has no number at one of the places."""
     found: dict[str, str] = {}
-    for own in values.values():
-        for key, cell in cells_of(family, own).items():
+    for point in points:
+        for key, cell in point.cells.items():
             if cell.value is None and cell.reason:
                 found.setdefault(key, cell.reason)
     return found
 
 
-def _areas(family: Family, values: Mapping[int, EditValues]) -> dict[str, Cell]:
+def _areas(heights: Sequence[Point], values: Mapping[int, EditValues]) -> dict[str, Cell]:
     """Trapezoids between the places of the curve, over their whole width."""
-    places = sorted(values)
-    cells = cells_of(family, values[places[-1]])
-    why = _reasons(family, values)
+    places = [point.at for point in heights]
+    cells, why = heights[-1].cells, _reasons(heights)
     if len(places) < 2:
         return {key: with_estimate(cell, None, ONE_POINT) for key, cell in cells.items()}
     means = _means(values)
@@ -140,13 +140,12 @@ def _areas(family: Family, values: Mapping[int, EditValues]) -> dict[str, Cell]:
     return areas
 
 
-def _half_lives(family: Family, values: Mapping[int, EditValues]) -> dict[str, HalfLife]:
+def _half_lives(kept: Sequence[Point], values: Mapping[int, EditValues]) -> dict[str, HalfLife]:
     """The first age under half of age 0: of the means, and of each resample's."""
-    if not values:
+    if not kept:
         return {}
-    ages = sorted(values)
-    cells = cells_of(family, values[ages[0]])
-    reasons = _reasons(family, values)
+    ages = [point.at for point in kept]
+    cells, reasons = kept[0].cells, _reasons(kept)
     if ages[0] != 0:
         return {key: HalfLife(None, None, None, ages[-1], NO_AGE_0) for key in cells}
     means = _means(values)

@@ -322,6 +322,17 @@ def test_a_gap_is_between_runs_of_one_editor(
         lifelong_gap(run, other, "generation")
 
 
+def test_a_gap_needs_cases_in_common_and_one_baseline(run: Checked, tmp_path: Path) -> None:
+    alone = checked_run(made(tmp_path, fading), SUITE)
+    nothing = dataclasses.replace(alone, state=dataclasses.replace(alone.state, segments=()))
+    with pytest.raises(BenchError, match="no case in common"):
+        lifelong_gap(run, nothing, "generation")
+    case, bases = next(iter(alone.baseline.probes.items()))
+    other = alone.baseline.with_probes(case, bases[::-1])
+    with pytest.raises(BenchError, match="different baselines"):
+        lifelong_gap(run, dataclasses.replace(alone, baseline=other), "generation")
+
+
 def test_interference(tmp_path: Path) -> None:
     options = {"length": 8, "orders": 2, "order": "blocked"}
     folder = made(
