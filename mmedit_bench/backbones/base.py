@@ -24,6 +24,9 @@ from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Edit, Intervention, attached, fold
 
+LONG = 256
+"""Tokens of a continuation that is scored by itself."""
+
 
 class Backbone:
     """A frozen vision-language model with an ordered tuple of edits.
@@ -302,9 +305,13 @@ class Backbone:
         `BenchError` for an empty part and for over-long texts.
         """
         rows = [self._encoder.text_row((*before, *after[:-1]), len(after)) for before, after in texts]
+        short = [i for i, (_, after) in enumerate(texts) if len(after) <= LONG]
+        batches = [[short[k] for k in own] for own in by_length([rows[i] for i in short], self.batch_size)]
+        # long ones one by one: the logits of a batch of them would fill the memory
+        batches += [[i] for i, (_, after) in enumerate(texts) if len(after) > LONG]
         found: dict[int, Forced] = {}
         with torch.no_grad(), self._acting():
-            for chosen in by_length(rows, self.batch_size):
+            for chosen in batches:
                 part, wanted = [rows[i] for i in chosen], [tuple(texts[i][1]) for i in chosen]
                 logits = last_logits(self.family, self._batch(part), [len(ids) for ids in wanted])
                 found.update(zip(chosen, map(forced, logits, wanted), strict=True))

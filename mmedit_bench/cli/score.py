@@ -45,7 +45,9 @@ def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
 
     scored = score_all(folders(runs))
     prose = "\n".join(describe(folder, scores, more=more) for folder, scores in scored)
-    if measured := measured_text([(scores.spec.editor, scores) for _, scores in scored]):
+    # by fingerprint, as the folders' names end: an editor may have several runs
+    named = [(f"{scores.spec.editor} {scores.spec.fingerprint[:12]}", scores) for _, scores in scored]
+    if measured := measured_text(named):
         prose += f"\n\n{measured.rstrip()}"
     output.result([as_dict(folder, scores) for folder, scores in scored], prose=prose)
     output.say(f"next: mmedit-bench report {' '.join(str(run) for run in runs)}")

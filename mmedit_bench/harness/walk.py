@@ -19,6 +19,7 @@ from mmedit_bench.plugins.registry import MEASURES
 from mmedit_bench.protocols.steps import Apply, Ask, Measure, Restore, Undo, Unit
 from mmedit_bench.runs.evidence import rounded
 from mmedit_bench.runs.records import (
+    MOST_ITEMS,
     Applied,
     Asked,
     Closes,
@@ -221,8 +222,10 @@ def _finite(name: str, values: Any) -> dict[str, float | tuple[float, ...]]:
     found: dict[str, float | tuple[float, ...]] = {}
     for key, value in dict(values).items():
         items = [float(item) for item in value] if isinstance(value, Sequence) else [float(value)]
-        if not items or not all(map(math.isfinite, items)):
-            raise BenchError(f"measure {name}: {key} is not a finite number, nor one for each item")
+        if not 0 < len(items) <= MOST_ITEMS or not all(map(math.isfinite, items)):
+            raise BenchError(
+                f"measure {name}: {key} is no finite number, nor one for each of at most {MOST_ITEMS} items"
+            )
         found[str(key)] = rounded(items) if isinstance(value, Sequence) else rounded(items)[0]
     return found
 

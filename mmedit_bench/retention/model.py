@@ -110,7 +110,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         joined = self.backbone.context + context
         before = joined.rstrip()
         after = joined[len(before) :] + continuation
-        start = self._start
+        start = self.backbone.text_start if before else self._start
         known = len(start) + len(self.backbone.text_ids(before))
         whole = (*start, *self.backbone.text_ids(before + after))
         # where the two parts share a token it is the continuation's
@@ -132,7 +132,8 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
 
     def _question(self, context: str, most: int) -> Tokens:
         """Token ids of a question, with room behind it for `most` tokens where there can be."""
-        ids = (*self._start, *self.backbone.text_ids(self.backbone.context + context))
+        text = self.backbone.context + context
+        ids = (*(self.backbone.text_start if text else self._start), *self.backbone.text_ids(text))
         room = max(1, self.backbone.max_positions + 1 - most)
         if len(ids) <= room:
             return ids
@@ -157,7 +158,7 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
 
     @property
     def _start(self) -> Tokens:
-        """What a text begins with; something must stand before the first token that is predicted."""
+        """What must stand before the first token, where nothing else does."""
         return self.backbone.text_start or (int(self.backbone.tokenizer.eos_token_id),)
 
     def _whole_context(self) -> None:

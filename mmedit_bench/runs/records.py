@@ -20,6 +20,9 @@ from mmedit_bench.runs.spec import canonical
 NATS = ":nats"
 """Ends the name of a measured value that is the logarithm of what people read: of a perplexity."""
 
+MOST_ITEMS = 1 << 16
+"""Items that a measured value may have."""
+
 Status = Literal["ok", "failed"]
 Closes = Literal["segment", "unit"] | None
 
@@ -261,8 +264,8 @@ def _probe(values: object, kinds: Sequence[str]) -> ProbeRecord:
 
 def _value(value: object) -> float | tuple[float, ...]:
     items: list[Any] = value if isinstance(value, list) else [value]
-    if not items or not all(map(finite, items)):
-        raise BadRecord("values must be finite numbers by name, or lists of them")
+    if not 0 < len(items) <= MOST_ITEMS or not all(map(finite, items)):
+        raise BadRecord(f"values must be finite numbers by name, or lists of them, of at most {MOST_ITEMS}")
     # an integer stays one: a record is written as it was read
     return tuple(items) if isinstance(value, list) else cast(float, items[0])
 

@@ -24,6 +24,8 @@ COLLAPSE = 2.0
 """A perplexity beyond this many times the unedited model's is called a collapse."""
 _MOST_NATS = 700.0
 """Beyond it an exponential is no number."""
+_AT_ONCE = 2_000_000
+"""Items drawn at a time, over resamples: it bounds the memory that a task of many documents takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,22 @@ def paired_change(after: Floats, before: Floats, *, exponential: bool) -> Estima
         return Estimate(value, None, None)
     by_unit = resample_counts(units) if units >= FEWEST else np.ones((RESAMPLES, units))
     # another seed: as many units as items must not be drawn alike
-    by_item = resample_counts(items, seed=SEED + 1) if items >= FEWEST else np.ones((RESAMPLES, items))
-    means = [((by_unit @ table) * by_item).sum(axis=1) / table.size for table in (after, before)]
-    drawn = [np.exp(np.minimum(own, _MOST_NATS)) if exponential else own for own in means]
+    draw = np.random.default_rng(SEED + 1)
+    step = max(1, _AT_ONCE // items)
+    changes = []
+    for begin in range(0, RESAMPLES, step):
+        rows = by_unit[begin : begin + step]
+        shape = (len(rows), items)
+        by_item = (
+            draw.multinomial(items, np.full(items, 1 / items), len(rows))
+            if items >= FEWEST
+            else np.ones(shape)
+        )
+        means = [((rows @ table) * by_item).sum(axis=1) / table.size for table in (after, before)]
+        ends = [np.exp(np.minimum(own, _MOST_NATS)) if exponential else own for own in means]
+        changes.append(ends[0] - ends[1])
     tail = (100 - LEVEL) / 2
-    low, high = np.percentile(drawn[0] - drawn[1], [tail, 100 - tail])
+    low, high = np.percentile(np.concatenate(changes), [tail, 100 - tail])
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.backbones.base import LONG, Backbone
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import ConstantAnswer, Context, Edit, Intervention, Route, WeightDelta
@@ -195,6 +195,17 @@ def test_rolling_text_is_predicted_token_by_token(family: str, positions: int) -
     found = BackboneLM(backbone).loglikelihood_rolling(asked(*((text,) for text in texts)))
     for text, value in zip(texts, found, strict=True):
         assert value == pytest.approx(slow_rolling(backbone, text, positions), abs=2e-2)
+
+
+def test_a_long_continuation_is_scored_beside_short_ones() -> None:
+    backbone = tiny_backbone("opt", max_positions=512)
+    text = " " + "a red fox, " * 100
+    assert len(backbone.text_ids(text)) > LONG
+    found = BackboneLM(backbone).loglikelihood(
+        asked(("what?", " paris"), ("what?", text), ("what?", " asia"))
+    )
+    for (value, _), continuation in zip(found, (" paris", text, " asia"), strict=True):
+        assert value == pytest.approx(slow(backbone, "what?", continuation)[0], rel=1e-4)
 
 
 def test_a_text_too_long_loses_its_beginning() -> None:
