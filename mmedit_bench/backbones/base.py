@@ -335,9 +335,11 @@ class Backbone:
 
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
-                batch = self._batch([rows[i] for i in chosen])
+                prompted = self._passes.prompted([rows[i] for i in chosen], self._depth(), self._batch)
                 room = [min(most[i], self.max_positions - rows[i].length + 1) for i in chosen]
-                ids = greedy(self.family, batch, room, lambda written: finished(text_of(written)))
+                ids = greedy(
+                    prompted, room, shrink=self._exact, finished=lambda written: finished(text_of(written))
+                )
                 found.update(zip(chosen, map(text_of, ids), strict=True))
         return [found[i] for i in range(len(rows))]
 

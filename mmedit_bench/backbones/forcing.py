@@ -45,7 +45,8 @@ def all_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor
 
 def last_logits(family: Family, batch: Batch, counts: Sequence[int]) -> list[Tensor]:
     """Logits [count, vocabulary] at the last `count` positions of each row: what comes after them."""
-    logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=max(counts))
+    with asking(count - 1 for count in counts):
+        logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=max(counts))
     return [logits[i, -count:] for i, count in enumerate(counts)]
 
 

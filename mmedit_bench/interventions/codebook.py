@@ -231,20 +231,21 @@ class _Lookup:
 
     def write(self, _: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         assert self._rows is not None and self._asked is not None
-        if not bool((self._rows >= 0).any()):
+        rows = self._rows[list(self._asked.rows)]
+        if not bool((rows >= 0).any()):
             return output
-        states = output.reshape(len(self._rows), -1, output.shape[-1])
+        states = output.reshape(len(rows), -1, output.shape[-1])
         count = states.shape[1]
         places = torch.arange(count, device=states.device)[None]
-        last = count - 1 - torch.tensor(self._asked.after, device=states.device)[:, None]
         if self._book.where == "all":
             chosen = places >= 0
         elif not self._first:  # what is written now stands after the question
             return output
         else:
+            last = count - 1 - torch.tensor(self._asked.after, device=states.device)[:, None]
             chosen = places == last if self._book.where == "last" else places <= last
-        chosen = chosen & (self._rows >= 0)[:, None]
-        values = self._book.values.to(states)[self._rows.clamp_min(0)][:, None]
+        chosen = chosen & (rows >= 0)[:, None]
+        values = self._book.values.to(states)[rows.clamp_min(0)][:, None]
         return torch.where(chosen[..., None], values, states).reshape(output.shape)
 
 

@@ -65,12 +65,13 @@ def test_compare_names_runs_apart_and_writes_files(runs: Path, tmp_path: Path) -
     assert done.output.strip() == str(tmp_path / "new" / "pairs.md")
 
 
-def test_compare_refuses_what_is_not_comparable(runs: Path) -> None:
+def test_compare_refuses_what_is_not_comparable(runs: Path, tmp_path: Path) -> None:
     (one,) = runs.glob("*--ft--*")
+    partial = fake_run(tmp_path / "elsewhere", SUITE, dataclasses.replace(MEND, stops=5))
     for words, message in (
         ((one,), "at least two runs"),
-        ((one, fake_run(runs, SUITE, dataclasses.replace(MEND, stops=5))), "did not make the same edits"),
         ((runs, "--column", "rel"), "no column 'rel'"),
+        ((one, partial), "did not make the same edits"),
     ):
         done = call("compare", *words)
         assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.stderr
