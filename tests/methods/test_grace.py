@@ -14,9 +14,11 @@ from mmedit_bench.editors import Backbone, Codebook, Edit, EditRequest, Query
 from mmedit_bench.interventions import fold
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
 
-WORDS = ("paris", "lisbon", "europe", "asia")
+CASES = tiny_cases(4, "test")
+WORDS = ("paris", "lisbon", "asia")
 REQUESTS = [
-    replace(case.request, target=word) for case, word in zip(tiny_cases(4, "test"), WORDS, strict=True)
+    replace(case.request, target=word)
+    for case, word in zip((CASES[0], CASES[1], CASES[3]), WORDS, strict=True)
 ]
 REQUEST = REQUESTS[0]
 LEARNS: dict[str, Any] = {"layer": 0, "steps": 40, "lr": 0.5}
@@ -100,7 +102,7 @@ def test_the_target_is_learned_and_other_questions_stay_to_the_bit(backbone: Bac
     view = backbone.edited(edit)
     assert (taken(backbone, REQUEST), taken(view, REQUEST)) == ([False], [True])
     others = [request.query for request in REQUESTS[1:]]
-    found, bare = view.logits(others, ["x"] * 3), backbone.logits(others, ["x"] * 3)
+    found, bare = view.logits(others, ["x"] * 2), backbone.logits(others, ["x"] * 2)
     assert all(torch.equal(a, b) for a, b in zip(found, bare, strict=True))
 
 
@@ -112,9 +114,9 @@ def test_edits_of_a_sequence_answer_each_its_own_question_in_one_batch(backbone:
         view = view.edited(edits[-1])
     assert all(taken(view, *REQUESTS))
     book = whole_book(*edits)
-    assert len(book.labels) == 4 and book.radii.max() < 1000
+    assert len(book.labels) == 3 and book.radii.max() < 1000
     left = [edits[0], *edits[2:]]
-    assert taken(backbone.edited(*left), *REQUESTS) == [True, False, True, True]
+    assert taken(backbone.edited(*left), *REQUESTS) == [True, False, True]
     never, sequence = backbone, list[Edit]()
     for request in (REQUESTS[0], *REQUESTS[2:]):
         sequence.append(editor.edit(never, request))
