@@ -80,9 +80,11 @@ class Codebook(Intervention):
         object.__setattr__(self, "labels", tuple(self.labels))
         n = len(self.labels)
         fits = self.keys.ndim == self.values.ndim == 2 and len(self.keys) == len(self.values) == n > 0
-        if not fits or tuple(self.radii.shape) != (n,):
+        if not fits or tuple(self.radii.shape) != (n,) or not self.radii.is_floating_point():
             shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in self.tensors().items())
-            raise BenchError(f"Codebook of {self.writes}: not [n, d], [n, e] and [n] of {n} labels: {shapes}")
+            raise BenchError(
+                f"Codebook of {self.writes}: not [n, d], [n, e] and real [n] of {n} labels: {shapes}"
+            )
         if self.where not in WHERE:
             raise BenchError(
                 f"Codebook of {self.writes}: where is {self.where!r}; choose one of {', '.join(WHERE)}"

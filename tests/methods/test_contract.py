@@ -39,6 +39,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "ft": {"steps": 3},
     "ft-vision": {"steps": 3},
     "ft-l": {"steps": 3},
+    "projector": {"steps": 3},
+    "lora": {"steps": 3, "rank": 2},
+    "grace": {"steps": 3},
     "ke": {"layers": 1, "lstm": 4, "condition": 6, "hidden": 5, "steps": 2, "held_out": 2},
     "t-patcher": {"steps": 3, "memory": 3},
     "mend": {"layers": 1, "rank": 4, "steps": 2},
@@ -54,6 +57,8 @@ QUICK: dict[str, dict[str, Any]] = {
 """Options that make an editor small. Its name must be here."""
 CODE = ("serac", "serac-legacy", "ike-memory")
 """Editors whose edits are answered by a registered reader; all others replay without any method's code."""
+LAYERED = ("ft", "ft-l", "lora", "grace", "ke", "mend", "t-patcher", "unike", "unike-as-printed")
+"""Editors with one option that names or counts layers."""
 TRAINED = ("ke", "mend", "serac", "serac-legacy", "unike", "unike-as-printed")
 
 
@@ -294,7 +299,7 @@ def test_wrong_values_are_refused_when_given(name: str, option: str, value: Any)
 def test_layers_that_a_backbone_lacks_are_refused_before_an_edit(name: str) -> None:
     made, backbone = EDITORS.load(name), tiny_backbone("opt")
     bounded = [own for own in options_of(made.settings_type) if own.meaning.high in (LAYERS, LAST_LAYER)]
-    assert len(bounded) == (name in ("ft", "ft-l", "ke", "mend", "t-patcher", "unike", "unike-as-printed"))
+    assert len(bounded) == (name in LAYERED)
     for option in bounded:
         with pytest.raises(
             BenchError, match=rf"^{name}: option '{option.name}' is 99; .* which on tiny-opt is -?\d to \d$"

@@ -24,7 +24,8 @@ CUDA = pytest.param(
     "cuda",
     marks=(pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
 )
-MOVES = {name: {"lr": 0.1} for name in ("ft", "ft-vision", "t-patcher", "unike", "unike-as-printed")} | {
+QUICKER = ("ft", "ft-vision", "projector", "lora", "t-patcher", "unike", "unike-as-printed")
+MOVES = {name: {"lr": 0.1} for name in QUICKER} | {
     "ft-l": {"lr": 0.1, "epsilon": 0.1},
     "mend": {"edit_lr": 1.0},
 }
