@@ -227,7 +227,7 @@ class Backbone:
                     written = greedy_beside(prompted, answers, likely, room)
                 else:
                     # what is written must not depend on which rows of the batch are right
-                    prompted.forget(max(map(len, answers)) - 1)
+                    prompted.back_to(range(len(part)), [0] * len(part), max(map(len, answers)) - 1)
                     written = greedy(prompted, room, shrink=False)
                 for i, ids, reading in zip(chosen, written, readings, strict=True):
                     found[left[i]] = self._text(ids), reading

@@ -70,9 +70,7 @@ def greedy_beside(
             first.append(guesses[same])
     if going:
         longest = max(len(answer) for answer in answers) - 1
-        counts = [len(written[i]) if i in going else 0 for i in range(len(answers))]
-        prompted.back_to(torch.tensor(counts, device=prompted.mask.device), longest)
-        prompted.only(going)
+        prompted.back_to(going, [len(written[i]) for i in going], longest)
         rest = greedy(prompted, [room[i] - len(written[i]) for i in going], first=first)
         for i, more in zip(going, rest, strict=True):
             written[i] += more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,6 +25,8 @@ class Prompted:
     cache: Any
     mask: Tensor
     positions: Tensor
+    _latest: Tensor = field(init=False)
+    """How many of the latest columns read are a row's own."""
 
     def read(self, ids: Tensor, counts: Tensor) -> Tensor:
         """Read on: ids [b, m], of which the first `counts` [b] are a row's own; logits [b, m, vocabulary].
@@ -39,27 +41,37 @@ class Prompted:
         logits = self.family.run(
             self.family.embedding(ids), mask, places, _NO_KINDS, keep=ids.shape[1], cache=self.cache
         )
-        self.mask, self.positions = mask, self.positions + counts
+        self.mask, self.positions, self._latest = mask, self.positions + counts, counts
         return logits
-
-    def back_to(self, counts: Tensor, of: int) -> None:
-        """Of the last `of` tokens read, keep the first `counts` [b] of each row; the rest is hidden."""
-        if not of:
-            return
-        kept = (torch.arange(of, device=counts.device) < counts[:, None]).to(self.mask)
-        dropped = self.mask[:, -of:].sum(-1) - kept.sum(-1)
-        self.mask = torch.cat([self.mask[:, :-of], kept], dim=1)
-        self.positions = self.positions - dropped
-
-    def forget(self, count: int) -> None:
-        """Hide the last `count` tokens read from all that follows."""
-        self.back_to(self.positions.new_zeros(len(self.positions)), count)
 
     def only(self, rows: Sequence[int]) -> None:
         """Go on with these rows."""
-        chosen = torch.tensor(list(rows), device=self.mask.device)
-        self.cache.batch_select_indices(chosen)
-        self.mask, self.positions = self.mask[chosen], self.positions[chosen]
+        self.back_to(rows, [0] * len(rows), 0)
+
+    def back_to(self, rows: Sequence[int], counts: Sequence[int], of: int) -> None:
+        """Go on with these rows as if of the last `of` tokens only the first `counts` had been read.
+
+        Rows end together again: a layer with a sliding window measures it in columns, so what is
+        not read may not stand between what is.
+        """
+        device = self.mask.device
+        chosen, kept = (torch.tensor(list(x), device=device) for x in (rows, counts))
+        back = of - kept
+        least = int(back.min())
+        columns = torch.arange(self.mask.shape[1] - least, device=device) + least - back[:, None]
+        inside = columns >= 0
+        columns = columns.clamp_min(0)
+        self.mask = self.mask[chosen].gather(1, columns) * inside
+        places = columns[:, None, :, None]
+        cache = self.family.cache()
+        for number, layer in enumerate(self.cache.layers):
+            pair = (layer.keys[chosen], layer.values[chosen])
+            if of:
+                pair = tuple(x.gather(2, places.expand(-1, x.shape[1], -1, x.shape[3])) for x in pair)
+            cache.update(*pair, number)
+        self.cache = cache
+        read = torch.minimum(self._latest[chosen], torch.full_like(kept, of)) if of else kept
+        self.positions = self.positions[chosen] - (read - kept)
 
 
 _NO_KINDS: Mapping[str, Tensor] = {}
