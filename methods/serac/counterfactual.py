@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from methods.serac.scope import INSIDE
 from mmedit_bench.editors import Backbone, EditCase, EditRequest, Query, Training
@@ -52,18 +54,92 @@ class Counterfactual(nn.Module):
         return logs
 
     @torch.no_grad()
-    def answer(self, backbone: Backbone, request: EditRequest, query: Query, most: int = 48) -> str:
-        """Greedy answer to the query as the edit implies it."""
-        ids, table = list(read_ids(backbone, request, query)), embedding_table(backbone)
-        end = backbone.answer_ids("")[-1]
-        written: list[int] = []
-        while len(written) < most and len(ids) < LONGEST:
-            token = int(self(torch.tensor([ids], device=table.device), table)[0, -1].argmax())
-            if token == end:
-                break
-            written.append(token)
-            ids.append(token)
-        return str(backbone.tokenizer.decode(written, skip_special_tokens=True)).strip()
+    def answers(
+        self, backbone: Backbone, asked: Sequence[tuple[EditRequest, Query]], most: int = 48
+    ) -> list[str]:
+        """Greedy answers to queries as their edits imply them, all in one batch."""
+        if not asked:
+            return []
+        table, end = embedding_table(backbone), backbone.answer_ids("")[-1]
+        read = [read_ids(backbone, request, query) for request, query in asked]
+        written: list[list[int]] = [[] for _ in asked]
+        going = list(range(len(asked)))
+        reading = Reading(self, table, read)
+        while going:
+            chosen = reading.likely()
+            for i in list(going):
+                room = min(most, LONGEST - len(read[i]))
+                if chosen[i] != end and len(written[i]) < room:
+                    written[i].append(chosen[i])
+                if chosen[i] == end or len(written[i]) >= room:
+                    going.remove(i)
+            if going:
+                reading.add(chosen)
+        return [str(backbone.tokenizer.decode(ids, skip_special_tokens=True)).strip() for ids in written]
+
+
+class Reading:
+    """Rows that the model has read, with the keys and values of its blocks; they grow token by token."""
+
+    def __init__(self, model: Counterfactual, table: Tensor, rows: Sequence[Sequence[int]]) -> None:
+        device = table.device
+        longest = max(map(len, rows))
+        padded = [[*row, *[0] * (longest - len(row))] for row in rows]
+        self._model, self._table = model, table
+        self._lengths = torch.tensor([len(row) for row in rows], device=device)
+        self._ids = torch.zeros(len(rows), 0, dtype=torch.long, device=device)
+        self._own = torch.zeros(len(rows), 0, dtype=torch.bool, device=device)
+        self._pairs: list[tuple[Tensor, Tensor] | None] = [None] * len(model.blocks.layers)
+        self._states = torch.zeros(len(rows), 0, model.leave.in_features, device=device)
+        steps = torch.arange(longest, device=device)
+        self._read(
+            torch.tensor(padded, device=device), steps.expand(len(rows), -1), steps < self._lengths[:, None]
+        )
+        self._last = self._lengths - 1
+        """Where each row's last token stands."""
+
+    def likely(self) -> list[int]:
+        """The most likely next token of each row, as `Counterfactual.forward` has it at the last position."""
+        model, rows = self._model, torch.arange(len(self._ids), device=self._ids.device)
+        h = self._states[rows, self._last]
+        words = (model.leave(h) @ self._table.float().T).softmax(-1)
+        scores = (self._states @ model.pointer(h)[..., None])[..., 0] / h.shape[-1] ** 0.5
+        attention = scores.masked_fill(~self._own, float("-inf")).softmax(-1)
+        copied = torch.zeros_like(words).scatter_add_(1, self._ids, attention)
+        share = model.mixing(h).sigmoid()
+        found: list[int] = (share * words + (1 - share) * copied).argmax(-1).tolist()
+        return found
+
+    def add(self, tokens: Sequence[int]) -> None:
+        """One more token per row; a row that is full repeats its last place and is not to be asked."""
+        ids = torch.tensor(list(tokens), device=self._ids.device)[:, None]
+        places = self._lengths.clamp_max(LONGEST - 1)[:, None]
+        self._read(ids, places, torch.ones_like(ids, dtype=torch.bool))
+        self._lengths = self._lengths + 1
+        self._last = torch.full_like(self._last, self._ids.shape[1] - 1)
+
+    def _read(self, ids: Tensor, places: Tensor, own: Tensor) -> None:
+        model, before = self._model, self._ids.shape[1]
+        self._ids = torch.cat([self._ids, ids], dim=1)
+        self._own = torch.cat([self._own, own], dim=1)
+        order = torch.arange(self._ids.shape[1], device=ids.device)
+        seen = (order <= order[before:, None]) & self._own[:, None]  # [b, new, all]
+        x = model.enter(self._table[ids].float()) + model.places[places]
+        for number, block in enumerate(model.blocks.layers):
+            x = x + self._attended(number, block, block.norm1(x), seen[:, None])
+            x = x + block.linear2(gelu(block.linear1(block.norm2(x))))
+        self._states = torch.cat([self._states, model.norm(x)], dim=1)
+
+    def _attended(self, number: int, block: Any, h: Tensor, seen: Tensor) -> Tensor:
+        attention = block.self_attn
+        parts = linear(h, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
+        q, k, v = (part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in parts)
+        if (held := self._pairs[number]) is not None:
+            k, v = torch.cat([held[0], k], dim=2), torch.cat([held[1], v], dim=2)
+        self._pairs[number] = k, v
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        out: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
+        return out
 
 
 def read_ids(backbone: Backbone, request: EditRequest, query: Query) -> tuple[int, ...]:

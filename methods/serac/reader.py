@@ -57,11 +57,32 @@ class Networks:
         classifier, model = built[self.sizes]
         return classifier.to(backbone.device), model.to(backbone.device)
 
+    @torch.no_grad()
+    def code(self, backbone: Backbone, query: Query) -> Tensor:
+        """The classifier's code of a query, [1, width]; made once for each backbone and query.
+
+        By itself: in a batch its last bits would depend on the queries beside it.
+        """
+        classifier, _ = self.ready(backbone)
+        held = _CODES.setdefault(classifier, WeakKeyDictionary()).setdefault(backbone.model, {})
+        key = (query.prompt, query.image.digest if query.image else None)
+        if key not in held:
+            if len(held) >= MOST_CODES:
+                held.pop(next(iter(held)))
+            held[key] = classifier.encode(backbone, [query])
+        return held[key]
+
     def same(self, other: Networks) -> bool:
         """Whether the weights are equal."""
         return self.sizes == other.sizes and self.weights.digest == other.weights.digest
 
 
+MOST_CODES = 1 << 16
+"""Queries whose codes are held, for each classifier and backbone."""
+
+_CODES: WeakKeyDictionary[ScopeClassifier, WeakKeyDictionary[Any, dict[tuple[str, str | None], Tensor]]] = (
+    WeakKeyDictionary()
+)
 _BUILT: WeakKeyDictionary[Shared, dict[Sizes, tuple[ScopeClassifier, Counterfactual]]] = WeakKeyDictionary()
 
 
@@ -93,8 +114,7 @@ class Memory:
     @torch.no_grad()
     def nearest(self, backbone: Backbone, query: Query) -> Entry | None:
         """The entry that answers the query; None if it is in no scope."""
-        classifier, _ = self.networks.ready(backbone)
-        code = classifier.encode(backbone, [query])
+        code = self.networks.code(backbone, query)
         similar = likeness(torch.stack([entry.code for entry in self.entries]).to(code), code)
         best = int(similar.argmax())
         return self.entries[best] if similar[best] > THRESHOLD else None
@@ -102,14 +122,13 @@ class Memory:
     def answer(self, backbone: Backbone, queries: Sequence[Query]) -> list[str]:
         """The counterfactual model's answers, each from the nearest edit; the backbone's own without one."""
         _, model = self.networks.ready(backbone)
-        answers = []
-        for query in queries:
-            entry = self.nearest(backbone, query)
-            if entry is None:
-                answers.extend(backbone.answer([query]))
-            else:
-                answers.append(model.answer(backbone, entry.request, query))
-        return answers
+        entries = [self.nearest(backbone, query) for query in queries]
+        inside = [i for i, entry in enumerate(entries) if entry is not None]
+        asked = [(entry.request, query) for entry, query in zip(entries, queries, strict=True) if entry]
+        answers = dict(zip(inside, model.answers(backbone, asked), strict=True))
+        outside = [i for i, entry in enumerate(entries) if entry is None]
+        answers |= zip(outside, backbone.answer([queries[i] for i in outside]), strict=True)
+        return [answers[i] for i in range(len(queries))]
 
     def merged(self, other: Any) -> Self | None:
         """One memory of both; a newer edit of the same request takes the older one's place."""

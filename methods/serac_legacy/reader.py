@@ -18,8 +18,7 @@ class Port(Memory):
     @torch.no_grad()
     def nearest(self, backbone: Backbone, query: Query) -> Entry | None:
         """The latest entry of which the mixture's larger weight is the counterfactual model's."""
-        classifier, _ = self.networks.ready(backbone)
-        code = classifier.encode(backbone, [Query(query.prompt)])[0]
+        code = self.networks.code(backbone, Query(query.prompt))[0]
         inside = (e for e in reversed(self.entries) if likeness(e.code.to(code), code) > THRESHOLD)
         return next(inside, None)
 

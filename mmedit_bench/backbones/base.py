@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from mmedit_bench.backbones.anatomy import anatomy_of
-from mmedit_bench.backbones.decoding import greedy
+from mmedit_bench.backbones.decoding import greedy, greedy_beside
 from mmedit_bench.backbones.families import family_of
-from mmedit_bench.backbones.forcing import Forced, all_logits, answer_logits, forced, last_logits
+from mmedit_bench.backbones.forcing import Forced, all_logits, forced, last_logits, shown
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
-from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, pack
+from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, mask_of, pack
+from mmedit_bench.backbones.passes import Passes
 from mmedit_bench.backbones.pictures import Pictures
 from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions import Edit, Intervention, attached, fold
+from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold
 
 LONG = 256
 """Tokens of a continuation that is scored by itself."""
@@ -64,6 +65,7 @@ class Backbone:
         self.family = family_of(model)(model, tokenizer, image_processor, template, ends)
         self._encoder = Encoder(self.family)
         self._pictures = Pictures(self.family)
+        self._passes = Passes(model, self.family, self.anatomy.layers)
         self.loaded_digest = self.digest
         """`digest` as it was when the backbone was made: a name for it that costs nothing.
 
@@ -201,13 +203,44 @@ class Backbone:
         rows = [self._encoder.fitting_row(queries[i], prefix) for i in left]
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
-                batch = self._batch([rows[i] for i in chosen])
-                # the last token written is never read, so it needs no position
-                room = [min(max_new_tokens, self.max_positions - rows[i].length + 1) for i in chosen]
-                written = greedy(self.family, batch, room)
+                part = [rows[i] for i in chosen]
+                prompted = self._passes.prompted(part, self._depth(), self._batch)
+                written = greedy(prompted, self._room(part, max_new_tokens), shrink=self._exact)
                 for i, ids in zip(chosen, written, strict=True):
-                    answers[left[i]] = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+                    answers[left[i]] = self._text(ids)
         return [answers[i] for i in range(len(queries))]
+
+    def read(
+        self, queries: Sequence[Query], targets: Sequence[str], max_new_tokens: int = 48
+    ) -> list[tuple[str, Forced]]:
+        """What `answer` and `score` say of each query, from one reading of the questions.
+
+        In float32 answers and most likely tokens are those of the two calls; log-probabilities may
+        differ from those of `score` in their last bits. Raises as the two calls do.
+        """
+        routed = self._answered(queries)
+        found = {
+            i: (text, Forced(self._encoder.answer_ids(targets[i]), None, None)) for i, text in routed.items()
+        }
+        left = [i for i in range(len(queries)) if i not in routed]
+        whole = self._rows([queries[i] for i in left], [targets[i] for i in left])
+        rows = [row.question for row in whole]
+        with torch.no_grad(), self._acting():
+            for chosen in by_length(rows, self.batch_size):
+                part, answers = [rows[i] for i in chosen], [whole[i].answer for i in chosen]
+                prompted = self._passes.prompted(part, self._depth(), self._batch)
+                readings = [forced(*own) for own in zip(shown(prompted, answers), answers, strict=True)]
+                room = self._room(part, max_new_tokens)
+                if self._exact:
+                    likely = [one.argmax_ids or () for one in readings]
+                    written = greedy_beside(prompted, answers, likely, room)
+                else:
+                    # what is written must not depend on which rows of the batch are right
+                    prompted.back_to(range(len(part)), [0] * len(part), max(map(len, answers)) - 1)
+                    written = greedy(prompted, room, shrink=False)
+                for i, ids, reading in zip(chosen, written, readings, strict=True):
+                    found[left[i]] = self._text(ids), reading
+        return [found[i] for i in range(len(queries))]
 
     def score(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Forced]:
         """What is predicted at each position of each target; nothing where a route answers the query.
@@ -221,7 +254,7 @@ class Backbone:
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                logits = answer_logits(self.family, self._batch(part), part)
+                logits = self._passes.answer_logits(part, self._depth(), self._batch)
                 for i, row, own in zip(chosen, part, logits, strict=True):
                     results[left[i]] = forced(own, row.answer)
         return [results[i] for i in range(len(queries))]
@@ -252,7 +285,7 @@ class Backbone:
         with acting._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                own = answer_logits(self.family, acting._batch(part), part)
+                own = self._passes.answer_logits(part, acting._depth(), acting._batch)
                 found.update(zip(chosen, own, strict=True))
         return [found[i] for i in range(len(rows))]
 
@@ -359,7 +392,7 @@ class Backbone:
         with torch.no_grad(), self._acting(), reading(self.model, modules) as seen:
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                answer_logits(self.family, self._batch(part), part)
+                self._passes.answer_logits(part, self._depth(modules), self._batch)
                 for path in modules:
                     # copies: a slice would keep the whole batch in memory
                     for i, own in zip(chosen, answer_rows(seen[path], part), strict=True):
@@ -384,15 +417,15 @@ class Backbone:
         for chosen in by_length(rows, self.batch_size):
             part = [rows[i] for i in chosen]
             with torch.enable_grad(), self._acting(), tracing(self.model, modules) as seen:
-                batch = self._batch(part)
-                logits = answer_logits(self.family, batch, part)
+                logits = self._passes.answer_logits(part, self._depth(modules), self._batch)
+                mask = mask_of(part).to(self.device)
                 wanted = torch.tensor([token for row in part for token in row.answer], device=self.device)
                 wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
                 loss = cross_entropy(wide, wanted, reduction="sum") / count
                 deltas = torch.autograd.grad(loss, [seen[path][1] for path in modules])
             value += loss.item()
             for path, delta in zip(modules, deltas, strict=True):
-                pair = unpadded(seen[path][0], batch.mask), unpadded(delta, batch.mask)
+                pair = unpadded(seen[path][0], mask), unpadded(delta, mask)
                 parts[path].append(pair)
         joined = {
             path: (torch.cat([u for u, _ in own]), torch.cat([delta for _, delta in own]))
@@ -479,6 +512,25 @@ class Backbone:
             own = item.answers(base, [queries[i] for i in left])
             answers |= {left[i]: text for i, text in own.items()}
         return answers
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the shape of a batch decides no more than last bits, which no answer hangs on."""
+        return torch.finfo(self.dtype).bits >= 32
+
+    def _room(self, rows: Sequence[Row], most: int) -> list[int]:
+        # the last token written is never read, so it needs no position
+        return [min(most, self.max_positions - row.length + 1) for row in rows]
+
+    def _text(self, ids: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text.strip()
+
+    def _depth(self, modules: Sequence[str] = ()) -> int:
+        """First decoder layer at which an edit acts or one of `modules` lies; 0 where that is not known."""
+        items = (*self._settled, *(item for edit in self._open for item in edit.interventions))
+        acting = [layer for item in items if (layer := acts_from(item, self.anatomy)) is not None]
+        return min([*acting, *map(self.anatomy.layer_of, modules)], default=0)
 
     @contextmanager
     def _acting(self) -> Iterator[None]:

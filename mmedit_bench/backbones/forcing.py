@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch, Row
+from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.interventions import asking
 
 
@@ -55,3 +57,20 @@ def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
     logprobs = logits.float().log_softmax(-1)
     picked = logprobs[range(len(target)), list(target)]
     return Forced(target, tuple(logits.argmax(-1).tolist()), tuple(picked.tolist()))
+
+
+def shown(prompted: Prompted, answers: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Logits [answer tokens, vocabulary] that predict each answer, read on from the questions.
+
+    What `answer_logits` gives, but for last bits, without reading the questions again.
+    """
+    longest = max(len(answer) for answer in answers) - 1
+    first = prompted.logits[:, None]
+    if longest:
+        device = prompted.mask.device
+        counts = torch.tensor([len(answer) - 1 for answer in answers], device=device)
+        ids = [[*answer[:-1], *[0] * (longest + 1 - len(answer))] for answer in answers]
+        logits = torch.cat([first, prompted.read(torch.tensor(ids, device=device), counts)], dim=1)
+    else:
+        logits = first
+    return [logits[i, : len(answer)] for i, answer in enumerate(answers)]

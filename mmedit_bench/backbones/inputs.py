@@ -31,6 +31,11 @@ class Row:
     length: int
     place: int = 0
 
+    @property
+    def question(self) -> Row:
+        """The row without its answer."""
+        return Row(self.image, self.ids, (), self.length - len(self.answer), self.place)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -127,6 +132,12 @@ def pack(
         torch.tensor(positions, device=weight.device),
         {name: torch.tensor(seen, device=weight.device) for name in kinds},
     )
+
+
+def mask_of(rows: Sequence[Row]) -> Tensor:
+    """Which positions of the packed rows are no padding: [b, n]."""
+    longest = max(row.length for row in rows)
+    return torch.tensor([[0] * (longest - row.length) + [1] * row.length for row in rows])
 
 
 def by_length(rows: Sequence[Row], size: int) -> Iterator[list[int]]:

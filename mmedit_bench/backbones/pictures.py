@@ -8,19 +8,26 @@ import torch
 from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
+from mmedit_bench.backbones.kept import Watch
 from mmedit_bench.cases import ImageRef
 
 
 class Pictures:
-    """Visual tokens of a model by picture digest; the oldest go when `limit` pictures are held."""
+    """Visual tokens of a model by picture digest; the oldest go when `limit` pictures are held.
+
+    All are forgotten when a weight of the model is seen to have changed.
+    """
 
     def __init__(self, family: Family, limit: int = 16384) -> None:
         self._family = family
+        self._watch = Watch(family.model)
         self._limit = limit
         self._held: dict[str, Tensor] = {}
 
     def tokens(self, images: Iterable[ImageRef]) -> dict[str, Tensor]:
         """Cached visual tokens [tokens, width] by digest; they carry no gradient."""
+        if self._watch.changed():
+            self._held.clear()
         found = {}
         for image in images:
             if image.digest not in self._held:

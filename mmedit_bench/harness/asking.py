@@ -33,8 +33,9 @@ def ask(backbone: Backbone, probes: Sequence[Probe], kinds: Sequence[str] = DEFA
     if not queries:
         return Replies((), ())
     references = [probe.reference for probe in probes]
-    answers = answered(backbone, queries)
-    forced = backbone.score(queries, references)
+    replies = backbone.read(queries, references)
+    answers = recordable([answer for answer, _ in replies], queries)
+    forced = [one for _, one in replies]
     # a query that a route answers has a text, and no distribution that anything could be read from
     open_ones = [i for i, one in enumerate(forced) if one.argmax_ids is not None]
     further = _further(backbone, [queries[i] for i in open_ones], [references[i] for i in open_ones], kinds)
@@ -61,7 +62,11 @@ def _further(
 
 def answered(backbone: Backbone, queries: Sequence[Query]) -> list[str]:
     """Answers fit for a record: one text per query, nothing that UTF-8 cannot write."""
-    answers = backbone.answer(queries)
+    return recordable(backbone.answer(queries), queries)
+
+
+def recordable(answers: Sequence[str], queries: Sequence[Query]) -> list[str]:
+    """The answers as a record can hold them. Raises `BenchError` unless there is one text per query."""
     if len(answers) != len(queries) or not all(isinstance(answer, str) for answer in answers):
         raise BenchError(f"{len(queries)} queries need as many texts as answers")
     return [writable(answer) for answer in answers]

@@ -16,6 +16,7 @@ from mmedit_bench.interventions.codebook import Codebook
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
 from mmedit_bench.interventions.fold import fold
+from mmedit_bench.interventions.hooks import acts_from, attached
 from mmedit_bench.interventions.matrix import MatrixDelta
 from mmedit_bench.interventions.memory import AttentionMemory
 from mmedit_bench.interventions.neurons import ExtraNeurons
@@ -52,6 +53,7 @@ __all__ = [
     "Shared",
     "SideMemory",
     "WeightDelta",
+    "acts_from",
     "asked",
     "asking",
     "attached",

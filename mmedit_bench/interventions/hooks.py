@@ -21,3 +21,14 @@ def attached(model: nn.Module, layout: Layout, interventions: Iterable[Intervent
             for handle in intervention.attach(model, layout):
                 stack.callback(handle.remove)
         yield
+
+
+def acts_from(intervention: Intervention, layout: Layout) -> int | None:
+    """First decoder layer at which it acts on the model itself; None if it never does.
+
+    0 for one that installs hooks and does not say where.
+    """
+    first = intervention.first_layer(layout)
+    if first is None and type(intervention).attach is not Intervention.attach:
+        return 0
+    return first

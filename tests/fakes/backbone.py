@@ -96,6 +96,11 @@ class FakeBackbone:
             results.append(FakeForced(ids, (*said[: len(ids) - 1], 2)))
         return results
 
+    def read(
+        self, queries: Sequence[Query], targets: Sequence[str], max_new_tokens: int = 48
+    ) -> list[tuple[str, FakeForced]]:
+        return list(zip(self.answer(queries, max_new_tokens), self.score(queries, targets), strict=True))
+
     def _say(self, query: Query) -> str:
         assert query.image is None or query.image.bytes()
         for hook in self.model.hooks:

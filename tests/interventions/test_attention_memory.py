@@ -248,7 +248,7 @@ def test_decoding_and_teacher_forcing_agree_whatever_the_batch(
     for query in QUERIES:
         row = view._encoder.row(query)
         with torch.no_grad(), attached(view.model, view.anatomy, view._folded()):
-            (written,) = greedy(view.family, view._batch([row]), [8])
+            (written,) = greedy(view._passes.prompted([row], 0, view._batch), [8])
             told = replace(row, answer=(*written, eos), length=row.length + len(written) + 1)
             (forced,) = answer_logits(view.family, view._batch([told]), [told])
         lengths.append(len(written))

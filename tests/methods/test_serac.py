@@ -118,6 +118,29 @@ def test_the_counterfactual_model_is_causal_and_its_loss_a_plain_mean(backbone: 
     assert in_scope_loss(model, table, rows).item() == pytest.approx(total / count, abs=1e-4)
 
 
+@torch.no_grad()
+def test_answers_written_together_are_those_of_a_plain_loop(backbone: Backbone) -> None:
+    torch.manual_seed(1)
+    model, table = Counterfactual(32, 16, 2, 2).eval(), embedding_table(backbone)
+    end = backbone.answer_ids("")[-1]
+    torch.nn.init.normal_(model.leave.bias, std=0.5)
+    asked = [(case.request, probe.query) for case in CASES[:4] for probe in case.probes[:2]]
+    asked.append((EditRequest("long", Query("what is shown here? " * 60), "a fox"), Query("where?")))
+    lengths = []
+    for (request, query), text in zip(asked, model.answers(backbone, asked, 7), strict=True):
+        ids: list[int] = list(read_ids(backbone, request, query))
+        start = len(ids)
+        while len(ids) < start + 7:
+            token = int(model(torch.tensor([ids]), table)[0, -1].argmax())
+            if token == end:
+                break
+            ids.append(token)
+        lengths.append(len(ids) - start)
+        assert text == backbone.tokenizer.decode(ids[start:], skip_special_tokens=True).strip()
+    assert max(lengths) > 1
+    assert model.answers(backbone, []) == []
+
+
 def test_the_classifier_sees_questions_and_pictures_but_no_answer(backbone: Backbone) -> None:
     editor = ready(SERACEditor(**FAST), backbone)
     other = EditRequest(REQUEST.id, REQUEST.query, "quite another answer")
@@ -155,7 +178,7 @@ def test_the_nearest_edit_of_a_sequence_answers(backbone: Backbone) -> None:
         assert found is not None and found.id == case.request.id
         assert found.target == case.request.target
         assert held.in_scope(backbone, [case.request.query]) == [True]
-        own = [model.answer(backbone, case.request, case.request.query)]
+        own = model.answers(backbone, [(case.request, case.request.query)])
         assert held.answer(backbone, [case.request.query]) == own == view.answer([case.request.query])
     again = view.edited(editor.edit(view, EditRequest(CASES[1].id, CASES[1].request.query, "elsewhere")))
     targets = [entry.target for entry in held_by(again).entries]

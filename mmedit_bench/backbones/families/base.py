@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from transformers import DynamicCache
 
 from mmedit_bench.cases import ImageRef
 from mmedit_bench.errors import BenchError
+
+TEXTS = 4096
+"""Texts whose tokens are held: a loop asks the same few again and again."""
 
 
 class Family:
@@ -37,6 +41,7 @@ class Family:
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.template = template
+        self._tokenised = functools.lru_cache(maxsize=TEXTS)(self._tokenise)
         self.closing = self._token(ends[0]) if ends else int(tokenizer.eos_token_id)
         """Token that closes a target in teacher forcing."""
         self.ends = frozenset(
@@ -88,7 +93,7 @@ class Family:
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
+        return self._tokenised(text) if text else ()
 
     # ---- pictures
 
@@ -167,6 +172,9 @@ class Family:
         return found
 
     # ---- inner parts
+
+    def _tokenise(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _token(self, text: str) -> int:
         known = self.tokenizer.get_vocab()

@@ -1,0 +1,99 @@
+"""Forward passes of one model over rows, with nothing computed twice that was computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmedit_bench.backbones.families import Family
+from mmedit_bench.backbones.forcing import answer_logits
+from mmedit_bench.backbones.inputs import Batch, Row
+from mmedit_bench.backbones.kept import Kept, Watch
+from mmedit_bench.backbones.prompted import Prompted
+from mmedit_bench.backbones.replay import Below, Heard, Pair, hearing, key_of, standing_in
+from mmedit_bench.interventions import Asked, asking
+
+Make = Callable[[Sequence[Row]], Batch]
+"""Packs rows, with the edits acting."""
+
+
+class Passes:
+    """Runs a model; shared by all views of a backbone.
+
+    Where a call says that all that acts on the model acts from layer `depth` on, what enters that
+    layer is remembered by the batch it is of, and the layers below stand still the next time. Depth
+    0 says that something may act anywhere: nothing is remembered.
+    """
+
+    def __init__(self, model: nn.Module, family: Family, layers: str) -> None:
+        self._family = family
+        found = model.get_submodule(layers)
+        assert isinstance(found, nn.ModuleList)
+        self._layers = found
+        embedding = family.embedding
+        self._below = [
+            [embedding, *(m for layer in found[:n] for m in layer.modules())] for n in range(len(found) + 1)
+        ]
+        self._watch = Watch(model)
+        self.kept = Kept()
+
+    def fresh(self) -> bool:
+        """Look whether the weights changed, and forget everything if so; False then."""
+        changed = self._watch.changed()
+        if changed:
+            self.kept.clear()
+        return not changed
+
+    def answer_logits(self, rows: Sequence[Row], depth: int, make: Make) -> list[Tensor]:
+        """Logits [answer tokens, vocabulary] that predict each row's answer."""
+        return self._run(rows, depth, make, lambda batch: answer_logits(self._family, batch, rows))
+
+    @torch.no_grad()
+    def prompted(self, rows: Sequence[Row], depth: int, make: Make) -> Prompted:
+        """The rows, read; they have no answers."""
+        cache, asked = self._family.cache(), Asked((0,) * len(rows))
+
+        def run(batch: Batch) -> Prompted:
+            with asking(asked):
+                logits = self._family.run(
+                    batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=1, cache=cache
+                )
+            return Prompted(self._family, logits[:, -1], cache, batch.mask, batch.positions[:, -1], asked)
+
+        return self._run(rows, depth, make, run, cache)
+
+    def _run(
+        self, rows: Sequence[Row], depth: int, make: Make, run: Callable[[Batch], Any], cache: Any = None
+    ) -> Any:
+        # a hook below wants to be called, whatever it is for
+        if not depth or any(m._forward_hooks or m._forward_pre_hooks for m in self._below[depth]):
+            return run(make(rows))
+        self.fresh()
+        key = ("below", depth, cache is not None, key_of(rows))
+        below = self.kept.get(key, Below)
+        if below is None:
+            batch = make(rows)
+            with hearing(self._layers[depth - 1]) as heard:
+                found = run(batch)
+            self._remember(key, batch, heard, _pairs(cache, depth))
+            return found
+        with standing_in(self._layers, depth, below):
+            found = run(below.batch)
+        # only now: a cache that holds something is taken for a text that is gone on with
+        for layer, (keys, values) in enumerate(below.pairs):
+            cache.update(keys, values, layer)
+        return found
+
+    def _remember(self, key: Any, batch: Batch, heard: Heard, pairs: tuple[Pair, ...]) -> None:
+        # what carries a gradient is of an edit after all, whatever its `first_layer` says
+        if heard.states is not None and not heard.states.requires_grad:
+            self.kept.put(key, Below(batch, heard.states.detach(), heard.in_tuple, pairs))
+
+
+def _pairs(cache: Any, depth: int) -> tuple[Pair, ...]:
+    if cache is None:
+        return ()
+    return tuple((layer.keys, layer.values) for layer in cache.layers[:depth])
