@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
@@ -13,6 +14,7 @@ from mmedit_bench.cli.reproduce import TARGETS
 from mmedit_bench.editors import Drawable
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
+from mmedit_bench.plugins.settings import options_of
 from mmedit_bench.reproduce.plan import Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import Means, order_for
 from mmedit_bench.reproduce.plans import FIG4B, PLANS, SEQUENCES, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
@@ -31,7 +33,10 @@ def test_the_command_offers_the_plans() -> None:
 def test_every_row_is_an_editor_that_takes_its_options(plan: Plan) -> None:
     for place, row in plan.runs():
         assert place.backbone in BACKBONES.names() and place.suite in SUITES.names()
-        EDITORS.load(row.editor)(**row.options)
+        made = EDITORS.load(row.editor)
+        made(**row.options)
+        named = {field for _, field, *_ in Formatter().parse(row.label) if field}
+        assert not named or named <= {option.name for option in options_of(made.settings_type)}
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
