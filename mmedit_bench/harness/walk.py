@@ -44,7 +44,7 @@ class Walked(NamedTuple):
 
     records: list[StepRecord]
     timings: list[dict[str, Any]]
-    """One per `Apply`, and one for each ask whose pace was measured; see `harness.costs`."""
+    """One per `Apply`, one for each ask whose pace was measured, one at the end; see `harness.costs`."""
     carried: tuple[Carried, ...]
     """The edits in force at its end, in order."""
 
@@ -95,7 +95,7 @@ class Walker:
                         now = (*(one for one in now if one.case != request.id), new)
                     status = "failed" if error else "ok"
                     records.append(Applied(**head, request=request.id, status=status, error=error))  # type: ignore[arg-type]
-                    timings.append(note | {"case": request.id, **cost, **self._meter.memory()})
+                    timings.append(note | {"case": request.id, **cost})
                     self._guard.watch(f"after edit {request.id}")
                 case Ask(case=case, moment=moment):
                     asked = self._ask(head, case, moment, now)
@@ -114,6 +114,7 @@ class Walker:
                     self._guard.watch(f"after measure {name}")
                 case _:
                     assert_never(step)
+        timings.append({"unit": unit.id, "step": indices[-1], **self._meter.memory()})
         if number == len(unit.segments) - 1:
             self._side.forget()
         return Walked(records, timings, now)

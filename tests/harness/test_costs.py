@@ -33,6 +33,12 @@ def test_the_same_questions_are_timed_with_and_without_the_edit() -> None:
         assert row["answers"] == 3 and row["edited_seconds"] >= 0 <= row["unedited_seconds"]
 
 
+def test_a_pace_that_cannot_be_taken_stops_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    meter = Meter(FakeBackbone())  # type: ignore[arg-type]
+    assert meter.pace(CASES[0], [FakeEdit("what is test-0?", "BREAK")]) == []
+    assert "the pace of case test-0 is not known: ValueError" in caplog.text
+
+
 def test_memory_is_a_mark_that_only_rises_until_it_is_forgotten() -> None:
     meter = Meter(FakeBackbone())  # type: ignore[arg-type]
     before = meter.memory()

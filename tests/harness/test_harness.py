@@ -96,8 +96,9 @@ def test_timings_name_each_edit(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (folder / "timings.jsonl").read_text().splitlines()]
     edits = [row for row in rows if "seconds" in row]
     assert [row["case"] for row in edits] == ["test-0", "test-1", "test-2", "test-4"]
-    assert all(row["seconds"] >= 0 and row["edit_bytes"] == 8 and row["peak_bytes"] > 0 for row in edits)
-    paced = [row for row in rows if row not in edits]
+    assert all(row["seconds"] >= 0 and row["edit_bytes"] == 8 for row in edits)
+    assert sum(row.get("peak_bytes", 0) > 0 for row in rows) == 4  # one at the end of each segment
+    paced = [row for row in rows if "answers" in row]
     assert [row["case"] for row in paced] == ["test-0", "test-1", "test-2"]
     assert all(row["edited_seconds"] >= 0 and row["unedited_seconds"] >= 0 for row in paced)
     assert all(row["answers"] == 3 for row in paced)

@@ -72,7 +72,7 @@ def test_resumes_with_torn_timings(tmp_path: Path) -> None:
     timings.write_bytes(timings.read_bytes()[:-5])
     run(experiment(), tmp_path)
     *_, last = timings.read_text().splitlines()
-    assert json.loads(last)["case"] == "test-4"
+    assert json.loads(last)["unit"] == "test-4"
 
 
 def test_interrupt_passes_through_and_keeps_what_is_finished(tmp_path: Path) -> None:
