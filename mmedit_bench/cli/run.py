@@ -59,13 +59,13 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 )
 @click.option("--evidence", multiple=True, metavar="KIND", help="Record this of every reply too; repeatable.")
 @click.option(
-    "--jobs",
+    "--workers",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
     help="Processes that work on it; each holds a backbone.",
 )
-@click.option("--isolate", is_flag=True, help="Give the editor a process to itself; not with --jobs.")
+@click.option("--isolate", is_flag=True, help="Give the editor a process to itself; not with --workers.")
 @click.option(
     "--edit-timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -86,7 +86,7 @@ def run(
     out: Path,
     settings: tuple[str, ...],
     protocol_set: tuple[str, ...],
-    jobs: int,
+    workers: int,
     isolate: bool,
     edit_timeout: float,
     memory_limit: int | None,
@@ -114,13 +114,13 @@ def run(
     if isolate:
         from mmedit_bench.execution.isolated import Isolation
 
-        if jobs > 1:
-            raise click.BadParameter("an isolated editor has one process; leave out --jobs")
+        if workers > 1:
+            raise click.BadParameter("an isolated editor has one process; leave out --workers")
         isolation = Isolation(edit_timeout, memory_limit << 20 if memory_limit else None)
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
-        result = Workshop().run(Order(**order), out, progress=advance, jobs=jobs, isolation=isolation)
+        result = Workshop().run(Order(**order), out, progress=advance, workers=workers, isolation=isolation)
     output.result(as_dict(result), prose=describe(result))
     output.say(f"next: mmedit-bench score {result.folder}")
     if result.failed:

@@ -37,7 +37,7 @@ SHOWN = ("reliability/main", "generality", "locality", CRITERION)
     help="Values to try; repeatable.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=60, show_default=True, help="Edits per suite.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option(
     "--out",
@@ -54,7 +54,7 @@ def search(
     editor: str,
     grids: tuple[str, ...],
     limit: int,
-    jobs: int | None,
+    workers: int | None,
     seed: int,
     out: Path,
     record: Path | None,
@@ -71,7 +71,7 @@ def search(
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
     """
     from mmedit_bench.execution.order import Order
-    from mmedit_bench.execution.pool import carry_out, default_jobs, look_over
+    from mmedit_bench.execution.pool import carry_out, default_workers, look_over
 
     tries, suites = combinations(grids), tuple(dict.fromkeys(suites))
     orders = [
@@ -88,7 +88,7 @@ def search(
         def told(outcome: Outcome) -> None:
             ended(outcome.order.suite, f"{_shown(outcome.order.options)} {outcome.seconds:.0f} s")
 
-        outcomes = carry_out(orders, out, jobs=jobs or default_jobs(), told=told)
+        outcomes = carry_out(orders, out, workers=workers or default_workers(), told=told)
     folders = [_folder(outcome) for outcome in outcomes]
     tried = []
     for number, options in enumerate(tries):

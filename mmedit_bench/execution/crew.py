@@ -85,12 +85,12 @@ class _Worker:
 
 
 class ProcessCrew:
-    """`jobs` processes that work on a run; a `harness.run.Crew`."""
+    """`workers` processes that work on a run; a `harness.run.Crew`."""
 
     def __init__(
         self,
         order: Order,
-        jobs: int,
+        workers: int,
         *,
         artefacts: Path | None = None,
         policy: ProofPolicy | None = None,
@@ -99,7 +99,7 @@ class ProcessCrew:
     ) -> None:
         """`started` is told the process id of every worker."""
         self._order = order
-        self._jobs = jobs
+        self._workers = workers
         self._artefacts = artefacts
         self._policy = policy or ProofPolicy()
         self._tell = progress or (lambda phase, done, total: None)
@@ -131,7 +131,7 @@ class ProcessCrew:
         stillborn, total = 0, len(plan.segments) - committer.done
         begun_at = committer.done
         while waiting or any(worker.held for worker in workers):
-            while len(workers) < min(self._jobs, len(waiting) + sum(bool(w.held) for w in workers)):
+            while len(workers) < min(self._workers, len(waiting) + sum(bool(w.held) for w in workers)):
                 workers.append(_Worker(job, self._started))
             for worker in workers:
                 if worker.begun and not worker.held and waiting:
@@ -175,7 +175,7 @@ class ProcessCrew:
     def _hand(self, worker: _Worker, waiting: list[int], deaths: Counter[int], committer: Committer) -> None:
         """Give a worker its share: several units while many wait, so that proofs are few, then fewer."""
         # a unit over which a worker died goes alone: nobody else is to die with it
-        count = 1 if deaths[waiting[0]] else max(1, len(waiting) // (4 * self._jobs))
+        count = 1 if deaths[waiting[0]] else max(1, len(waiting) // (4 * self._workers))
         chosen = waiting[:count]
         if not deaths[waiting[0]]:
             chosen = [index for index in chosen if not deaths[index]]
@@ -191,13 +191,13 @@ class ProcessCrew:
     def _despair(plan: Plan, deaths: Counter[int], stillborn: int, committer: Committer) -> None:
         if stillborn >= MOST_DEATHS:
             raise BenchError(
-                f"{stillborn} workers in a row ended before their first unit; run without --jobs to see why"
+                f"{stillborn} workers in a row ended before their first unit; run without --workers to see why"
             )
         for index, count in deaths.items():
             if count >= MOST_DEATHS:
                 raise BenchError(
                     f"unit {plan.schedule[index].id}: {count} workers ended while they worked on it; "
-                    "what was finished is kept. Run with fewer --jobs if memory is short, or --isolate "
+                    "what was finished is kept. Run with fewer --workers if memory is short, or --isolate "
                     "an editor that ends its process"
                 )
 

@@ -24,13 +24,13 @@ class Workshop(Parts):
         out: Path,
         progress: Progress | None = None,
         *,
-        jobs: int = 1,
+        workers: int = 1,
         isolation: Isolation | None = None,
     ) -> RunResult:
-        """Carry out an order over `jobs` processes; what is recorded already is not done again.
+        """Carry out an order over `workers` processes; what is recorded already is not done again.
 
         With `isolation`, the editor has a process to itself and its code is not loaded into this one;
-        `jobs` is then 1. Raises as `harness.run`.
+        `workers` is then 1. Raises as `harness.run`.
         """
         if isolation:
             return self._apart(order, out, isolation, progress)
@@ -38,8 +38,8 @@ class Workshop(Parts):
         try:
             experiment = self.experiment(order)
             crew = None
-            if jobs > 1:
-                crew = ProcessCrew(order, jobs, artefacts=self._artefacts, progress=progress)
+            if workers > 1:
+                crew = ProcessCrew(order, workers, artefacts=self._artefacts, progress=progress)
             return run_harness(
                 experiment, out, found=found, crew=crew, progress=progress, artefacts=self._artefacts
             )

@@ -32,7 +32,7 @@ class Outcome:
     seconds: float
 
 
-def default_jobs() -> int:
+def default_workers() -> int:
     """As many runs at once as there are cores, up to four: each holds a backbone."""
     return min(4, os.cpu_count() or 1)
 
@@ -41,7 +41,7 @@ def carry_out(
     orders: Sequence[Order],
     out: Path,
     *,
-    jobs: int = 1,
+    workers: int = 1,
     artefacts: Path | None = None,
     told: Callable[[Outcome], object] = lambda outcome: None,
 ) -> list[Outcome]:
@@ -57,10 +57,10 @@ def carry_out(
     rest = [i for i in range(len(orders)) if i not in set(first)]
     outcomes: dict[int, Outcome] = {}
     # one process takes them in this order anyway, and need not begin twice
-    for stage in (sorted(first), rest) if jobs > 1 else ([*sorted(first), *rest],):
+    for stage in (sorted(first), rest) if workers > 1 else ([*sorted(first), *rest],):
         left = stage
         while left:
-            for i, outcome in _some(left, orders, out, jobs, artefacts):
+            for i, outcome in _some(left, orders, out, workers, artefacts):
                 outcomes[i] = outcome
                 told(outcome)
             left = [i for i in left if i not in outcomes]
@@ -97,12 +97,12 @@ def _baseline(order: Order) -> tuple[object, ...]:
 
 
 def _some(
-    indices: Sequence[int], orders: Sequence[Order], out: Path, jobs: int, artefacts: Path | None
+    indices: Sequence[int], orders: Sequence[Order], out: Path, workers: int, artefacts: Path | None
 ) -> Iterator[tuple[int, Outcome]]:
     """Outcomes as they come. Ends early, after an outcome for one of them, if a process dies."""
     # spawned, not forked: torch's threads and CUDA do not survive a fork
     with ProcessPoolExecutor(
-        min(jobs, len(indices)), get_context("spawn"), initializer=_begin, initargs=(artefacts,)
+        min(workers, len(indices)), get_context("spawn"), initializer=_begin, initargs=(artefacts,)
     ) as pool:
         waiting: dict[Future[Outcome], int] = {pool.submit(_run, orders[i], out): i for i in indices}
         while waiting:

@@ -43,7 +43,7 @@ class PlannedRun:
 class Means:
     """On what a plan is carried out. None of it but device and dtype changes a number."""
 
-    jobs: int = 1
+    workers: int = 1
     device: str = "cpu"
     dtype: str = "float32"
     batch_size: int = 16
@@ -69,9 +69,9 @@ def made(
 
     started = time.monotonic()
     try:
-        outcomes = carry_out(orders, out, jobs=means.jobs, artefacts=means.artefacts, told=tell)
+        outcomes = carry_out(orders, out, workers=means.workers, artefacts=means.artefacts, told=tell)
     finally:
-        wall_time.log(out, plan.target, time.monotonic() - started, jobs=means.jobs, runs=finished)
+        wall_time.log(out, plan.target, time.monotonic() - started, workers=means.workers, runs=finished)
     return [PlannedRun(*own, outcome) for own, outcome in zip(planned, outcomes, strict=True)]
 
 
