@@ -64,7 +64,13 @@ LIMIT = 12
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @speaks
 def demo(
-    limit: int, out: Path, site: Path, editors: tuple[str, ...], workers: int | None, seed: int, output: Output
+    limit: int,
+    out: Path,
+    site: Path,
+    editors: tuple[str, ...],
+    workers: int | None,
+    seed: int,
+    output: Output,
 ) -> None:
     """Run editors on both mini backbones and both suites, and make a page of it.
 
@@ -135,6 +141,7 @@ def _default_editors(suite: str) -> tuple[str, ...]:
 def _run_all(orders: Sequence[Order], out: Path, workers: int | None, output: Output) -> list[Outcome]:
     """What became of all runs. Raises `BenchError` if none could be carried out."""
     from mmedit_bench.errors import BenchError
+    from mmedit_bench.execution.engines.local import LocalEngine
     from mmedit_bench.execution.pool import carry_out, default_workers
 
     with output.blocks([_block(order) for order in orders]) as ended:
@@ -143,7 +150,7 @@ def _run_all(orders: Sequence[Order], out: Path, workers: int | None, output: Ou
             what = "failed" if outcome.folder is None else f"{outcome.seconds:.0f} s"
             ended(_block(outcome.order), f"{outcome.order.editor} {what}")
 
-        outcomes = carry_out(orders, out, workers=workers or default_workers(), told=told)
+        outcomes = carry_out(orders, out, engine=LocalEngine(workers or default_workers()), told=told)
     if not any(outcome.folder for outcome in outcomes):
         raise BenchError("no run could be carried out: " + "; ".join(filter(None, map(_problem, outcomes))))
     return outcomes

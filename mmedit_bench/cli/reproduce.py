@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.output import Output, speaks
+
+if TYPE_CHECKING:
+    from mmedit_bench.execution.engine import Engine
 
 TARGETS = ("table1", "table4", "fig4a", "fig4b", "fig4c", "fig5", "smoke")
 SOME_FAILED = 3
@@ -36,7 +41,7 @@ SOME_FAILED = 3
     show_default=True,
     help="Folder of the runs; those that are complete are not made again.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
+@executes("Runs at once; default: the cores, at most 4.")
 @click.option("--limit", type=click.IntRange(min=1), help="Fewer edits per block than the plan has.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
@@ -49,7 +54,7 @@ def reproduce(
     scale: str,
     out: Path,
     runs: Path,
-    workers: int | None,
+    engine: Engine,
     limit: int | None,
     device: str,
     dtype: str,
@@ -70,7 +75,6 @@ def reproduce(
       mmedit-bench reproduce fig4b --limit 50 --out /tmp/results
       mmedit-bench reproduce table1 --render-only
     """
-    from mmedit_bench.execution.pool import default_workers
     from mmedit_bench.reproduce.plan_runs import Means
     from mmedit_bench.reproduce.target import plan_of, produced, rendered
 
@@ -79,7 +83,7 @@ def reproduce(
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return
-    means = Means(workers=workers or default_workers(), device=device, dtype=dtype)
+    means = Means(engine=engine, device=device, dtype=dtype)
     blocks = [place.title for place, _ in plan_of(target).runs()]
     with output.blocks(blocks) as ended:
         made = produced(

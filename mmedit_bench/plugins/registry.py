@@ -104,5 +104,8 @@ PROTOCOLS = Registry("mmedit_bench.protocols", "protocol")
 MEASURES = Registry("mmedit_bench.measures", "measure")
 """Callables `(backbone, **options) -> Mapping[str, float]` of an edited backbone."""
 
+EXECUTORS = Registry("mmedit_bench.executors", "executor")
+"""Callables `(workers=, options=) -> execution.engine.Engine`."""
+
 METRICS = Registry("mmedit_bench.metrics", "collection of metrics")
 """A `scoring.metrics.Metric`, or several."""

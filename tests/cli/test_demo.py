@@ -95,7 +95,8 @@ def test_who_scores_has_loaded_no_editor(call: Call) -> None:
     code = (
         "import sys; from mmedit_bench.cli import app, demo; "
         "demo.SUITES, demo.BACKBONES = ('lab-suite',), ('lab-backbone',); "
-        "app(['demo', '--limit', '1', '--workers', '1', '--editor', 'null', '--editor', 'copy-target', '-q'], "
+        "app(['demo', '--limit', '1', '--workers', '1', '--editor', 'null', '--editor', 'copy-target', "
+        "'-q'], "
         "standalone_mode=False); "
         "app(['search', '--suite', 'lab-suite', '--backbone', 'lab-backbone', '--editor', 'ft', "
         "'--grid', 'steps=1', '--limit', '1', '-q'], standalone_mode=False); "
