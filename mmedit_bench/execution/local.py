@@ -59,8 +59,9 @@ class Workshop(Parts):
                     self.experiment_of(order, side.identity), out, found=found, side=side, crew=crew,
                     progress=progress,
                 )  # fmt: skip
-                if result.new and log.exists():
-                    log.replace(result.folder / "editor.log")
+                kept = result.folder / "editor.log"
+                if result.new and log.exists() and not (crew and kept.exists()):  # its workers' log
+                    log.replace(kept)
             return result
         try:
             return run_harness(
