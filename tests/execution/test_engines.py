@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -134,3 +136,50 @@ def test_an_unknown_setting_of_slurm_is_refused_before_anything_is_submitted(lab
     engine = SlurmEngine(1, {"cluster": "local", "colour": "red"})
     with pytest.raises(BenchError, match=r"--slurm: .*colour"):
         Workshop().run(order("echo"), lab / "runs", engine=engine)
+
+
+SBATCH = """#!{python}
+import os, re, subprocess, sys
+script = sys.argv[1]
+last = re.search(r"--array=0-(\\d+)", open(script).read())
+alone = {{"SLURM_JOB_NUM_NODES": "1", "SLURM_NODEID": "0", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}}
+for task in range(int(last[1]) + 1) if last else [None]:
+    own = {{"SLURM_JOB_ID": f"{{os.getpid()}}", "SLURM_NTASKS": "1"}}
+    if task is not None:
+        own |= {{"SLURM_ARRAY_JOB_ID": own["SLURM_JOB_ID"], "SLURM_ARRAY_TASK_ID": str(task)}}
+    out = open(f"{{script}}.{{task}}.out", "wb")
+    subprocess.Popen(["bash", script], env=os.environ | alone | own, stdout=out, stderr=out)
+with open(os.environ["SUBMITTED"], "a") as told:
+    told.write(("array" if last else "job") + "\\n")
+print(f"Submitted batch job {{os.getpid()}}")
+"""
+SRUN = """#!/bin/bash
+while [[ "$1" == --* ]]; do
+    [[ "$1" == --output || "$1" == --error ]] && shift
+    shift
+done
+exec "$@"
+"""
+
+
+@needs("submitit", "slurm")
+def test_a_job_array_of_slurm(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With programs in SLURM's place that start what they are given."""
+    programs = lab / "programs"
+    programs.mkdir()
+    told = lab / "submitted"
+    scripts = {
+        "sbatch": SBATCH.format(python=sys.executable),
+        "srun": SRUN,
+        "sacct": "#!/bin/sh\necho 'JobID|State|NodeList'\n",
+    }
+    for name, text in scripts.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("SUBMITTED", str(told))
+    alone = Workshop().run(order("fragile"), lab / "alone")
+    engine = SlurmEngine(2, {"partition": "any", "time": "0:10:00", "array_parallelism": "1"})
+    result = Workshop().run(order("fragile"), lab / "runs", engine=engine)
+    assert contents(result.folder) == contents(alone.folder)
+    assert told.read_text().split() == ["job", "array"], "the opening, then the units"

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,13 @@ class _Actors:
         if not waiting:
             time.sleep(seconds)
             return []
-        ready, _ = ray.wait(list(waiting), timeout=seconds)
-        return [(waiting[future], waiting[future].said()) for future in ready]
+        try:
+            ready, _ = ray.wait(list(waiting), timeout=seconds)
+            return [(waiting[future], waiting[future].said()) for future in ready]
+        except (ConnectionError, ray.exceptions.RaySystemError) as error:
+            raise BenchError(
+                f"the Ray cluster was lost ({_line(str(error))}); what was finished is kept, run again"
+            ) from None
 
 
 class _Actor:
@@ -130,7 +135,8 @@ class _Actor:
     def end(self, patience: float) -> None:
         import ray
 
-        ray.kill(self._actor, no_restart=True)
+        with suppress(Exception):  # it may be gone, or the cluster with it
+            ray.kill(self._actor, no_restart=True)
 
     def said(self) -> Message:
         """What its future holds, which is ready."""
@@ -139,6 +145,8 @@ class _Actor:
         future, self.future = self.future, None
         try:
             told: Message = ray.get(future)
+        except ray.exceptions.RaySystemError:
+            raise
         except ray.exceptions.RayError as error:
             return {"is": "gone", "text": _reason(str(error))}
         return told
