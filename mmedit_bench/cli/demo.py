@@ -60,11 +60,17 @@ LIMIT = 12
     multiple=True,
     help="Editor to run; repeatable; default: the quick ones that ship and all of other packages.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @speaks
 def demo(
-    limit: int, out: Path, site: Path, editors: tuple[str, ...], jobs: int | None, seed: int, output: Output
+    limit: int,
+    out: Path,
+    site: Path,
+    editors: tuple[str, ...],
+    workers: int | None,
+    seed: int,
+    output: Output,
 ) -> None:
     """Run editors on both mini backbones and both suites, and make a page of it.
 
@@ -81,7 +87,7 @@ def demo(
       mmedit-bench demo --editor null --editor t-patcher --editor unike
     """
     started = time.monotonic()
-    outcomes = _run_all(planned(editors, limit, seed), out, jobs, output)
+    outcomes = _run_all(planned(editors, limit, seed), out, workers, output)
     problems = [problem for outcome in outcomes if (problem := _problem(outcome))]
     scored = score_all([outcome.folder for outcome in outcomes if outcome.folder])
     table = _table([scores for _, scores in scored])
@@ -132,10 +138,11 @@ def _default_editors(suite: str) -> tuple[str, ...]:
     return (*QUICK[:1], *(TRAINED if suite == SUITES[0] else ()), *QUICK[1:], *others)
 
 
-def _run_all(orders: Sequence[Order], out: Path, jobs: int | None, output: Output) -> list[Outcome]:
+def _run_all(orders: Sequence[Order], out: Path, workers: int | None, output: Output) -> list[Outcome]:
     """What became of all runs. Raises `BenchError` if none could be carried out."""
     from mmedit_bench.errors import BenchError
-    from mmedit_bench.execution.pool import carry_out, default_jobs
+    from mmedit_bench.execution.engines.local import LocalEngine
+    from mmedit_bench.execution.pool import carry_out, default_workers
 
     with output.blocks([_block(order) for order in orders]) as ended:
 
@@ -143,7 +150,7 @@ def _run_all(orders: Sequence[Order], out: Path, jobs: int | None, output: Outpu
             what = "failed" if outcome.folder is None else f"{outcome.seconds:.0f} s"
             ended(_block(outcome.order), f"{outcome.order.editor} {what}")
 
-        outcomes = carry_out(orders, out, jobs=jobs or default_jobs(), told=told)
+        outcomes = carry_out(orders, out, engine=LocalEngine(workers or default_workers()), told=told)
     if not any(outcome.folder for outcome in outcomes):
         raise BenchError("no run could be carried out: " + "; ".join(filter(None, map(_problem, outcomes))))
     return outcomes

@@ -8,7 +8,7 @@ import click
 
 from mmedit_bench.cli.output import Output, speaks
 
-KINDS = ("editors", "backbones", "suites", "protocols")
+KINDS = ("editors", "backbones", "suites", "protocols", "executors")
 
 
 @click.command("list")
@@ -16,7 +16,7 @@ KINDS = ("editors", "backbones", "suites", "protocols")
 @click.argument("name", required=False)
 @speaks
 def listing(kind: str, name: str | None, output: Output) -> None:
-    """List installed editors, backbones, suites or protocols, or the options of one editor.
+    """List installed editors, backbones, suites, protocols or executors, or the options of one editor.
 
     Plugins of other packages appear here as soon as the package is installed. A plugin that
     cannot be used is listed with the reason.

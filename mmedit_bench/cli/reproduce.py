@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.output import Output, speaks
 
+if TYPE_CHECKING:
+    from mmedit_bench.execution.engine import Engine
+
 TARGETS = (
-    "table1",
-    "table2",
-    "table3",
-    "table4",
-    "table5",
-    "decay",
-    "fig4a",
-    "fig4b",
-    "fig4c",
-    "fig5",
-    "smoke",
-)
+    "table1", "table2", "table3", "table4", "table5", "decay", "fig4a", "fig4b", "fig4c", "fig5", "smoke",
+)  # fmt: skip
 SOME_FAILED = 3
 """Exit status where some runs could not be made or some edits failed; everything else is written."""
 
@@ -48,7 +43,7 @@ SOME_FAILED = 3
     show_default=True,
     help="Folder of the runs; those that are complete are not made again.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
+@executes("Runs at once; default: the cores, at most 4.")
 @click.option("--limit", type=click.IntRange(min=1), help="Fewer edits per block than the plan has.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
@@ -61,7 +56,7 @@ def reproduce(
     scale: str,
     out: Path,
     runs: Path,
-    jobs: int | None,
+    engine: Engine,
     limit: int | None,
     device: str,
     dtype: str,
@@ -82,7 +77,6 @@ def reproduce(
       mmedit-bench reproduce fig4b --limit 50 --out /tmp/results
       mmedit-bench reproduce table1 --render-only
     """
-    from mmedit_bench.execution.pool import default_jobs
     from mmedit_bench.reproduce.plan_runs import Means
     from mmedit_bench.reproduce.target import plan_of, produced, rendered
 
@@ -91,7 +85,7 @@ def reproduce(
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return
-    means = Means(jobs=jobs or default_jobs(), device=device, dtype=dtype)
+    means = Means(engine=engine, device=device, dtype=dtype)
     blocks = [place.title for place, _ in plan_of(target).runs()]
     with output.blocks(blocks) as ended:
         made = produced(

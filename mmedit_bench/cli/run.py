@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
+    from mmedit_bench.execution.engine import Engine
     from mmedit_bench.harness.run import RunResult
 
 SOME_FAILED = 3
@@ -58,14 +60,8 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
     "--protocol-set", multiple=True, metavar="KEY=VALUE", help="An option of the protocol; repeatable."
 )
 @click.option("--evidence", multiple=True, metavar="KIND", help="Record this of every reply too; repeatable.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that work on it; each holds a backbone.",
-)
-@click.option("--isolate", is_flag=True, help="Give the editor a process to itself; not with --jobs.")
+@executes("Workers that share its units; each holds a backbone.", default=1)
+@click.option("--isolate", is_flag=True, help="Give the editor a process to itself, one beside each worker.")
 @click.option(
     "--edit-timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -86,7 +82,7 @@ def run(
     out: Path,
     settings: tuple[str, ...],
     protocol_set: tuple[str, ...],
-    jobs: int,
+    engine: Engine,
     isolate: bool,
     edit_timeout: float,
     memory_limit: int | None,
@@ -106,6 +102,8 @@ def run(
       mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor ft --limit 50
       mmedit-bench run --suite picturebook-caption --backbone minigpt4-mini --editor ike \\
           --set demonstrations=8 --out runs
+      mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor unike \\
+          --executor submitit --workers 8 --slurm partition=gpu --slurm time=2:00:00 --device cuda
     """
     from mmedit_bench.execution.local import Workshop
     from mmedit_bench.execution.order import Order
@@ -114,13 +112,14 @@ def run(
     if isolate:
         from mmedit_bench.execution.isolated import Isolation
 
-        if jobs > 1:
-            raise click.BadParameter("an isolated editor has one process; leave out --jobs")
         isolation = Isolation(edit_timeout, memory_limit << 20 if memory_limit else None)
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
-        result = Workshop().run(Order(**order), out, progress=advance, jobs=jobs, isolation=isolation)
+        alone = engine.here and engine.workers == 1  # this process does it all
+        result = Workshop().run(
+            Order(**order), out, progress=advance, engine=None if alone else engine, isolation=isolation
+        )
     output.result(as_dict(result), prose=describe(result))
     output.say(f"next: mmedit-bench score {result.folder}")
     if result.failed:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import parsed
 from mmedit_bench.errors import BenchError
 
 if TYPE_CHECKING:
+    from mmedit_bench.execution.engine import Engine
     from mmedit_bench.execution.pool import Outcome
 
 VALIDATION = "validation"
@@ -37,7 +39,7 @@ SHOWN = ("reliability/main", "generality", "locality", CRITERION)
     help="Values to try; repeatable.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=60, show_default=True, help="Edits per suite.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once; default: the cores, at most 4.")
+@executes("Runs at once; default: the cores, at most 4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option(
     "--out",
@@ -54,7 +56,7 @@ def search(
     editor: str,
     grids: tuple[str, ...],
     limit: int,
-    jobs: int | None,
+    engine: Engine,
     seed: int,
     out: Path,
     record: Path | None,
@@ -71,7 +73,7 @@ def search(
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
     """
     from mmedit_bench.execution.order import Order
-    from mmedit_bench.execution.pool import carry_out, default_jobs, look_over
+    from mmedit_bench.execution.pool import carry_out, look_over
 
     tries, suites = combinations(grids), tuple(dict.fromkeys(suites))
     orders = [
@@ -88,7 +90,7 @@ def search(
         def told(outcome: Outcome) -> None:
             ended(outcome.order.suite, f"{_shown(outcome.order.options)} {outcome.seconds:.0f} s")
 
-        outcomes = carry_out(orders, out, jobs=jobs or default_jobs(), told=told)
+        outcomes = carry_out(orders, out, engine=engine, told=told)
     folders = [_folder(outcome) for outcome in outcomes]
     tried = []
     for number, options in enumerate(tries):

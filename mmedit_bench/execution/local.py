@@ -1,18 +1,28 @@
-"""Runs that are carried out from this process: by itself, with others, or with the editor apart."""
+"""Runs as they are ordered: by this process, by workers of an engine, or with the editor apart."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from mmedit_bench.errors import WeightsChanged
-from mmedit_bench.execution.crew import ProcessCrew
+from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.execution.crew import WorkerCrew
+from mmedit_bench.execution.engine import Engine
+from mmedit_bench.execution.gang import gang
 from mmedit_bench.execution.isolated import Isolated, Isolation
+from mmedit_bench.execution.jobs import OpeningJob, elsewhere
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.parts import Parts
+from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.harness.baseline import Progress
+from mmedit_bench.harness.opening import gone_on
+from mmedit_bench.harness.opening import opened as opened_by_harness
 from mmedit_bench.harness.run import RunResult
 from mmedit_bench.harness.run import run as run_harness
+from mmedit_bench.runs.folder import Manifest, RunFolder
 
 
 class Workshop(Parts):
@@ -24,38 +34,109 @@ class Workshop(Parts):
         out: Path,
         progress: Progress | None = None,
         *,
-        jobs: int = 1,
+        engine: Engine | None = None,
         isolation: Isolation | None = None,
     ) -> RunResult:
-        """Carry out an order over `jobs` processes; what is recorded already is not done again.
+        """Carry out an order by an engine's workers; what is recorded already is not done again.
 
-        With `isolation`, the editor has a process to itself and its code is not loaded into this one;
-        `jobs` is then 1. Raises as `harness.run`.
+        Without an engine, this process does it all. With `isolation`, the editor has a process to
+        itself, or one beside each worker, and its code is not loaded into this one. Where workers are
+        elsewhere, no backbone is loaded into this process. Raises as `harness.run`.
         """
-        if isolation:
-            return self._apart(order, out, isolation, progress)
-        found = self.measured(order, out, progress)  # before any editor's code is imported
-        try:
-            experiment = self.experiment(order)
-            crew = None
-            if jobs > 1:
-                crew = ProcessCrew(order, jobs, artefacts=self._artefacts, progress=progress)
-            return run_harness(
-                experiment, out, found=found, crew=crew, progress=progress, artefacts=self._artefacts
+        crew = None
+        if engine:
+            crew = WorkerCrew(
+                engine, order, artefacts=self._artefacts, isolation=isolation, progress=progress
             )
+            if not engine.here:
+                path = self._opened_elsewhere(order, out, engine, isolation)
+                manifest = Manifest.read(RunFolder(path).manifest)
+                return gone_on(path, self.plan_of(order, manifest), crew)
+        found = self.measured(order, out, progress)  # before any editor's code is imported
+        if isolation:
+            with self._apart(order, out, isolation) as (side, log):
+                result = run_harness(
+                    self.experiment_of(order, side.identity), out, found=found, side=side, crew=crew,
+                    progress=progress,
+                )  # fmt: skip
+                kept = result.folder / "editor.log"
+                if result.new and log.exists() and not (crew and kept.exists()):  # its workers' log
+                    log.replace(kept)
+            return result
+        try:
+            return run_harness(
+                self.experiment(order), out,
+                found=found, crew=crew, progress=progress, artefacts=self._artefacts,
+            )  # fmt: skip
         except WeightsChanged:
             self.forget_backbone()  # the next order must not meet an altered model
             raise
 
-    def _apart(self, order: Order, out: Path, isolation: Isolation, progress: Progress | None) -> RunResult:
+    def opened(
+        self,
+        order: Order,
+        out: Path,
+        progress: Progress | None = None,
+        *,
+        isolation: Isolation | None = None,
+    ) -> Path:
+        """The folder of an order's run with all that it rests on; nothing is walked."""
         found = self.measured(order, out, progress)
+        if isolation:
+            with self._apart(order, out, isolation) as (side, _):
+                return opened_by_harness(
+                    self.experiment_of(order, side.identity), out, found=found, side=side, progress=progress
+                )
+        return opened_by_harness(
+            self.experiment(order), out, found=found, progress=progress, artefacts=self._artefacts
+        )
+
+    def _opened_elsewhere(self, order: Order, out: Path, engine: Engine, isolation: Isolation | None) -> Path:
+        """Have a worker open the run: baseline and training want the backbone, which only workers load."""
+        self._suite_of(order)  # a name that nobody bears is refused before anything is started
+        artefacts = (self._artefacts or default_folder()).absolute()
+        books = _Opening(out)
+        with elsewhere(engine, out) as shared:
+            job = OpeningJob(order, out.absolute(), artefacts, isolation, shared)
+            with gang(engine, job, out) as workers:
+                workers.have_done([0], books)
+        assert books.path is not None
+        return books.path
+
+    @contextmanager
+    def _apart(self, order: Order, out: Path, isolation: Isolation) -> Iterator[tuple[Isolated, Path]]:
+        """The editor in a process of its own, and the file for what it prints."""
         # the run's folder has its name only when the editor has said who it is
         printed = out / f"editor-{os.getpid()}.log"
         with Isolated(order, isolation, printed, self._artefacts) as side:
-            result = run_harness(
-                self.experiment_of(order, side.identity), out, found=found, side=side, progress=progress
-            )
-        if result.new and printed.exists():
-            printed.replace(result.folder / "editor.log")
+            yield side, printed
         printed.unlink(missing_ok=True)  # of a call that did nothing
-        return result
+
+
+class _Opening:
+    """The books of an opening: done when the folder has a manifest."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self.path: Path | None = None
+
+    def batch(self, items: Any) -> list[Any]:
+        return list(items)
+
+    def take(self, items: Any, result: Any) -> None:
+        self.path = self._out / Path(str(result)).name
+
+    def missing(self, items: Any) -> list[int]:
+        return [] if self.path and RunFolder(self.path).manifest.exists() else list(items)
+
+    def name(self, item: int) -> str:
+        return "the opening of the run"
+
+    def give_up(self, item: int, deaths: int, reason: str) -> None:
+        raise BenchError(
+            f"{deaths} workers ended while they measured the baseline or made the editor ready"
+            f"{f' ({reason})' if reason else ''}"
+        )
+
+    def tick(self) -> None:
+        """Nothing is known before the end."""

@@ -11,11 +11,13 @@ from mmedit_bench.errors import BadData, BenchError
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.artefacts import Artefact
 from mmedit_bench.harness.baseline import Measured, Progress, measured
-from mmedit_bench.harness.plan import Experiment
+from mmedit_bench.harness.plan import Experiment, Plan
 from mmedit_bench.harness.ready import made_ready
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
+from mmedit_bench.protocols.steps import schedule_of
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.runs.evidence import evidence
+from mmedit_bench.runs.folder import Manifest
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
@@ -62,6 +64,19 @@ class Parts:
             limit=order.limit,
             seed=order.seed,
         )
+
+    def plan_of(self, order: Order, manifest: Manifest) -> Plan:
+        """The plan of a run that has a manifest. No backbone and no editor is loaded for it.
+
+        Raises `BadData` if the suite at hand is not the one that the run began with.
+        """
+        suite, spec = self._suite_of(order), manifest.spec
+        protocol = _made(PROTOCOLS, order.protocol, order.protocol_options)
+        if suite.digest != spec.suite_digest:
+            raise BadData(f"suite {suite.name} is not the one that the run began with; install that one")
+        by_id = {case.id: case for case in suite.cases(order.split)}
+        cases = [by_id[id] for id in manifest.selection.cases]
+        return Plan(spec, schedule_of(protocol, cases, order.seed), manifest)
 
     def prepare(self, order: Order, progress: Progress | None = None) -> Artefact | None:
         """Train what the order's editor needs, or find it trained; None for one that learns nothing."""

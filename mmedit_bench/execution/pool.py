@@ -1,22 +1,24 @@
-"""Many runs over a few processes, with nothing done twice."""
+"""Many runs over a few workers, with nothing done twice."""
 
 from __future__ import annotations
 
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.execution.engine import Engine
+from mmedit_bench.execution.gang import gang
+from mmedit_bench.execution.jobs import OrdersJob, elsewhere
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
+from mmedit_bench.harness.artefacts import default_folder
+from mmedit_bench.runs.folder import read_run
 from mmedit_bench.runs.provenance import resolved
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Outcome:
     seconds: float
 
 
-def default_jobs() -> int:
+def default_workers() -> int:
     """As many runs at once as there are cores, up to four: each holds a backbone."""
     return min(4, os.cpu_count() or 1)
 
@@ -41,7 +43,7 @@ def carry_out(
     orders: Sequence[Order],
     out: Path,
     *,
-    jobs: int = 1,
+    engine: Engine,
     artefacts: Path | None = None,
     told: Callable[[Outcome], object] = lambda outcome: None,
 ) -> list[Outcome]:
@@ -51,20 +53,21 @@ def carry_out(
     leaves behind in a process cannot reach who scores. The first run of every baseline comes first:
     the others find the unedited backbone's answers stored. A run that cannot be made is an outcome
     with an error, and the rest goes on; so is one whose editor has a defect (its traceback is
-    logged), and one whose process died.
+    logged), and one over which several workers died.
     """
     first = list({_baseline(order): i for i, order in reversed(list(enumerate(orders)))}.values())
     rest = [i for i in range(len(orders)) if i not in set(first)]
-    outcomes: dict[int, Outcome] = {}
-    # one process takes them in this order anyway, and need not begin twice
-    for stage in (sorted(first), rest) if jobs > 1 else ([*sorted(first), *rest],):
-        left = stage
-        while left:
-            for i, outcome in _some(left, orders, out, jobs, artefacts):
-                outcomes[i] = outcome
-                told(outcome)
-            left = [i for i in left if i not in outcomes]
-    return [outcomes[i] for i in range(len(orders))]
+    # one worker takes them in this order anyway, and need not be asked twice
+    alone = engine.workers == 1
+    stages = ([*sorted(first), *rest],) if alone else (sorted(first), rest)
+    books = _Runs(orders, out, told)
+    with elsewhere(engine, out) as shared:
+        kept = (artefacts or default_folder()).absolute()
+        job = OrdersJob(tuple(orders), out.absolute(), kept, shared)
+        with gang(engine, job, out) as workers:
+            for stage in stages:
+                workers.have_done(stage, books)
+    return [books.outcomes[i] for i in range(len(orders))]
 
 
 def look_over(orders: Sequence[Order], artefacts: Path | None = None) -> None:
@@ -73,16 +76,16 @@ def look_over(orders: Sequence[Order], artefacts: Path | None = None) -> None:
     Raises `BenchError` as the first one does whose parts cannot be had or whose options are out of
     their range.
     """
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(artefacts,)) as pool:
-        if problem := pool.submit(_problem, list(orders)).result():
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        if problem := pool.submit(_problem, list(orders), artefacts).result():
             raise BenchError(problem)
 
 
-def _problem(orders: Sequence[Order]) -> str | None:
-    assert _workshop is not None
+def _problem(orders: Sequence[Order], artefacts: Path | None) -> str | None:
+    workshop = Workshop(artefacts)
     for order in orders:
         try:
-            made = _workshop.experiment(order)
+            made = workshop.experiment(order)
             resolved(made.editor, made.backbone, order.options)
         except BenchError as error:
             return str(error)
@@ -96,48 +99,56 @@ def _baseline(order: Order) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _some(
-    indices: Sequence[int], orders: Sequence[Order], out: Path, jobs: int, artefacts: Path | None
-) -> Iterator[tuple[int, Outcome]]:
-    """Outcomes as they come. Ends early, after an outcome for one of them, if a process dies."""
-    # spawned, not forked: torch's threads and CUDA do not survive a fork
-    with ProcessPoolExecutor(
-        min(jobs, len(indices)), get_context("spawn"), initializer=_begin, initargs=(artefacts,)
-    ) as pool:
-        waiting: dict[Future[Outcome], int] = {pool.submit(_run, orders[i], out): i for i in indices}
-        while waiting:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                i = waiting.pop(future)
-                error = future.exception()
-                if error is None:
-                    yield i, future.result()
-                    continue
-                if not isinstance(error, OSError | RuntimeError):
-                    raise error
-                # Nobody can tell which of the runs under way ended the process; one of them is given
-                # up for this call, and the others are begun anew, where they were.
-                yield i, Outcome(orders[i], None, 0, f"its process ended ({error}); run again", 0.0)
-                return
+class _Runs:
+    """The books of many runs: one is done when its folder is complete, or an error is known."""
+
+    def __init__(self, orders: Sequence[Order], out: Path, told: Callable[[Outcome], object]) -> None:
+        self._orders = orders
+        self._out = out
+        self._told = told
+        self._said: dict[int, Outcome] = {}
+        """What workers say."""
+        self.outcomes: dict[int, Outcome] = {}
+        """What is so."""
+
+    def batch(self, items: Sequence[int]) -> list[Any]:
+        return list(items)
+
+    def take(self, items: Sequence[int], result: Any) -> None:
+        for item, found in zip(items, result, strict=True):
+            folder = self._out / Path(found["folder"]).name if found["folder"] else None
+            self._said[item] = Outcome(
+                self._orders[item], folder, found["failed"], found["error"], found["seconds"]
+            )
+
+    def missing(self, items: Sequence[int]) -> list[int]:
+        for item in items:
+            if item not in self.outcomes and (said := self._said.get(item)) and _confirmed(said):
+                self._settle(item, said)
+        return [item for item in items if item not in self.outcomes]
+
+    def name(self, item: int) -> str:
+        order = self._orders[item]
+        return f"the run of {order.editor} on {order.backbone}, {order.suite}"
+
+    def give_up(self, item: int, deaths: int, reason: str) -> None:
+        why = f" ({reason})" if reason else ""
+        error = f"{deaths} workers ended while they made it{why}; run again with fewer --workers"
+        self._settle(item, Outcome(self._orders[item], None, 0, error, 0.0))
+
+    def tick(self) -> None:
+        """Runs are told of as they are done."""
+
+    def _settle(self, item: int, outcome: Outcome) -> None:
+        self.outcomes[item] = outcome
+        self._told(outcome)
 
 
-_workshop: Workshop | None = None
-
-
-def _begin(artefacts: Path | None) -> None:
-    global _workshop
-    _workshop = Workshop(artefacts)
-
-
-def _run(order: Order, out: Path) -> Outcome:
-    assert _workshop is not None
-    started = time.monotonic()
+def _confirmed(said: Outcome) -> bool:
+    """Whether the folder holds what is said of it."""
+    if said.folder is None:
+        return said.error is not None
     try:
-        result = _workshop.run(order, out)
-    except BenchError as error:
-        return Outcome(order, None, 0, str(error), time.monotonic() - started)
-    except Exception as error:  # an editor's code may raise anything; the other runs go on
-        log.exception("%s on %s, %s: a defect", order.editor, order.backbone, order.suite)
-        said = f"{type(error).__name__}: {error}"
-        return Outcome(order, None, 0, said, time.monotonic() - started)
-    return Outcome(order, result.folder, result.failed, None, time.monotonic() - started)
+        return read_run(said.folder).complete
+    except BadRecord:
+        return False

@@ -7,7 +7,7 @@ the earlier edits of its unit, and an `EditRequest`; a probe never reaches it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -105,15 +105,22 @@ def run(
             except WeightsChanged as error:
                 name = experiment.editor.name
                 raise WeightsChanged(f"editor {name}: {error} {folder.path} keeps what was proven.") from None
-        if not committer.complete:
-            raise BadRecord(f"{folder.path}: not all units were recorded; run again to go on")
-        committer.bench.clear()
-        state = read_run(folder.path)
-        new = len(set(state.finished_units) - before)
-        status: Literal["complete", "already complete"]
-        status = "already complete" if known and not new else "complete"
-        log.info("%s: %s, %d new units of %d", folder.path, status, new, len(plan.schedule))
-        return RunResult(folder.path, status, len(plan.schedule), new, state.failed, plan.manifest.selection)
+        return ended(folder, plan, committer, before, fresh=known is None)
+
+
+def ended(folder: RunFolder, plan: Plan, committer: Committer, before: Set[str], *, fresh: bool) -> RunResult:
+    """What a run came to. `before`: units that were recorded before; `fresh`: it had no manifest.
+
+    Raises `BadRecord` if something is missing, whatever was said of it.
+    """
+    if not committer.complete:
+        raise BadRecord(f"{folder.path}: not all units were recorded; run again to go on")
+    committer.bench.clear()
+    state = read_run(folder.path)
+    new = len(set(state.finished_units) - before)
+    status: Literal["complete", "already complete"] = "complete" if new or fresh else "already complete"
+    log.info("%s: %s, %d new units of %d", folder.path, status, new, len(plan.schedule))
+    return RunResult(folder.path, status, len(plan.schedule), new, state.failed, plan.manifest.selection)
 
 
 def _beside(experiment: Experiment, artefacts: Path | None) -> EditorSide:

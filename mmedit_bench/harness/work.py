@@ -14,6 +14,8 @@ from mmedit_bench.harness.editor_side import EditorSide
 from mmedit_bench.harness.guard import ProofPolicy, WeightGuard
 from mmedit_bench.harness.plan import Plan
 from mmedit_bench.harness.walk import Walked, Walker
+from mmedit_bench.runs.folder import RunFolder, read_run
+from mmedit_bench.runs.records import Applied
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.base import Backbone
@@ -75,6 +77,33 @@ def work(
     except BaseException:  # typically Ctrl-C: what is finished is kept
         held.release("when the run was ended")
         raise
+
+
+def as_they_stand(tasks: Sequence[Task], plan: Plan, folder: RunFolder, bench: Bench) -> list[Task]:
+    """The tasks without what is recorded or laid down by now; those with nothing left are dropped.
+
+    For one who does not hold the run's lock: what is laid down may be recorded at any moment, so it
+    is looked for in that order.
+    """
+    laid = {
+        (task.index, number): bench.take(task.index, number)
+        for task in tasks
+        for number in range(task.segment, len(plan.schedule[task.index].segments))
+    }
+    recorded = dict(zip(plan.segments, read_run(folder.path).segments, strict=False))
+    found = []
+    for task in tasks:
+        segment, failed = task.segment, set(task.failed)
+        for number in range(task.segment, len(plan.schedule[task.index].segments)):
+            own = laid[task.index, number]
+            records = own[0] if own else recorded.get((task.index, number))
+            if records is None:
+                break
+            failed |= {r.step for r in records if isinstance(r, Applied) and r.status == "failed"}
+            segment = number + 1
+        if segment < len(plan.schedule[task.index].segments):
+            found.append(Task(task.index, segment, frozenset(failed)))
+    return found
 
 
 def watched(plan: Plan, base: Backbone, policy: ProofPolicy) -> WeightGuard:

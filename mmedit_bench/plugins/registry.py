@@ -107,5 +107,8 @@ MEASURES = Registry("mmedit_bench.measures", "measure")
 A tuple holds one number per item in a fixed order, and the mean is the number. A measure may have
 `identity(**options)`, a mapping of whatever else than its code decides the numbers."""
 
+EXECUTORS = Registry("mmedit_bench.executors", "executor")
+"""Callables `(workers=, options=) -> execution.engine.Engine`."""
+
 METRICS = Registry("mmedit_bench.metrics", "collection of metrics")
 """A `scoring.metrics.Metric`, or several."""

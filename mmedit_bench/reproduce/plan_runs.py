@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmedit_bench.execution.engine import Engine
+from mmedit_bench.execution.engines.local import LocalEngine
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.pool import Outcome, carry_out
 from mmedit_bench.reproduce import wall_time
@@ -43,7 +45,7 @@ class PlannedRun:
 class Means:
     """On what a plan is carried out. None of it but device and dtype changes a number."""
 
-    jobs: int = 1
+    engine: Engine = field(default_factory=LocalEngine)
     device: str = "cpu"
     dtype: str = "float32"
     batch_size: int = 16
@@ -69,9 +71,11 @@ def made(
 
     started = time.monotonic()
     try:
-        outcomes = carry_out(orders, out, jobs=means.jobs, artefacts=means.artefacts, told=tell)
+        outcomes = carry_out(orders, out, engine=means.engine, artefacts=means.artefacts, told=tell)
     finally:
-        wall_time.log(out, plan.target, time.monotonic() - started, jobs=means.jobs, runs=finished)
+        wall_time.log(
+            out, plan.target, time.monotonic() - started, workers=means.engine.workers, runs=finished
+        )
     return [PlannedRun(*own, outcome) for own, outcome in zip(planned, outcomes, strict=True)]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 FILE_NAME = "reproduce.jsonl"
 
 
-def log(out: Path, target: str, seconds: float, *, jobs: int, runs: int) -> None:
-    """Add a call that took so many seconds for so many runs, `jobs` of them at once."""
+def log(out: Path, target: str, seconds: float, *, workers: int, runs: int) -> None:
+    """Add a call that took so many seconds for so many runs, `workers` of them at once."""
     out.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({"target": target, "seconds": round(seconds, 1), "jobs": jobs, "runs": runs})
+    line = json.dumps({"target": target, "seconds": round(seconds, 1), "workers": workers, "runs": runs})
     with (out / FILE_NAME).open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 

@@ -26,7 +26,7 @@ def lab_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_editors_are_run_and_the_page_is_written(call: Call) -> None:
-    done = call("demo", "--limit", "2", "--jobs", "1", "--json")
+    done = call("demo", "--limit", "2", "--workers", "1", "--json")
     assert done.exit_code == 3, done.output  # the lab has broken editors
     told = json.loads(done.stdout)
     editors = {Path(run["folder"]).name.split("--")[2] for run in told["runs"]}
@@ -41,7 +41,7 @@ def test_all_editors_are_run_and_the_page_is_written(call: Call) -> None:
 
 
 def test_editors_can_be_chosen(call: Call) -> None:
-    words = ("demo", "--limit", "1", "--jobs", "1", "--editor", "null", "--editor", "echo")
+    words = ("demo", "--limit", "1", "--workers", "1", "--editor", "null", "--editor", "echo")
     done = call(*words, "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
@@ -71,7 +71,7 @@ def test_what_is_trained_is_run_on_the_first_suite_with_the_demo_s_options(
 
 
 def test_the_page_opens_where_most_methods_are_and_differ_most(call: Call) -> None:
-    call("demo", "--limit", "1", "--jobs", "1", "--editor", "null", "--editor", "echo", "--quiet")
+    call("demo", "--limit", "1", "--workers", "1", "--editor", "null", "--editor", "echo", "--quiet")
     scored = score_all(sorted(path.parent for path in Path("demo").glob("*/manifest.json")))
     (_, echo), (_, null) = scored
     assert (echo.spec.editor, null.spec.editor) == ("echo", "null")
@@ -95,7 +95,8 @@ def test_who_scores_has_loaded_no_editor(call: Call) -> None:
     code = (
         "import sys; from mmedit_bench.cli import app, demo; "
         "demo.SUITES, demo.BACKBONES = ('lab-suite',), ('lab-backbone',); "
-        "app(['demo', '--limit', '1', '--jobs', '1', '--editor', 'null', '--editor', 'copy-target', '-q'], "
+        "app(['demo', '--limit', '1', '--workers', '1', '--editor', 'null', '--editor', 'copy-target', "
+        "'-q'], "
         "standalone_mode=False); "
         "app(['search', '--suite', 'lab-suite', '--backbone', 'lab-backbone', '--editor', 'ft', "
         "'--grid', 'steps=1', '--limit', '1', '-q'], standalone_mode=False); "

@@ -38,7 +38,7 @@ def files(folder: str = "results") -> dict[str, bytes]:
 
 
 def test_a_table_is_written_with_intervals_comparisons_and_published_numbers(call: Call) -> None:
-    done = call("reproduce", "table1", "--jobs", "1", "--json")
+    done = call("reproduce", "table1", "--workers", "1", "--json")
     assert done.exit_code == 0, done.stderr
     assert {Path(path).name for path in json.loads(done.stdout)["written"]} == set(files())
     document = json.loads(files()["table1.json"])
@@ -67,13 +67,13 @@ def test_a_label_names_settings_of_its_run(call: Call, monkeypatch: pytest.Monke
         PlanRow("misnamed", "nobody: {shout}"),
     )
     monkeypatch.setitem(plans.PLANS, "table1", Plan("table1", "T", PLACES, rows, 2, against="echo"))
-    call("reproduce", "table1", "--jobs", "1")
+    call("reproduce", "table1", "--workers", "1")
     (block,) = json.loads(files()["table1.json"])["blocks"]
     assert [row["label"] for row in block["rows"]] == ["echo", "loud: True", "nobody: ?"]
 
 
 def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(call: Call) -> None:
-    call("reproduce", "table1", "--jobs", "1")
+    call("reproduce", "table1", "--workers", "1")
     first = files()
     for name in first:
         if not name.endswith(".json"):
@@ -86,10 +86,10 @@ def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(call: Call) -
 
 
 def test_what_is_done_is_not_done_again_and_numbers_stay(call: Call) -> None:
-    call("reproduce", "table1", "--jobs", "1")
+    call("reproduce", "table1", "--workers", "1")
     first = json.loads(files()["table1.json"])
     stamps = {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/predictions.jsonl")}
-    call("reproduce", "table1", "--jobs", "1")
+    call("reproduce", "table1", "--workers", "1")
     assert {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/predictions.jsonl")} == stamps
     again = json.loads(files()["table1.json"])
     assert again["blocks"] == first["blocks"]
@@ -97,9 +97,9 @@ def test_what_is_done_is_not_done_again_and_numbers_stay(call: Call) -> None:
 
 
 def test_processes_make_the_same_numbers(call: Call) -> None:
-    call("reproduce", "table1", "--jobs", "1")
+    call("reproduce", "table1", "--workers", "1")
     first = json.loads(files()["table1.json"])
-    done = call("reproduce", "table1", "--jobs", "2", "--runs", "elsewhere", "--out", "second")
+    done = call("reproduce", "table1", "--workers", "2", "--runs", "elsewhere", "--out", "second")
     assert done.exit_code == 0, done.stderr
     second = json.loads(files("second")["table1.json"])
     for document in (first, second):
@@ -115,7 +115,7 @@ def test_failing_editors_are_named_and_the_rest_is_written(
 ) -> None:
     rows = (*ROWS[:2], PlanRow("fragile", "fragile"), PlanRow("misnamed", "misnamed"))
     monkeypatch.setitem(plans.PLANS, "table1", Plan("table1", "T", PLACES, rows, 4, against="echo"))
-    done = call("reproduce", "table1", "--jobs", "1")
+    done = call("reproduce", "table1", "--workers", "1")
     assert done.exit_code == 3, done.output
     assert "fragile: 2 edits failed" in done.stderr and "somebody-else" in done.stderr
     text = files()["table1.md"].decode()
@@ -124,7 +124,7 @@ def test_failing_editors_are_named_and_the_rest_is_written(
 
 
 def test_fewer_edits_can_be_asked_for(call: Call) -> None:
-    assert call("reproduce", "table1", "--jobs", "1", "--limit", "2").exit_code == 0
+    assert call("reproduce", "table1", "--workers", "1", "--limit", "2").exit_code == 0
     document = json.loads(files()["table1.json"])
     assert document["limit"] == 2 and document["blocks"][0]["edits"] == 2
     assert document["command"].endswith("--limit 2")
@@ -142,7 +142,7 @@ def test_sequences_and_what_they_are_pooled_with(call: Call, monkeypatch: pytest
     means = Plan("table5", "M", (alone, walked), rows, 6, against="echo", form="means", pools=pools)
     for plan in (decay, means):
         monkeypatch.setitem(plans.PLANS, plan.target, plan)
-        done = call("reproduce", plan.target, "--jobs", "1")
+        done = call("reproduce", plan.target, "--workers", "1")
         assert done.exit_code == 0, done.stderr
         first = files()
         assert call("reproduce", plan.target, "--render-only").exit_code == 0
@@ -176,7 +176,7 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
     bar = Plan("fig4c", "B", PLACES, ROWS, 3, published="Table 1", against="echo", form="bars")
     for plan in (curve, bar):
         monkeypatch.setitem(plans.PLANS, plan.target, plan)
-        assert call("reproduce", plan.target, "--jobs", "1").exit_code == 0
+        assert call("reproduce", plan.target, "--workers", "1").exit_code == 0
         first = files()
         assert {f"{plan.target}.{suffix}" for suffix in ("json", "md", "svg", "png")} <= first.keys()
         assert f"]({plan.target}.svg)" in first[f"{plan.target}.md"].decode()
@@ -189,7 +189,7 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
 
 
 def test_a_paired_comparison_is_the_mean_of_differences(call: Call) -> None:
-    call("reproduce", "table1", "--jobs", "1")
+    call("reproduce", "table1", "--workers", "1")
     suite: Any = Suite()
     runs = {}
     for path in Path("runs").glob("*/manifest.json"):
@@ -215,7 +215,7 @@ def test_fig5_shows_the_spaces_of_the_editor_named_and_the_first_cases(
     rows = (*ROWS[:2], PlanRow("coded", "drawn"))
     plan = Plan("fig5", "F", PLACES, rows, 4, form="spaces", draws="coded")
     monkeypatch.setitem(plans.PLANS, "fig5", plan)
-    done = call("reproduce", "fig5", "--jobs", "1")
+    done = call("reproduce", "fig5", "--workers", "1")
     assert done.exit_code == 0, done.stderr
     document = json.loads(files()["fig5.json"])
     assert [space["name"] for space in document["spaces"]] == ["sorted", "mixed"]
@@ -233,16 +233,16 @@ def test_fig5_shows_the_spaces_of_the_editor_named_and_the_first_cases(
 def test_an_editor_without_spaces_cannot_be_drawn(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan("fig5", "F", PLACES, ROWS[:2], 2, form="spaces", draws="echo")
     monkeypatch.setitem(plans.PLANS, "fig5", plan)
-    done = call("reproduce", "fig5", "--jobs", "1")
+    done = call("reproduce", "fig5", "--workers", "1")
     assert done.exit_code == 2
     assert "editor 'echo' has nothing to draw" in done.stderr and "spaces()" in done.stderr
 
 
 def test_a_line_is_said_of_each_block_and_the_time_is_logged(call: Call) -> None:
-    done = call("reproduce", "table1", "--jobs", "2")
+    done = call("reproduce", "table1", "--workers", "2")
     said = [line for line in done.stderr.splitlines() if line]
     assert said[0] == "3 runs in 1 blocks"
     assert re.fullmatch(r"\[1/1\] lab-suite on lab-backbone: .*null \d+ s.*", said[1])
     (logged,) = map(json.loads, Path("runs/reproduce.jsonl").read_text().splitlines())
-    assert (logged["target"], logged["jobs"], logged["runs"]) == ("table1", 2, 3)
+    assert (logged["target"], logged["workers"], logged["runs"]) == ("table1", 2, 3)
     assert logged["seconds"] > 0

@@ -68,7 +68,7 @@ def test_options_reach_the_editor_and_the_fingerprint(call: Call) -> None:
         (("--set", "shout"), "key=value"),
         (("--set", "shout=true", "--set", "shout=false"), "given twice"),
         (("--limit", "0"), "--limit"),
-        (("--jobs", "0"), "--jobs"),
+        (("--workers", "0"), "--workers"),
         (("--protocol-set", "steps"), "--protocol-set"),
         (("--evidence", "tea-leaves"), "tea-leaves"),
         (("--split", "evaluatoin"), "train, validation, evaluation"),

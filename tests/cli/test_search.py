@@ -34,11 +34,11 @@ def test_only_the_validation_split_is_touched(call: Call) -> None:
     assert splits == {"validation"}
 
 
-def test_the_record_has_the_fingerprint_that_run_computes_and_jobs_change_nothing(call: Call) -> None:
+def test_the_record_has_the_fingerprint_that_run_computes_and_workers_change_nothing(call: Call) -> None:
     grid = ("--grid", "shout=true,false", "--limit", "2", "--json")
-    first = call("search", *LAB, *grid, "--jobs", "2")
+    first = call("search", *LAB, *grid, "--workers", "2")
     assert first.exit_code == 0, first.stderr
-    assert call("search", *LAB, *grid, "--jobs", "1", "--out", "elsewhere").stdout == first.stdout
+    assert call("search", *LAB, *grid, "--workers", "1", "--out", "elsewhere").stdout == first.stdout
     for row in json.loads(first.stdout)["tried"]:
         words = (
             "--split",
@@ -56,7 +56,7 @@ def test_the_record_has_the_fingerprint_that_run_computes_and_jobs_change_nothin
 
 def test_a_value_that_cannot_be_tried_stops_the_search(call: Call) -> None:
     words = ("--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "misnamed")
-    done = call("search", *words, "--grid", "shout=true", "--limit", "1", "--jobs", "1")
+    done = call("search", *words, "--grid", "shout=true", "--limit", "1", "--workers", "1")
     assert done.exit_code == 2
     assert "editor 'misnamed' calls itself 'somebody-else'" in done.stderr
 

@@ -10,6 +10,7 @@ from tests.cli.conftest import ENTRY_POINTS
 
 MORE = """
 deadly = tests.cli.lab:Deadly
+mortal = tests.execution.mortal:Mortal
 slow = tests.cli.lab:Slow
 curious = tests.cli.lab:Curious
 keeper = tests.execution.keeper:Keeper

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.execution.crew import ProcessCrew
+from mmedit_bench.execution.crew import WorkerCrew
+from mmedit_bench.execution.engines.local import LocalEngine
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.guard import ProofPolicy
@@ -27,7 +28,7 @@ def contents(folder: Path) -> tuple[bytes, bytes]:
 
 def test_any_number_of_processes_ends_in_the_same_bytes(lab: Path) -> None:
     alone = Workshop().run(order("fragile"), lab / "alone")
-    together = Workshop().run(order("fragile"), lab / "together", jobs=2)
+    together = Workshop().run(order("fragile"), lab / "together", engine=LocalEngine(2))
     assert contents(together.folder) == contents(alone.folder)
     assert (together.units, together.new, together.failed) == (6, 6, 3)
     assert not (together.folder / "work").exists()
@@ -44,7 +45,7 @@ def test_a_killed_worker_costs_nothing_but_time(lab: Path) -> None:
 
     workshop, what = Workshop(), order("pupil")
     found = workshop.measured(what, lab / "together")
-    crew = ProcessCrew(what, 1, policy=ProofPolicy(every=1), started=kill_the_first)
+    crew = WorkerCrew(LocalEngine(1, started=kill_the_first), what, policy=ProofPolicy(every=1))
     result = run(workshop.experiment(what), lab / "together", found=found, crew=crew)
     assert killed
     assert contents(result.folder) == contents(alone.folder)
@@ -52,7 +53,7 @@ def test_a_killed_worker_costs_nothing_but_time(lab: Path) -> None:
 
 def test_a_unit_that_ends_its_workers_is_given_up_and_the_others_are_kept(lab: Path) -> None:
     with pytest.raises(BenchError, match=r"unit .*: 3 workers ended"):
-        Workshop().run(order("deadly"), lab / "runs", jobs=1 + 1)
+        Workshop().run(order("deadly"), lab / "runs", engine=LocalEngine(2))
     (folder,) = (lab / "runs").glob("lab-suite--*")
     # the third unit is the deadly one: what comes before it is recorded
     assert len(read_run(folder).finished_units) >= 1
@@ -60,4 +61,4 @@ def test_a_unit_that_ends_its_workers_is_given_up_and_the_others_are_kept(lab: P
 
 def test_a_defect_of_an_editor_shows_where_it_is(lab: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="a defect"):
-        Workshop().run(order("defective"), lab / "runs", jobs=2)
+        Workshop().run(order("defective"), lab / "runs", engine=LocalEngine(2))

@@ -1,0 +1,1 @@
+"""What carries workers. Each engine is registered under `mmedit_bench.executors`."""
