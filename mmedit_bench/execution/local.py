@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mmedit_bench.errors import WeightsChanged
+from mmedit_bench.errors import WeightsChanged, naming
 from mmedit_bench.execution.crew import ProcessCrew
 from mmedit_bench.execution.isolated import Isolated, Isolation
 from mmedit_bench.execution.order import Order
@@ -56,6 +56,7 @@ class Workshop(Parts):
                 self.experiment_of(order, side.identity), out, found=found, side=side, progress=progress
             )
         if result.new and printed.exists():
-            printed.replace(result.folder / "editor.log")
+            with naming(result.folder / "editor.log"):
+                printed.replace(result.folder / "editor.log")
         printed.unlink(missing_ok=True)  # of a call that did nothing
         return result

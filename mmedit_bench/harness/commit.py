@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.errors import BadRecord, NotSavable
+from mmedit_bench.errors import BadRecord, NotSavable, naming
 from mmedit_bench.harness.editor_side import Carried
 from mmedit_bench.harness.plan import Plan
 from mmedit_bench.protocols.steps import in_force
-from mmedit_bench.runs.files import MOST_BYTES, parsed, read_regular, write_whole
+from mmedit_bench.runs.files import MOST_BYTES, make_folder, parsed, read_regular, write_whole
 from mmedit_bench.runs.folder import RunFolder
 from mmedit_bench.runs.records import Applied, StepRecord, lines_of, read_lines
 from mmedit_bench.runs.spec import canonical
@@ -37,7 +37,7 @@ class Bench:
         self, index: int, number: int, records: Sequence[StepRecord], timings: Iterable[Mapping[str, Any]]
     ) -> None:
         """Lay down segment `number` of unit `index`; it is on disk on return."""
-        self._path.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path)
         head = canonical(list(map(dict, timings))) + "\n"
         write_whole(self._file(index, number), head.encode() + lines_of(records, self._kinds))
 
@@ -56,7 +56,8 @@ class Bench:
 
     def remove(self, index: int, number: int) -> None:
         """Once it is among the records."""
-        self._file(index, number).unlink(missing_ok=True)
+        with naming(self._file(index, number)):
+            self._file(index, number).unlink(missing_ok=True)
 
     def waiting(self) -> frozenset[tuple[int, int]]:
         """Units and segments that are laid down."""
@@ -69,18 +70,20 @@ class Bench:
         An edit that no file can carry is left out: the unit then makes its edits again.
         """
         place = self._edits(index)
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         for one in carried:
             path = place / f"{one.step:06d}.safetensors"
             if path.exists():
                 continue
             unfinished = place / f"{one.step:06d}.unfinished"
             try:
-                one.edit.save(unfinished)
+                with naming(path):
+                    one.edit.save(unfinished)
+                    unfinished.replace(path)
             except NotSavable:
-                unfinished.unlink(missing_ok=True)
                 continue
-            unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
 
     def kept(self, index: int, wanted: Sequence[tuple[int, str]]) -> tuple[Carried, ...] | None:
         """The edits that steps made for cases, in order; None unless all of them were kept."""
@@ -166,8 +169,9 @@ class Committer:
             timings += costs
             taken.append((index, number))
         if taken:
-            self._folder.append(records, timings)
-            self.done += len(taken)
+            self._folder.append(records)
+            self.done += len(taken)  # whatever fails from here on: these are recorded
+            self._folder.append_timings(timings)
             for index, number in taken:
                 self.bench.remove(index, number)
                 if number == len(self._plan.schedule[index].segments) - 1:

@@ -13,6 +13,7 @@ from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.reproduce import figures, latent_spaces, results, tables, wall_time
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, made
 from mmedit_bench.reproduce.plans import PLANS, Plan
+from mmedit_bench.runs.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -59,9 +60,9 @@ def produced(
     document = results.collect(plan, own, suites, command=command, wall=wall)
     if plan.form == "spaces":
         document |= latent_spaces.measured(plan, own, suites, means)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     path = out / f"{plan.target}.json"
-    _write(path, results.text_of(document).encode())
+    write_whole(path, results.text_of(document).encode())
     incomplete = tuple(f"{run.title}: {run.trouble}" for run in own if run.trouble)
     # from the file and not from memory, so that a later rendering has the same to work with
     return Produced((path, *_rendered(results.read(path), out)), incomplete)
@@ -87,13 +88,6 @@ def _rendered(document: Mapping[str, Any], out: Path) -> list[Path]:
     written = []
     for suffix, data in files.items():
         path = out / f"{document['target']}.{suffix}"
-        _write(path, data)
+        write_whole(path, data)
         written.append(path)
     return written
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedit_bench.cases import SORTS, EditCase
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadRecord, Unusable
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.baseline import FOLDER, Baseline, path_of, read_baseline
 from mmedit_bench.runs.evidence import DEFAULT
@@ -62,9 +62,9 @@ def score_run(folder: Path, suite: Suite, baselines: Path | None = None) -> RunS
     scores = scored(folder, suite, baselines)
     try:
         write_whole(folder / FILE_NAME, scores.text().encode())
-    except OSError as error:
+    except Unusable as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise BadRecord(f"{folder / FILE_NAME} cannot be written: {error.strerror}") from None
+            raise
         log.warning("%s is not written: the folder is read-only", folder / FILE_NAME)
     return scores
 
