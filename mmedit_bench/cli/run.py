@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,8 +141,9 @@ def parsed(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
             raise click.BadParameter(f"{key} is given twice", param_hint=option)
         try:
             options[key] = float(value) if _SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
-        except yaml.YAMLError:
-            options[key] = value
+            json.dumps(options[key], allow_nan=False)
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+            options[key] = value  # a date, say, is no value that a record could hold: it is a text
     return options
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.reproduce import figures, latent_spaces, results, tables, wall_time
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, made
@@ -69,8 +69,15 @@ def produced(
 
 
 def rendered(target: str, out: Path) -> list[Path]:
-    """Everything but the JSON, written anew from the JSON. Raises `BadRecord` where there is none."""
-    return _rendered(results.read(out / f"{plan_of(target).target}.json"), out)
+    """Everything but the JSON, written anew from the JSON. Raises `BadRecord` for one that is none."""
+    path = out / f"{plan_of(target).target}.json"
+    document = results.read(path)
+    try:
+        return _rendered(document, out)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise BadRecord(
+            f"{path} is not as this version writes it ({type(error).__name__}: {error}); reproduce it again"
+        ) from error
 
 
 def _rendered(document: Mapping[str, Any], out: Path) -> list[Path]:

@@ -30,6 +30,10 @@ ASKING = (
 """The parts of a spec that can change an unedited answer."""
 
 
+class NotInBaseline(BadRecord):
+    """A case that a baseline does not hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class BaseProbe:
     """One probe before any edit."""
@@ -73,12 +77,12 @@ class Baseline:
 
     def _answer_line(self, case: str) -> bytes:
         if case not in self.answers:
-            raise BadRecord(f"the baseline has no answer to the request of case {case}")
+            raise NotInBaseline(f"no answer to the request of case {case}")
         return (canonical({"case": case, "answer": self.answers[case]}) + "\n").encode()
 
     def _probe_line(self, case: str) -> bytes:
         if case not in self.probes:
-            raise BadRecord(f"the baseline has no readings of case {case}")
+            raise NotInBaseline(f"no readings of case {case}")
         probes = [
             {"id": one.id, "target": list(one.target), **one.reading.as_dict(self.kinds)}
             for one in self.probes[case]

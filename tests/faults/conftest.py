@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import os
 import resource
@@ -15,6 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mmedit_bench.cli import app
+from mmedit_bench.harness import baseline, identity, plan
+from mmedit_bench.runs.provenance import code_digest
 
 ENTRY_POINTS = """
 [mmedit_bench.editors]
@@ -27,6 +30,7 @@ fakes = tests.faults.parts:Suite
 """
 
 Call = Callable[..., Result]
+_code_digest = functools.cache(code_digest)
 
 
 @pytest.fixture
@@ -41,6 +45,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
+    for module in (baseline, identity, plan):  # most of the time that a command takes here, otherwise
+        monkeypatch.setattr(module, "code_digest", _code_digest, raising=False)
     runner = CliRunner()
     yield lambda *words: runner.invoke(app, [str(word) for word in words])
 
@@ -51,12 +57,12 @@ def refusing(number: int, *below: str, reading: bool = False) -> Iterator[None]:
 
     Permission bits do not bind root, so the calls themselves are replaced, as low as Python goes.
     """
-    roots = [os.path.abspath(path) for path in below]
+    roots = [os.path.abspath(path) for path in below]  # noqa: PTH100 (links are not followed)
 
     def checked(path: Any) -> None:
         if isinstance(path, int):
             return
-        full = os.path.abspath(os.fsdecode(path))
+        full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
         if any(full == root or full.startswith(f"{root}/") for root in roots):
             raise OSError(number, os.strerror(number), os.fsdecode(path))
 
@@ -111,7 +117,7 @@ def full_after(size: int) -> Iterator[None]:
 def few_descriptors(spare: int) -> Iterator[None]:
     """No more than `spare` files can be opened beside those that are."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = max(int(name) for name in os.listdir("/proc/self/fd"))
+    most = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
     resource.setrlimit(resource.RLIMIT_NOFILE, (most + spare, hard))
     try:
         yield
@@ -141,7 +147,7 @@ WRITING: dict[str, Callable[..., AbstractContextManager[None]]] = {
     "nearly full": lambda *below: full_after(300),
     "broken disk": lambda *below: failing("fsync", errno.EIO),
     "full at sync": lambda *below: failing("fsync", errno.ENOSPC),
-    "no descriptors": lambda *below: few_descriptors(1),
+    "no descriptors": lambda *below: few_descriptors(0),
 }
 """Ways in which writing below some paths is refused."""
 READING: dict[str, Callable[..., AbstractContextManager[None]]] = {

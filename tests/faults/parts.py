@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +44,7 @@ class Plain:
     def edit(self, backbone: FakeBackbone, request: EditRequest) -> FakeEdit:
         if PUBLIC["interrupt"] is not None and f"new {PUBLIC['interrupt']}" == request.target:
             raise KeyboardInterrupt
+        time.sleep(float(os.environ.get("MMEDIT_BENCH_TEST_SLEEP", "0")))
         return FakeEdit(request.query.prompt, request.target)
 
 
