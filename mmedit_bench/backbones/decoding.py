@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch
+from mmedit_bench.errors import BenchError
 
 
 def greedy(family: Family, batch: Batch, room: Sequence[int]) -> list[list[int]]:
@@ -24,6 +25,8 @@ def greedy(family: Family, batch: Batch, room: Sequence[int]) -> list[list[int]]
     going = [limit > 0 for limit in room]
     while any(going):
         logits = family.run(inputs, mask, positions, kinds, keep=1, cache=cache)[:, -1]
+        if logits.isnan().any():
+            raise BenchError("the model computes numbers that are not finite")
         chosen = logits.argmax(-1)
         for i, token in enumerate(chosen.tolist()):
             if going[i] and token not in family.ends:

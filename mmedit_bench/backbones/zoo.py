@@ -46,6 +46,6 @@ def differs(name: str, digest: str) -> str | None:
     if told in (None, digest):
         return None
     return (
-        f"digest {digest[:16]}, but its card says {str(told)[:16]}: the files were changed, or another version "
-        "of transformers reads them otherwise; reinstall"
+        f"digest {digest[:16]}, but its card says {str(told)[:16]}: the files were changed, or another "
+        "version of transformers reads them otherwise; reinstall"
     )

@@ -30,7 +30,7 @@ class Refusal(click.ClickException):
 
     def __init__(self, message: str, status: int = 2) -> None:
         super().__init__(shown_line(message))
-        self.exit_code = status
+        self.exit_code = status  # type: ignore[misc]
 
     def show(self, file: object = None) -> None:
         """Also where stderr is closed or its disk is full: the status tells then."""
@@ -46,7 +46,7 @@ def refusals() -> Iterator[None]:
     except BenchError as error:
         raise Refusal(str(error), error.status) from error
     except click.ClickException as error:
-        error.message = shown(error.message)  # it may quote a file's name
+        error.message = shown(error.message)  # type: ignore[misc]  # it may quote a file's name
         raise
     except OutputClosed:
         raise click.exceptions.Exit(CLOSED) from None

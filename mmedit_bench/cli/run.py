@@ -70,11 +70,10 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 @click.option(
     "--edit-timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=600.0,
-    show_default=True,
     metavar="SECONDS",
-    help="Longest time for one edit, with --isolate.",
+    help="Longest time for one edit; default: 600 with --isolate, else none.",
 )
+@click.option("--fail-fast", is_flag=True, help="End the run at the first failed edit; status 3.")
 @click.option(
     "--memory-limit",
     type=click.IntRange(min=1),
@@ -89,7 +88,8 @@ def run(
     protocol_set: tuple[str, ...],
     jobs: int,
     isolate: bool,
-    edit_timeout: float,
+    edit_timeout: float | None,
+    fail_fast: bool,
     memory_limit: int | None,
     **order: Any,
 ) -> None:
@@ -99,8 +99,10 @@ def run(
     again goes on where it was stopped, or says that there is nothing left to do. `score` turns the
     records into numbers.
 
+    An edit that fails is recorded as failed, counts against the editor, and the run goes on.
+
     Exit status: 0 done; 2 something to mend, see the message; 3 done, but the editor failed on
-    some cases.
+    some cases; 130 interrupted.
 
     \b
     Examples:
@@ -117,11 +119,18 @@ def run(
 
         if jobs > 1:
             raise click.BadParameter("an isolated editor has one process; leave out --jobs")
-        isolation = Isolation(edit_timeout, memory_limit << 20 if memory_limit else None)
+        isolation = Isolation(edit_timeout or 600.0, memory_limit << 20 if memory_limit else None)
+    elif edit_timeout and jobs > 1:
+        raise click.BadParameter(
+            "several processes keep no time; leave out --jobs", param_hint="--edit-timeout"
+        )
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
-        result = Workshop().run(Order(**order), out, progress=advance, jobs=jobs, isolation=isolation)
+        result = Workshop().run(
+            Order(**order), out, progress=advance, jobs=jobs, isolation=isolation,
+            deadline=edit_timeout, fail_fast=fail_fast,
+        )  # fmt: skip
     output.result(as_dict(result), prose=describe(result))
     output.say(f"next: mmedit-bench score {result.folder}")
     if result.failed:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from mmedit_bench.cases import EditCase, EditRequest
-from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.errors import BenchError, WeightsChanged, out_of_memory
 from mmedit_bench.harness.asking import ask, sealed_request, writable
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
 from mmedit_bench.harness.guard import WeightGuard
@@ -143,7 +145,7 @@ class Walker:
     ) -> tuple[Any, str | None, dict[str, Any]]:
         sealed = sealed_request(request, opaque_id(self._fingerprint, request.id))
         started = time.perf_counter()
-        edit, error, size = None, None, None
+        edit, error, size, short = None, None, None, False
         try:
             # seeded by its step, so that neither its process nor the edits before it matter
             edit = self._side.make(sealed, carried, seed_of(self._seed, f"{unit.id}\n{index}"))
@@ -152,12 +154,17 @@ class Walker:
             raise
         except (Exception, SystemExit) as problem:  # a third party's code may raise anything
             edit, error = None, described("edit", problem)
+            short = out_of_memory(problem)
+        if short:
+            free_memory()
         seconds = time.perf_counter() - started
         return edit, error, {"seconds": round(seconds, 6), "edit_bytes": size}
 
     def _ask(self, head: dict[str, Any], case: EditCase, moment: str, carried: Sequence[Carried]) -> Asked:
-        acting, error = list(carried), None
+        acting, error, short = list(carried), None, False
         while True:
+            if short:
+                free_memory()
             try:
                 after = ask(self._base.edited(*(one.edit for one in acting)), case.probes, self._kinds)
                 break
@@ -169,6 +176,7 @@ class Walker:
                     raise
                 left_out = acting.pop()
                 error = error or described(f"asking with edit {left_out.case}", problem)
+                short = out_of_memory(problem)
         together = zip(case.probes, after.readings, strict=True)
         return Asked(
             **head,
@@ -195,8 +203,18 @@ def _finite(name: str, values: Any) -> dict[str, float]:
     return dict(zip(found, rounded(list(found.values())), strict=True))
 
 
+def free_memory() -> None:
+    """Give back what a failed edit held, so that the next one is not judged by it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def described(doing: str, error: BaseException) -> str:
     """One line for the record, without memory addresses: the same error must read the same."""
+    if out_of_memory(error):  # how much was free differs from time to time
+        return f"{doing}: {type(error).__name__}: out of memory"
     kind = "" if isinstance(error, EditFailed) else f"{type(error).__name__}: "
     text = _ADDRESS.sub("0x…", f"{doing}: {kind}{error}")
     return writable(" ".join(text.split())[:_LONGEST_ERROR])

@@ -105,7 +105,7 @@ def reselected(spec: RunSpec, suite: Suite, baseline: Baseline) -> Selection:
     cases = suite.cases(spec.split)
     selection = select_needed(cases, answers, spec.limit, batch=spec.batch_size)
     if missing := [case for case in selection.considered if case not in baseline.answers]:
-        raise NotInBaseline(f"no answer to the request of case {missing[0].id}")
+        raise NotInBaseline(f"no answer to the request of case {missing[0]}")
     return selection
 
 

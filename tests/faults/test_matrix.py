@@ -111,7 +111,7 @@ def refused(done: Result, *mentions: str, status: int = 2) -> None:
     assert len(lines) == 1 or lines[0].startswith("Usage: "), done.stderr
     for mention in mentions:
         assert mention in said[0]
-    assert re.search(r"[;,:.] \w", said[0].removeprefix("Error: ")), said[0]
+    assert re.search(r"[;,:.] [\w`]", said[0].removeprefix("Error: ")), said[0]
 
 
 def contents(*folders: str) -> dict[str, bytes]:
