@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from mmedit_bench.rendering.escaping import cell as harmless
 from mmedit_bench.rendering.table import ALL
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.families import family_named
@@ -23,7 +24,8 @@ FIELDS = (
 def long_csv(runs: Iterable[RunScores], family: str) -> str:
     """A header and, for every run, one line per moment, sort and column; values in percent, exact.
 
-    Numbers that do not exist are empty fields, and `reason` says why.
+    Numbers that do not exist are empty fields, and `reason` says why. A text that a spreadsheet would
+    take for a formula has an apostrophe in front.
     """
     family_named(family)
     file = io.StringIO()
@@ -37,7 +39,8 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
             for sort, cells in {ALL: scores.overall, **scores.by_sort}.items():
                 place = common | {"moment": moment, "sort": sort}
                 for column, cell in cells.items():
-                    writer.writerow(place | {"column": column} | asdict(cell))
+                    row = place | {"column": column} | asdict(cell)
+                    writer.writerow({name: harmless(value) for name, value in row.items()})
     return file.getvalue()
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmedit_bench.rendering.escaping import shown, shown_line
 from mmedit_bench.rendering.table import Block, RunRow
 from mmedit_bench.rendering.wording import explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
@@ -23,13 +24,13 @@ def terminal(blocks: Sequence[Block], *, width: int = 100, color: bool = False) 
         highlight=False, markup=False, emoji=False, legacy_windows=False,
     )  # fmt: skip
     for block in blocks:
-        console.print(Text(block.title, style="bold"))
-        console.print(Text(f"{block.label}; percent ± half the 95 % interval", style="dim"))
+        console.print(Text(shown_line(block.title), style="bold"))
+        console.print(Text(shown_line(f"{block.label}; percent ± half the 95 % interval"), style="dim"))
         console.print(_table(block, block.headline, costs=True))
         if block.strata:
             console.print(_table(block, block.strata, costs=False))
         for note in _notes(block):
-            console.print(Text(note, style="dim"))
+            console.print(Text(shown_line(note), style="dim"))
         console.print()
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -43,7 +44,8 @@ def _table(block: Block, columns: Sequence[Column], *, costs: bool) -> Table:
     table.add_column("editor", overflow="fold", min_width=8)
     for column in columns:
         # Broken at its spaces, a long heading does not widen its column.
-        table.add_column(Text(column.short.replace(" ", "\n")), justify="right", no_wrap=True)
+        heading = shown(column.short).replace(" ", "\n")
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     if costs:
         table.add_column("s/edit", justify="right", no_wrap=True)
         table.add_column("size", justify="right", no_wrap=True)
@@ -58,7 +60,7 @@ def _texts(row: RunRow, columns: Sequence[Column], *, costs: bool) -> list[Text]
     if costs:
         cost = row.scores.cost
         texts = [_rank(row), *texts, seconds(cost.seconds), size(cost.edit_bytes)]
-    return [Text(text) for text in texts]
+    return [Text(shown_line(text)) for text in texts]
 
 
 def _number(cell: Cell | None) -> str:
