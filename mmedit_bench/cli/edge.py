@@ -60,8 +60,8 @@ def refusals() -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise Refusal(
-            "memory is short: use a smaller --batch-size or fewer --jobs, or close other programs; what was "
-            f"finished is kept ({type(error).__name__})"
+            f"memory is short ({type(error).__name__}): use a smaller --batch-size or fewer processes, or "
+            "close other programs; what was finished is kept"
         ) from error
 
 

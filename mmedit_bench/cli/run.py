@@ -122,7 +122,7 @@ def run(
         isolation = Isolation(edit_timeout or 600.0, memory_limit << 20 if memory_limit else None)
     elif edit_timeout and jobs > 1:
         raise click.BadParameter(
-            "several processes keep no time; leave out --jobs", param_hint="--edit-timeout"
+            "several processes keep no time; use one, or --isolate", param_hint="--edit-timeout"
         )
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmedit_bench.errors import BenchError, WeightsChanged, refusal
+from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.commit import Bench, Committer
 from mmedit_bench.harness.editor_side import InProcess
@@ -226,8 +226,6 @@ def _labour(pipe: Connection, job: _Job) -> None:
         say("changed", str(error))
     except BenchError as error:
         say("error", str(error))
-    except OSError as error:
-        say("error", refusal(error))
     except Exception:
         say("defect", traceback.format_exc())
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from mmedit_bench.errors import BenchError, refusal
+from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
 from mmedit_bench.runs.provenance import resolved
@@ -136,8 +136,6 @@ def _run(order: Order, out: Path) -> Outcome:
         result = _workshop.run(order, out)
     except BenchError as error:
         return Outcome(order, None, 0, str(error), time.monotonic() - started)
-    except OSError as error:
-        return Outcome(order, None, 0, refusal(error), time.monotonic() - started)
     except Exception as error:  # an editor's code may raise anything; the other runs go on
         log.exception("%s on %s, %s: a defect", order.editor, order.backbone, order.suite)
         said = f"{type(error).__name__}: {error}"

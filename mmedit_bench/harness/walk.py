@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from mmedit_bench.cases import EditCase, EditRequest
 from mmedit_bench.errors import BenchError, WeightsChanged, out_of_memory
-from mmedit_bench.harness.asking import ask, sealed_request, writable
+from mmedit_bench.harness.asking import Replies, ask, sealed_request, writable
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
 from mmedit_bench.harness.guard import WeightGuard
 from mmedit_bench.harness.seeds import seed_everything, seed_of
@@ -161,23 +161,24 @@ class Walker:
         return edit, error, {"seconds": round(seconds, 6), "edit_bytes": size}
 
     def _ask(self, head: dict[str, Any], case: EditCase, moment: str, carried: Sequence[Carried]) -> Asked:
-        acting, error, short = list(carried), None, False
-        while True:
-            if short:
-                free_memory()
-            try:
-                after = ask(self._base.edited(*(one.edit for one in acting)), case.probes, self._kinds)
-                break
-            except (WeightsChanged, EditorLost):
-                raise
-            except (Exception, SystemExit) as problem:
-                # An edit may be well formed and still break the model (a context too long for it).
-                if not acting:
-                    raise
-                left_out = acting.pop()
-                error = error or described(f"asking with edit {left_out.case}", problem)
-                short = out_of_memory(problem)
-        together = zip(case.probes, after.readings, strict=True)
+        acting, replies, error = tuple(carried), self._replies(case, carried), None
+        if isinstance(replies, BaseException):
+            # An edit may be well formed and still break the model (a context too long for it). Asked is
+            # with as many of the first edits as can be, found by halving: a sequence may be long.
+            works, breaks, kept, problem = 0, len(carried), None, replies
+            while breaks - works > 1:
+                middle = (works + breaks) // 2
+                tried = self._replies(case, carried[:middle])
+                if isinstance(tried, BaseException):
+                    breaks, problem = middle, tried
+                else:
+                    works, kept = middle, tried
+            if breaks:
+                error = described(f"asking with edit {carried[breaks - 1].case}", problem)
+                acting, replies = tuple(carried[:works]), kept or self._replies(case, ())
+        if isinstance(replies, BaseException):
+            raise replies
+        together = zip(case.probes, replies.readings, strict=True)
         return Asked(
             **head,
             case=case.id,
@@ -187,6 +188,19 @@ class Walker:
             error=error,
             probes=tuple(ProbeRecord(probe.id, reading) for probe, reading in together),
         )
+
+    def _replies(self, case: EditCase, acting: Sequence[Carried]) -> Replies | Exception | SystemExit:
+        """What a case's probes are answered with some edits in force, or what it raises."""
+        try:
+            return ask(self._base.edited(*(one.edit for one in acting)), case.probes, self._kinds)
+        except (WeightsChanged, EditorLost):
+            raise
+        except (Exception, SystemExit) as problem:
+            # what ran out of memory holds on to it by its traceback
+            found = problem.with_traceback(None) if out_of_memory(problem) else problem
+        if out_of_memory(found):
+            free_memory()
+        return found
 
 
 def _size(edit: Any) -> int:

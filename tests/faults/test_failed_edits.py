@@ -24,7 +24,9 @@ from mmedit_bench.runs.records import Applied, Asked
 from tests.cli import lab
 from tests.cli.conftest import call as lab_call  # noqa: F401 (a fixture)
 from tests.fakes import editors
+from tests.fakes.backbone import FakeBackbone, FakeEdit
 from tests.fakes.experiment import contents, experiment
+from tests.fakes.protocol import Sequential
 from tests.fakes.suite import FakeSuite
 from tests.fakes.tiny_suite import TinySuite
 from tests.tiny import tiny_backbone
@@ -201,3 +203,18 @@ def test_only_the_main_thread_hears_an_alarm() -> None:
     thread.start()
     thread.join()
     assert "--isolate" in str(found[0])
+
+
+def test_an_edit_that_breaks_a_long_sequence_is_found_by_halving(tmp_path: Path) -> None:
+    def fault(backbone: Any, request: Any) -> Any:
+        return FakeEdit(request.query.prompt, "BREAK") if editors.about(request, 2) else None
+
+    suite, asked = FakeSuite(32), FakeBackbone()
+    exp = experiment(editors.CopyTarget(fault), suite=suite, backbone=asked, protocol=Sequential())
+    state = read_run(run(exp, tmp_path).folder)
+    (first, *_) = state.asks
+    assert first.edits == ("test-0", "test-1")
+    assert first.error == "asking with edit test-2: ValueError: this edit does not fit the model"
+    assert state.asks[-1].moment == "restored" and state.asks[-1].error is None
+    tries = sum(call[0].startswith("unrelated to 0") for call in asked.calls)
+    assert tries < 20  # those of baseline and proofs included; one by one there would be 30 more
