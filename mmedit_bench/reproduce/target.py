@@ -52,6 +52,7 @@ def produced(
     plan = target if isinstance(target, Plan) else plan_of(target)
     if limit is not None:
         plan = dataclasses.replace(plan, limit=min(limit, plan.limit))
+    make_folder(out)  # a place that cannot be written is told before hours of work, not after
     own = made(plan, runs, means, told=told)
     if not any(run.folder for run in own):
         raise BenchError(f"{plan.target}: no run could be made; the first says: {own[0].trouble}")
@@ -60,7 +61,6 @@ def produced(
     document = results.collect(plan, own, suites, command=command, wall=wall)
     if plan.form == "spaces":
         document |= latent_spaces.measured(plan, own, suites, means)
-    make_folder(out)
     path = out / f"{plan.target}.json"
     write_whole(path, results.text_of(document).encode())
     incomplete = tuple(f"{run.title}: {run.trouble}" for run in own if run.trouble)

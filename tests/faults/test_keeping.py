@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from leaderboard.build import write_site
 from mmedit_bench.backbones import zoo
 from mmedit_bench.cli.edge import set_streams
+from mmedit_bench.cli.output import Output, _bar, _block_bars
 from mmedit_bench.errors import Unusable, naming, out_of_memory, refusal
 from mmedit_bench.harness.run import run
 from mmedit_bench.runs.files import append_all, write_whole
@@ -170,3 +172,17 @@ def test_every_refusal_names_a_file_and_a_fix(tmp_path: Path) -> None:
         (tmp_path / "missing").read_bytes()
     assert caught.value.errno == errno.ENOENT
     assert not out_of_memory(RuntimeError("a defect")) and not out_of_memory(ValueError("CUDA out of memory"))
+
+
+def test_bars_show_names_as_they_are_and_obey_none(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\x1b[2J[red]\u202eb"
+    with _block_bars(Counter({name: 1})) as ended:
+        ended(name, "12 s\x9b31m")
+    with _bar(name) as advance:
+        advance("edit", 1, 1)
+    said = capsys.readouterr().err
+    assert r"a\x1b[2J[red]\u202eb" in said and r"12 s\x9b31m" in said
+    assert not set("\x9b\u202e") & set(said) and "\x1b[2J" not in said
+    with Output().progress(name) as advance:  # where stderr is no terminal
+        advance("edit", 1, 1)
+    assert capsys.readouterr().err == "a\\x1b[2J[red]\\u202eb: edit 1/1\n"
