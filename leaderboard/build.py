@@ -13,6 +13,8 @@ from leaderboard.board import Board, board_of
 from leaderboard.runs import load_runs
 from mmedit_bench import __version__
 from mmedit_bench.plugins.registry import SUITES
+from mmedit_bench.rendering.escaping import isolated
+from mmedit_bench.runs.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -36,17 +38,21 @@ def write_site(
     """
     runs = load_runs(run_folders, suites or (lambda name: SUITES.load(name)()), baselines)
     html = _render(board_of(runs))
-    out.mkdir(parents=True, exist_ok=True)
-    beside = out / ".index.html.new"
-    beside.write_text(html, encoding="utf-8")
-    return beside.replace(out / "index.html")
+    make_folder(out)
+    page = out / "index.html"
+    write_whole(page, html.encode())
+    return page
 
 
 def _render(board: Board) -> str:
-    """Everything that comes from runs and suites is escaped; only our own style and script are not."""
+    """Everything that comes from runs and suites is escaped and kept within bounds, in attributes too.
+
+    Only our own style and script are not.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
+        finalize=lambda value: isolated(value) if type(value) is str else value,  # markup is ours
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

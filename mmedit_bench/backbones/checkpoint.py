@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from mmedit_bench.backbones.families import family_of
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BenchError, out_of_memory
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 FILES = ("config.json", WEIGHTS, "tokenizer.json", "preprocessor_config.json", "backbone.json")
@@ -61,6 +61,7 @@ def read_checkpoint(
 
     if dtype not in DTYPES:
         raise BenchError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    _check_device(device)
     folder = _folder(source, revision)
     described = folder / "backbone.json"
     missing = [file for file in FILES if not (folder / file).is_file()]
@@ -76,7 +77,7 @@ def read_checkpoint(
     else:
         text = None
     assert template is not None
-    with _quiet():
+    with _quiet(), _reading(folder, "config.json or the weights"):
         model, loading = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True,
             trust_remote_code=False, output_loading_info=True,
@@ -89,19 +90,45 @@ def read_checkpoint(
         raise BenchError(
             f"checkpoint {folder}: no weights for {', '.join(absent[:3])} ({len(absent)} in all)"
         )
+    with _reading(folder, "tokenizer.json"):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    with _reading(folder, "preprocessor_config.json"):
+        image_processor = AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, backend="pil", trust_remote_code=False
+        )
     try:
         model = model.to(device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a device that is not there
+    except Exception as error:  # what torch raises for a device that is not there differs by device
+        if out_of_memory(error):
+            raise
         raise BenchError(f"device {device!r} cannot be used: {error}") from None
-    return Checkpoint(
-        model,
-        PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True),
-        AutoImageProcessor.from_pretrained(
-            folder, local_files_only=True, backend="pil", trust_remote_code=False
-        ),
-        template,
-        tuple(ends),
-    )
+    return Checkpoint(model, tokenizer, image_processor, template, tuple(ends))
+
+
+def _check_device(device: str) -> None:
+    """Before anything is read. Raises `BenchError` for what is no device, or one that holds no numbers."""
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise BenchError(f"device {device!r} is none: {error}; such as cpu or cuda:0") from None
+    if kind == "meta":
+        raise BenchError("device 'meta' cannot be used: it holds no numbers; such as cpu or cuda:0")
+
+
+@contextmanager
+def _reading(folder: Path, what: str) -> Iterator[None]:
+    """Name what cannot be read: of a damaged file, libraries raise whatever they come upon."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise BenchError(
+            f"checkpoint {folder}: {what} cannot be read ({type(error).__name__}: {error}); the files are "
+            "damaged: reinstall, or fetch them again"
+        ) from error
 
 
 def _folder(source: Path | str, revision: str | None) -> Path:

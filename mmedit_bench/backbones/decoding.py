@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mmedit_bench.backbones.prompted import Prompted
+from mmedit_bench.backbones.prompted import Prompted, sound
 
 
 def greedy(
@@ -29,7 +29,7 @@ def greedy(
     written: list[list[int]] = [[] for _ in room]
     rows = list(range(len(room)))
     """Which of the rows each row of the batch is."""
-    chosen = list(first) if first is not None else prompted.logits.argmax(-1).tolist()
+    chosen = list(first) if first is not None else sound(prompted.logits).argmax(-1).tolist()
     going = [limit > 0 for limit in room]
     while True:
         for place, i in enumerate(rows):
@@ -47,7 +47,7 @@ def greedy(
             rows, chosen = [rows[place] for place in left], [chosen[place] for place in left]
         running = torch.tensor([int(going[i]) for i in rows], device=prompted.mask.device)
         logits = prompted.read(torch.tensor(chosen, device=running.device)[:, None], running)
-        chosen = logits[:, -1].argmax(-1).tolist()
+        chosen = sound(logits[:, -1]).argmax(-1).tolist()
 
 
 def greedy_beside(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch, Row
-from mmedit_bench.backbones.prompted import Prompted
+from mmedit_bench.backbones.prompted import Prompted, sound
 from mmedit_bench.interventions import asking
 
 
@@ -53,8 +53,8 @@ def last_logits(family: Family, batch: Batch, counts: Sequence[int]) -> list[Ten
 
 
 def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
-    """Compare logits [answer tokens, vocabulary] with the answer."""
-    logprobs = logits.float().log_softmax(-1)
+    """Compare logits [answer tokens, vocabulary] with the answer. Raises `BenchError` for what is no number."""
+    logprobs = sound(logits).float().log_softmax(-1)
     picked = logprobs[range(len(target)), list(target)]
     return Forced(target, tuple(logits.argmax(-1).tolist()), tuple(picked.tolist()))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.errors import BenchError
+
+log = logging.getLogger(__name__)
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
@@ -26,4 +30,22 @@ def _shipped(name: str, device: str, dtype: str, batch_size: int) -> Backbone:
         raise BenchError(
             f"no checkpoint in {folder}; `mmedit-bench train-backbone {name} --out {folder}` makes it"
         )
-    return Backbone.load(folder, name=name, device=device, dtype=dtype, batch_size=batch_size)
+    made = Backbone.load(folder, name=name, device=device, dtype=dtype, batch_size=batch_size)
+    if dtype == "float32" and (problem := differs(name, made.loaded_digest)):
+        log.warning("checkpoint %s: %s", folder, problem)
+    return made
+
+
+def differs(name: str, digest: str) -> str | None:
+    """How the digest of a backbone in float32 departs from its card; None if it does not, or has none."""
+    card = CHECKPOINTS / name / "backbone.json"
+    try:
+        told = json.loads(card.read_bytes()).get("digest") if card.is_file() else None
+    except (ValueError, AttributeError) as error:
+        raise BenchError(f"{card}: not a JSON object ({error}); reinstall") from None
+    if told in (None, digest):
+        return None
+    return (
+        f"digest {digest[:16]}, but its card says {str(told)[:16]}: the files were changed, or another "
+        "version of transformers reads them otherwise; reinstall"
+    )

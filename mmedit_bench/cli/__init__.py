@@ -7,6 +7,7 @@ import os
 import click
 
 from mmedit_bench import __version__
+from mmedit_bench.cli.edge import set_streams
 from mmedit_bench.cli.lazy import LazyGroup
 
 app = LazyGroup(
@@ -50,4 +51,5 @@ def main() -> None:
     # Has to be set before torch is imported. Threads that wait by spinning make a machine whose
     # cores are shared several times slower, and gain next to nothing where they are not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_streams()
     app(prog_name="mmedit-bench")

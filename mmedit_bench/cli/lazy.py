@@ -9,13 +9,7 @@ from typing import Any
 
 import click
 
-from mmedit_bench.errors import BenchError
-
-
-class Refusal(click.ClickException):
-    """A `BenchError` on its way to the user: the message on stderr, exit status 2, no traceback."""
-
-    exit_code = 2
+from mmedit_bench.cli.edge import refusals
 
 
 class LazyGroup(click.Group):
@@ -56,7 +50,5 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; an error meant for the user loses its traceback, any other keeps it."""
-        try:
+        with refusals():
             return super().invoke(ctx)
-        except BenchError as error:
-            raise Refusal(str(error)) from error

@@ -70,6 +70,7 @@ def report(
       mmedit-bench report runs --section harm
     """
     from mmedit_bench.rendering.report import render
+    from mmedit_bench.runs.files import make_folder, write_whole
 
     scored = score_all(folders(runs), write=False)
     on_screen = form == "terminal" and out is None and not output.json
@@ -83,12 +84,13 @@ def report(
         color=on_screen and sys.stdout.isatty(),
     )
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        make_folder(out.parent)
+        write_whole(out, text.encode())
         output.result({"written": str(out)}, prose=str(out))
     else:
         rows = [as_dict(folder, scores) for folder, scores in scored]
-        output.result({"family": family, "sort": sort, "runs": rows, "text": text}, prose=text.rstrip("\n"))
+        values = {"family": family, "sort": sort, "runs": rows, "text": text}
+        output.result(values, prose=text.rstrip("\n"), styled=on_screen)
 
 
 def terminal_width() -> int:

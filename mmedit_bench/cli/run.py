@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,11 +66,10 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 @click.option(
     "--edit-timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=600.0,
-    show_default=True,
     metavar="SECONDS",
-    help="Longest time for one edit, with --isolate.",
+    help="Longest time for one edit; default: 600 with --isolate, else none.",
 )
+@click.option("--fail-fast", is_flag=True, help="End the run at the first failed edit; status 3.")
 @click.option(
     "--memory-limit",
     type=click.IntRange(min=1),
@@ -84,7 +84,8 @@ def run(
     protocol_set: tuple[str, ...],
     engine: Engine,
     isolate: bool,
-    edit_timeout: float,
+    edit_timeout: float | None,
+    fail_fast: bool,
     memory_limit: int | None,
     **order: Any,
 ) -> None:
@@ -94,8 +95,10 @@ def run(
     again goes on where it was stopped, or says that there is nothing left to do. `score` turns the
     records into numbers.
 
+    An edit that fails is recorded as failed, counts against the editor, and the run goes on.
+
     Exit status: 0 done; 2 something to mend, see the message; 3 done, but the editor failed on
-    some cases.
+    some cases; 130 interrupted.
 
     \b
     Examples:
@@ -112,14 +115,19 @@ def run(
     if isolate:
         from mmedit_bench.execution.isolated import Isolation
 
-        isolation = Isolation(edit_timeout, memory_limit << 20 if memory_limit else None)
+        isolation = Isolation(edit_timeout or 600.0, memory_limit << 20 if memory_limit else None)
+    elif edit_timeout and (engine.workers > 1 or not engine.here):
+        raise click.BadParameter(
+            "several processes keep no time; use one, or --isolate", param_hint="--edit-timeout"
+        )
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
         alone = engine.here and engine.workers == 1  # this process does it all
         result = Workshop().run(
-            Order(**order), out, progress=advance, engine=None if alone else engine, isolation=isolation
-        )
+            Order(**order), out, progress=advance, engine=None if alone else engine, isolation=isolation,
+            deadline=edit_timeout, fail_fast=fail_fast,
+        )  # fmt: skip
     output.result(as_dict(result), prose=describe(result))
     output.say(f"next: mmedit-bench score {result.folder}")
     if result.failed:
@@ -139,8 +147,9 @@ def parsed(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
             raise click.BadParameter(f"{key} is given twice", param_hint=option)
         try:
             options[key] = float(value) if _SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
-        except yaml.YAMLError:
-            options[key] = value
+            json.dumps(options[key], allow_nan=False)
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+            options[key] = value  # a date, say, is no value that a record could hold: it is a text
     return options
 
 

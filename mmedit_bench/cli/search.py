@@ -74,6 +74,7 @@ def search(
     """
     from mmedit_bench.execution.order import Order
     from mmedit_bench.execution.pool import carry_out, look_over
+    from mmedit_bench.runs.files import write_whole
 
     tries, suites = combinations(grids), tuple(dict.fromkeys(suites))
     orders = [
@@ -115,7 +116,7 @@ def search(
         "tried": tried,
     }
     if record:
-        record.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        write_whole(record, (json.dumps(found, indent=1) + "\n").encode())
     lines = [f"{row['average']:6.2f}  {row['options']}{'  <- best' if row is best else ''}" for row in tried]
     output.result(found, prose="\n".join(lines))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -110,18 +109,14 @@ def data_sets() -> Iterator[Finding]:
 
 def checkpoint(name: str, device: str) -> Finding:
     """Whether the backbone loads, and for one that ships, whether it is what its card was measured on."""
-    from mmedit_bench.backbones.zoo import CHECKPOINTS
+    from mmedit_bench.backbones.zoo import CHECKPOINTS, differs
 
     found = BACKBONES.load(name)(device=device, dtype="float32", batch_size=16).digest
-    card = CHECKPOINTS / name / "backbone.json"
-    told = json.loads(card.read_text(encoding="utf-8")).get("digest") if card.is_file() else None
-    if told in (None, found):
-        beside = "no card to compare with" if told is None else "as its card says"
-        return Finding(f"checkpoint {name}", "ok", f"digest {found[:16]}, {beside}")
-    detail = (
-        f"digest {found[:16]}, but its card says {told[:16]}: the files were changed, or another version of "
-    )
-    return Finding(f"checkpoint {name}", "fail", f"{detail}transformers reads them otherwise; reinstall")
+    if problem := differs(name, found):
+        return Finding(f"checkpoint {name}", "fail", problem)
+    shipped = (CHECKPOINTS / name / "backbone.json").is_file()
+    beside = "as its card says" if shipped else "no card to compare with"
+    return Finding(f"checkpoint {name}", "ok", f"digest {found[:16]}, {beside}")
 
 
 def stability(name: str, count: int, device: str, dtype: str) -> Finding:

@@ -33,7 +33,7 @@ def main(descriptor: int) -> None:
 
 def _serve(channel: Channel, told: dict[str, Any]) -> None:
     from mmedit_bench.cases import EditRequest, ImageRef, Query
-    from mmedit_bench.errors import BenchError
+    from mmedit_bench.errors import BenchError, out_of_memory
     from mmedit_bench.execution.crossing import packed, unpacked_parts
     from mmedit_bench.execution.order import Order
     from mmedit_bench.execution.parts import Parts
@@ -89,7 +89,8 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
                     ]
                     reply["texts"] = _read(base.unedited(), fold(Edit((one,)) for one in routes), queries)
         except (Exception, SystemExit) as error:
-            reply = {"error": f"{type(error).__name__}: {error}"[:2000]}
+            said = "out of memory" if out_of_memory(error) else error  # how much was free differs
+            reply = {"error": f"{type(error).__name__}: {said}"[:2000]}
             data = b""
         channel.send(reply | {"re": head["n"]}, data)
 

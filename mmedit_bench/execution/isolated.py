@@ -28,6 +28,7 @@ from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost
 from mmedit_bench.harness.identity import EditorIdentity
 from mmedit_bench.interventions import Edit, Route, Shared
+from mmedit_bench.runs.files import make_folder
 
 MOST_RESTARTS = 20
 """Processes that may be lost in a row, with no question answered between, until the run is given up."""
@@ -234,7 +235,7 @@ class Isolated:
     def _start(self) -> EditorIdentity:
         near, far = socket.socketpair()
         paths = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._log.parent)
         with far:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "mmedit_bench.execution.editor_process", str(far.fileno())],
@@ -298,5 +299,6 @@ def _kept(printed: IO[bytes], log: Path) -> None:
         while part := os.read(printed.fileno(), 1 << 16):
             size = log.stat().st_size if log.exists() else 0
             if room := max(0, MOST_LOG - size):
-                with log.open("ab") as file:  # no file for a process that is silent
+                # no file for a process that is silent; where it cannot be written the editor goes on
+                with suppress(OSError), log.open("ab") as file:
                     file.write(part[:room])

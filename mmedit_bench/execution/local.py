@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.errors import BenchError, WeightsChanged, naming
 from mmedit_bench.execution.crew import WorkerCrew
 from mmedit_bench.execution.engine import Engine
 from mmedit_bench.execution.gang import gang
@@ -18,6 +18,7 @@ from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.harness.baseline import Progress
+from mmedit_bench.harness.editor_side import InProcess
 from mmedit_bench.harness.opening import gone_on
 from mmedit_bench.harness.opening import opened as opened_by_harness
 from mmedit_bench.harness.run import RunResult
@@ -36,12 +37,15 @@ class Workshop(Parts):
         *,
         engine: Engine | None = None,
         isolation: Isolation | None = None,
+        deadline: float | None = None,
+        fail_fast: bool = False,
     ) -> RunResult:
         """Carry out an order by an engine's workers; what is recorded already is not done again.
 
         Without an engine, this process does it all. With `isolation`, the editor has a process to
         itself, or one beside each worker, and its code is not loaded into this one. Where workers are
-        elsewhere, no backbone is loaded into this process. Raises as `harness.run`.
+        elsewhere, no backbone is loaded into this process. `deadline` is the seconds that one edit may
+        take in this process, without an engine. Raises as `harness.run`.
         """
         crew = None
         if engine:
@@ -51,22 +55,29 @@ class Workshop(Parts):
             if not engine.here:
                 path = self._opened_elsewhere(order, out, engine, isolation)
                 manifest = Manifest.read(RunFolder(path).manifest)
-                return gone_on(path, self.plan_of(order, manifest), crew)
+                return gone_on(path, self.plan_of(order, manifest), crew, fail_fast=fail_fast)
         found = self.measured(order, out, progress)  # before any editor's code is imported
         if isolation:
             with self._apart(order, out, isolation) as (side, log):
                 result = run_harness(
                     self.experiment_of(order, side.identity), out, found=found, side=side, crew=crew,
-                    progress=progress,
+                    progress=progress, fail_fast=fail_fast,
                 )  # fmt: skip
                 kept = result.folder / "editor.log"
                 if result.new and log.exists() and not (crew and kept.exists()):  # its workers' log
-                    log.replace(kept)
+                    with naming(kept):
+                        log.replace(kept)
             return result
         try:
+            experiment, timed = self.experiment(order), None
+            if deadline and crew is None:
+                timed = InProcess(
+                    experiment.editor, experiment.backbone, experiment.suite,  # type: ignore[arg-type]
+                    seed=order.seed, artefacts=self._artefacts, deadline=deadline,
+                )  # fmt: skip
             return run_harness(
-                self.experiment(order), out,
-                found=found, crew=crew, progress=progress, artefacts=self._artefacts,
+                experiment, out, found=found, side=timed, crew=crew, progress=progress,
+                artefacts=self._artefacts, fail_fast=fail_fast,
             )  # fmt: skip
         except WeightsChanged:
             self.forget_backbone()  # the next order must not meet an altered model

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 
 from mmedit_bench.cases import EditCase
 from mmedit_bench.datasets.suite import TRAIN, Suite
-from mmedit_bench.errors import BadData, BadRecord
-from mmedit_bench.runs.files import write_whole
+from mmedit_bench.errors import BadData, BadRecord, BenchError, naming
+from mmedit_bench.runs.files import make_folder, write_whole
 from mmedit_bench.runs.provenance import code_digest, library_version
 from mmedit_bench.runs.spec import canonical
 
@@ -43,9 +43,13 @@ _code_digest = functools.cache(code_digest)  # the code in memory is that of the
 
 def default_folder() -> Path:
     """Where artefacts are kept: `$MMEDIT_BENCH_HOME/artefacts`, or under the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    home = os.environ.get("MMEDIT_BENCH_HOME") or Path(cache) / "mmedit-bench"
-    return Path(home) / "artefacts"
+    if home := os.environ.get("MMEDIT_BENCH_HOME"):
+        return Path(home) / "artefacts"
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # neither $HOME nor an entry for this user
+        raise BenchError("this user has no home folder; set MMEDIT_BENCH_HOME to one") from None
+    return cache / "mmedit-bench" / "artefacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +192,8 @@ def _train(
     finally:
         seconds = earlier + time.monotonic() - started
         if state.exists():
-            (state / "seconds").write_text(f"{seconds}\n", encoding="utf-8")
+            with suppress(OSError):  # a time is for people; losing it loses nothing else
+                (state / "seconds").write_text(f"{seconds}\n", encoding="utf-8")
     data = save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()})
     write_whole(place / "artefact.safetensors", data)
     described = {
@@ -228,13 +233,17 @@ def _seconds(state: Path) -> float:
     try:
         return float((state / "seconds").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return 0.0  # a time is for people; losing it loses nothing else
+        return 0.0
 
 
 @contextmanager
 def _alone(place: Path) -> Iterator[None]:
     """Hold the folder's lock; it ends with the process."""
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    make_folder(place)
+    path = place / ".lock"
+    with naming(path):
+        lock = path.open("w")
+    with lock:
+        with naming(path):
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.errors import BadRecord, NotSavable
+from mmedit_bench.errors import BadRecord, FailedFast, NotSavable, naming
 from mmedit_bench.harness.editor_side import Carried
 from mmedit_bench.harness.plan import Plan
 from mmedit_bench.protocols.steps import in_force
-from mmedit_bench.runs.files import MOST_BYTES, parsed, read_regular, write_whole
+from mmedit_bench.runs.files import MOST_BYTES, make_folder, parsed, read_regular, write_whole
 from mmedit_bench.runs.folder import RunFolder
-from mmedit_bench.runs.records import Applied, StepRecord, lines_of, read_lines
+from mmedit_bench.runs.records import Applied, Asked, StepRecord, lines_of, read_lines
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.checking import compare
 
@@ -37,7 +37,7 @@ class Bench:
         self, index: int, number: int, records: Sequence[StepRecord], timings: Iterable[Mapping[str, Any]]
     ) -> None:
         """Lay down segment `number` of unit `index`; it is on disk on return."""
-        self._path.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path)
         head = canonical(list(map(dict, timings))) + "\n"
         write_whole(self._file(index, number), head.encode() + lines_of(records, self._kinds))
 
@@ -56,7 +56,8 @@ class Bench:
 
     def remove(self, index: int, number: int) -> None:
         """Once it is among the records."""
-        self._file(index, number).unlink(missing_ok=True)
+        with naming(self._file(index, number)):
+            self._file(index, number).unlink(missing_ok=True)
 
     def waiting(self) -> frozenset[tuple[int, int]]:
         """Units and segments that are laid down."""
@@ -69,18 +70,20 @@ class Bench:
         An edit that no file can carry is left out: the unit then makes its edits again.
         """
         place = self._edits(index)
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         for one in carried:
             path = place / f"{one.step:06d}.safetensors"
             if path.exists():
                 continue
             unfinished = place / f"{one.step:06d}.unfinished"
             try:
-                one.edit.save(unfinished)
+                with naming(path):
+                    one.edit.save(unfinished)
+                    unfinished.replace(path)
             except NotSavable:
-                unfinished.unlink(missing_ok=True)
                 continue
-            unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
 
     def kept(self, index: int, wanted: Sequence[tuple[int, str]]) -> tuple[Carried, ...] | None:
         """The edits that steps made for cases, in order; None unless all of them were kept."""
@@ -112,8 +115,11 @@ class Bench:
 class Committer:
     """Appends what is next. Only who holds the run's lock may have one."""
 
-    def __init__(self, folder: RunFolder, plan: Plan) -> None:
-        """Reads what is recorded, and mends a torn end. Raises `BadRecord` if it is not the schedule's."""
+    def __init__(self, folder: RunFolder, plan: Plan, *, fail_fast: bool = False) -> None:
+        """Reads what is recorded, and mends a torn end. Raises `BadRecord` if it is not the schedule's.
+
+        With `fail_fast`, `advance` raises `FailedFast` once a failed edit is among the records.
+        """
         self._folder = folder
         self._plan = plan
         self._planned = plan.segments
@@ -122,12 +128,12 @@ class Committer:
         compare(plan.manifest, recorded, plan.schedule)
         self.done = len(recorded)
         """Segments recorded."""
-        self._failed = {
-            (record.unit, record.step)
-            for segment in recorded
-            for record in segment
-            if isinstance(record, Applied) and record.status == "failed"
-        }
+        self._fail_fast = fail_fast
+        self._failed: set[tuple[str, int]] = set()
+        self._first: str | None = None
+        """The first edit that failed, in words."""
+        for segment in recorded:
+            self._note(segment)
 
     def pending(self) -> list[tuple[int, int]]:
         """Units with something left to walk, each with its first segment that is not finished."""
@@ -161,23 +167,45 @@ class Committer:
             unit = self._plan.schedule[index]
             if own[0].unit != unit.id or [r.step for r in own] != list(unit.segments[number]):
                 raise BadRecord(f"{self._folder.work}: a segment is not of this run; remove the folder")
-            self._failed |= {(r.unit, r.step) for r in own if isinstance(r, Applied) and r.status == "failed"}
+            self._note(own)
             records += lines_of(own, self._plan.spec.evidence)
             timings += costs
             taken.append((index, number))
         if taken:
-            self._folder.append(records, timings)
-            self.done += len(taken)
+            self._folder.append(records)
+            self.done += len(taken)  # whatever fails from here on: these are recorded
+            self._folder.append_timings(timings)
             for index, number in taken:
                 self.bench.remove(index, number)
                 if number == len(self._plan.schedule[index].segments) - 1:
                     self.bench.finished(index)
+        if self._fail_fast and self._first and not self.complete:
+            raise FailedFast(
+                f"{self._folder.path}: {self._first}. The run ends at its first failed edit, and what was "
+                "done is kept; without --fail-fast it goes on"
+            )
         return len(taken)
+
+    def _note(self, segment: Sequence[StepRecord]) -> None:
+        """Remember what failed in a segment that is recorded, or about to be."""
+        for record in segment:
+            if failed := failure(record):
+                self._first = self._first or failed
+            if isinstance(record, Applied) and record.status == "failed":
+                self._failed.add((record.unit, record.step))
 
     @property
     def complete(self) -> bool:
         """Whether every segment is recorded."""
         return self.done == len(self._planned)
+
+
+def failure(record: StepRecord) -> str | None:
+    """An edit that could not be made or did not act, in words; None for any other record."""
+    match record:
+        case Applied(status="failed", request=id, error=error) | Asked(status="failed", case=id, error=error):
+            return f"the edit of {id} failed ({error})"
+    return None
 
 
 def carried_at(

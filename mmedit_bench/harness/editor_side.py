@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.errors import BenchError
 from mmedit_bench.harness.artefacts import Progress
+from mmedit_bench.harness.deadline import Late, deadline
 from mmedit_bench.harness.ready import made_ready
 from mmedit_bench.harness.seeds import sow
 
@@ -69,8 +70,17 @@ class InProcess:
     """The editor in this very process: for editors that are trusted."""
 
     def __init__(
-        self, editor: Editor, base: Backbone, suite: Suite, *, seed: int = 0, artefacts: Path | None = None
+        self,
+        editor: Editor,
+        base: Backbone,
+        suite: Suite,
+        *,
+        seed: int = 0,
+        artefacts: Path | None = None,
+        deadline: float | None = None,
     ) -> None:
+        """`deadline` is the seconds that one edit may take; see `harness.deadline` for what it can end."""
+        self._deadline = deadline
         self._editor = editor
         self._base = base
         self._suite = suite
@@ -86,7 +96,12 @@ class InProcess:
 
     def make(self, request: EditRequest, carried: Sequence[Carried], seed: int) -> Edit:
         sow(seed)
-        edit: Any = self._editor.edit(self._base.edited(*(one.edit for one in carried)), request)
+        acting = self._base.edited(*(one.edit for one in carried))
+        try:
+            with deadline(self._deadline):
+                edit: Any = self._editor.edit(acting, request)
+        except Late as error:
+            raise EditFailed(str(error)) from None
         self._base.edited(edit)  # raises if it is no edit
         return edit  # type: ignore[no-any-return]
 

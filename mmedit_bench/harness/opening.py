@@ -50,10 +50,10 @@ def opened(
         return path
 
 
-def gone_on(path: Path, plan: Plan, crew: Crew) -> RunResult:
+def gone_on(path: Path, plan: Plan, crew: Crew, *, fail_fast: bool = False) -> RunResult:
     """Have a crew do what is left of an opened run. Raises as `run`."""
     with RunFolder(path).writing() as folder:
-        committer = Committer(folder, plan)
+        committer = Committer(folder, plan, fail_fast=fail_fast)
         committer.advance()
         before = set(read_run(path).finished_units)
         tasks = [Task(i, n, committer.failures(i)) for i, n in committer.pending()]

@@ -57,6 +57,7 @@ def run(
     policy: ProofPolicy | None = None,
     progress: Progress | None = None,
     artefacts: Path | None = None,
+    fail_fast: bool = False,
 ) -> RunResult:
     """Run what is not recorded yet, into a folder under `out` named by the run's fingerprint.
 
@@ -64,9 +65,10 @@ def run(
     the way and however many processes took part. `found` is the baseline with its selection, made
     before the editor was loaded; without it, it is made here. What a trained editor has learned is
     kept under `artefacts` (default: the user's cache) and trained first if it is missing. An editor
-    that raises has the edit recorded as failed. Raises `WeightsChanged`, and records nothing that
-    is not proven, if the editor alters the backbone; `BenchError` if another process writes to the
-    folder; `BadRecord` if its files are damaged, or rest on another baseline or training.
+    that raises has the edit recorded as failed; with `fail_fast` the run then ends with `FailedFast`.
+    Raises `WeightsChanged`, and records nothing that is not proven, if the editor alters the backbone;
+    `BenchError` if another process writes to the folder; `BadRecord` if its files are damaged, or rest
+    on another baseline or training; `Unusable` for a file that the system refuses.
     """
     tell = progress or (lambda phase, done, total: None)
     refuse_spoiled(experiment.backbone)
@@ -79,7 +81,7 @@ def run(
     with RunFolder(out / draft.spec.folder_name).writing() as folder:
         known = Manifest.read(folder.manifest) if folder.manifest.exists() else None
         plan = draft if known is None else _resumed(folder, draft, known)
-        committer = Committer(folder, plan)
+        committer = Committer(folder, plan, fail_fast=fail_fast)
         committer.advance()
         before = set(_finished(folder, plan)) if known else set()
         if known is None or committer.pending():
@@ -98,7 +100,7 @@ def run(
                 if crew is None:
                     work(
                         plan, base, acting, committer.bench, tasks,
-                        policy=policy, guard=guard, laid=committer.advance, tell=tell,
+                        policy=policy, guard=guard, laid=committer.advance, fail_fast=fail_fast, tell=tell,
                     )  # fmt: skip
                 else:
                     crew.work(plan, folder, tasks, committer)

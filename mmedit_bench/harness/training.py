@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.runs.files import make_folder, write_whole
 
 Step = Callable[[int, random.Random], Mapping[str, float]]
 """One step of a training: its index and its own random numbers -> values for the curve."""
@@ -101,11 +102,9 @@ class Training:
             plain.append(numbers)
         metadata = {"done": str(done), "optimisers": json.dumps(plain), "curve": json.dumps(curve)}
         path = self._path(label)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
+        make_folder(path.parent)
         copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-        save_file(copies, unfinished, metadata)
-        unfinished.replace(path)
+        write_whole(path, save(copies, metadata))
 
     def _resume(
         self,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, assert_never
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, assert_never
 
 from mmedit_bench.cases import EditCase
-from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.errors import BenchError, WeightsChanged, out_of_memory
 from mmedit_bench.harness.asking import ask, sealed_request, writable
 from mmedit_bench.harness.costs import Meter, edit_cost
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost, EditorSide, opaque_id
@@ -47,6 +50,13 @@ class Walked(NamedTuple):
     """One per `Apply`, one for each ask whose pace was measured, one at the end; see `harness.costs`."""
     carried: tuple[Carried, ...]
     """The edits in force at its end, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """Something that could be done."""
+
+    value: T
 
 
 class Walker:
@@ -150,7 +160,7 @@ class Walker:
         sealed = sealed_request(step.request, opaque_id(self._fingerprint, step.request.id))
         carried = [one for one in now if one.case not in step.beside]
         started = time.perf_counter()
-        edit, error = None, None
+        edit, error, short = None, None, False
         try:
             # seeded by its request: in every order, alone or beside others, its chance is the same
             edit = self._side.make(sealed, carried, seed_of(self._seed, f"{step.request.id}\n0"))
@@ -159,7 +169,9 @@ class Walker:
             raise
         except (Exception, SystemExit) as problem:  # a third party's code may raise anything
             edit, error = None, described("edit", problem)
-            cost = edit_cost(None, time.perf_counter() - started)
+            cost, short = edit_cost(None, time.perf_counter() - started), out_of_memory(problem)
+        if short:
+            free_memory()
         return edit, error, cost
 
     def _ask(self, head: dict[str, Any], case: EditCase, moment: str, carried: Sequence[Carried]) -> Asked:
@@ -201,21 +213,45 @@ class Walker:
     ) -> tuple[T, tuple[str, ...], str | None]:
         """What comes of doing something with the edits in force, who they were, and what went wrong.
 
-        An edit may be well formed and still break the model (a context too long for it): the newest
-        edits are left out until it can be done.
+        An edit may be well formed and still break the model (a context too long for it). It is then
+        done with as many of the first edits as it can be, found by halving: a sequence may be long.
         """
-        acting, error = list(carried), None
-        while True:
-            try:
-                done = do(self._base.edited(*(one.edit for one in acting)))
-                return done, tuple(one.case for one in acting), error
-            except (WeightsChanged, EditorLost):
-                raise
-            except (Exception, SystemExit) as problem:
-                if not acting:
-                    raise
-                left_out = acting.pop()
-                error = error or described(f"{doing} with edit {left_out.case}", problem)
+        names = tuple(one.case for one in carried)
+        found = self._tried(carried, do)
+        if isinstance(found, Done):
+            return found.value, names, None
+        if not carried:
+            raise found
+        kept, problem, works, breaks = None, found, 0, len(carried)
+        while breaks - works > 1:
+            middle = (works + breaks) // 2
+            tried = self._tried(carried[:middle], do)
+            if isinstance(tried, Done):
+                works, kept = middle, tried
+            else:
+                breaks, problem = middle, tried
+        error = described(f"{doing} with edit {names[breaks - 1]}", problem)
+        if kept is None:
+            bare = self._tried((), do)
+            if not isinstance(bare, Done):
+                raise bare
+            kept = bare
+        return kept.value, names[:works], error
+
+    def _tried(
+        self, acting: Sequence[Carried], do: Callable[[Backbone], T]
+    ) -> Done[T] | Exception | SystemExit:
+        """What comes of it with some edits in force, or what it raises."""
+        try:
+            return Done(do(self._base.edited(*(one.edit for one in acting))))
+        except (WeightsChanged, EditorLost):
+            raise
+        except (Exception, SystemExit) as problem:
+            # what ran out of memory holds on to it by its traceback
+            found = problem.with_traceback(None) if out_of_memory(problem) else problem
+        if out_of_memory(found):
+            free_memory()
+        return found
 
 
 def _finite(name: str, values: Any) -> dict[str, float | tuple[float, ...]]:
@@ -231,8 +267,18 @@ def _finite(name: str, values: Any) -> dict[str, float | tuple[float, ...]]:
     return found
 
 
+def free_memory() -> None:
+    """Give back what a failed edit held, so that the next one is not judged by it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def described(doing: str, error: BaseException) -> str:
     """One line for the record, without memory addresses: the same error must read the same."""
+    if out_of_memory(error):  # how much was free differs from time to time
+        return f"{doing}: {type(error).__name__}: out of memory"
     kind = "" if isinstance(error, EditFailed) else f"{type(error).__name__}: "
     text = _ADDRESS.sub("0x…", f"{doing}: {kind}{error}")
     return writable(" ".join(text.split())[:_LONGEST_ERROR])

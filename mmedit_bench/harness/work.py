@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmedit_bench.errors import WeightsChanged
 from mmedit_bench.harness.asking import ask
 from mmedit_bench.harness.baseline import Progress
-from mmedit_bench.harness.commit import Bench, carried_at
+from mmedit_bench.harness.commit import Bench, carried_at, failure
 from mmedit_bench.harness.editor_side import EditorSide
 from mmedit_bench.harness.guard import ProofPolicy, WeightGuard
 from mmedit_bench.harness.plan import Plan
@@ -43,11 +43,13 @@ def work(
     policy: ProofPolicy,
     guard: WeightGuard | None = None,
     laid: Callable[[], object] = lambda: None,
+    fail_fast: bool = False,
     tell: Progress = lambda phase, done, total: None,
 ) -> None:
     """Walk all segments of the tasks' units and lay them down; `laid` is called when some are.
 
-    A segment is laid down only after a proof that follows it. Raises `WeightsChanged`, and lays
+    A segment is laid down only after a proof that follows it; with `fail_fast`, one in which an edit
+    failed at once, so that `laid` can end the work. Raises `WeightsChanged`, and lays
     nothing down that is not proven, if the editor alters the backbone.
     """
     watching = guard or watched(plan, base, policy)
@@ -67,7 +69,8 @@ def work(
                 walked = walker.walk(unit, number, carried)
                 carried = walked.carried
                 held.add(task.index, number, walked)
-                if watching.due() or done == 0:
+                failed = fail_fast and any(map(failure, walked.records))
+                if watching.due() or done == 0 or failed:
                     held.release(f"after unit {unit.id}")
                 done += 1
                 tell("edit", done, total)

@@ -13,10 +13,10 @@ from weakref import WeakValueDictionary
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadRecord, naming
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +40,16 @@ class Shared:
 
     def save(self, folder: Path) -> Path:
         """Write `<digest>.safetensors` in the folder, unless it is there."""
-        folder.mkdir(parents=True, exist_ok=True)
+        with naming(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         path = _file(folder, self.digest)
         _HELD.setdefault(self.digest, self)
         if not path.exists():
             # copies of their own: safetensors refuses tensors that share storage
             own = {name: t.detach().cpu().clone().contiguous() for name, t in self.tensors.items()}
-            with TemporaryDirectory(dir=folder) as aside:  # whole or not at all, also with several writers
-                save_file(own, Path(aside) / path.name)
+            # whole or not at all, also with several writers
+            with naming(path), TemporaryDirectory(dir=folder) as aside:
+                (Path(aside) / path.name).write_bytes(save(own))
                 (Path(aside) / path.name).replace(path)
         return path
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BenchError, Unusable
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -148,8 +148,10 @@ def stored(cls: type, folder: Path | None, backbone: str) -> dict[str, Any]:
         return {}
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise BenchError(f"{path}: not YAML ({error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: not YAML ({error}); mend it") from None
+    except OSError as error:
+        raise Unusable(path, error) from None
     if not isinstance(values, dict):
         raise BenchError(f"{path}: holds a {type(values).__name__}, not a mapping of options")
     return checked(cls, values, str(path))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 
+from mmedit_bench.rendering.escaping import shown_line
 from mmedit_bench.rendering.table import Block, RunRow
 from mmedit_bench.rendering.wording import MISSING, explained, margin, number, seconds, size
 from mmedit_bench.scoring.columns import Column
@@ -20,7 +22,14 @@ _ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
 } | {char: "\\" + char for char in "&%$#_{}"}
+
+
+_JOINED = re.compile(r"([-,'])(?=\1)")
+"""Two of these side by side are set as a dash or a quotation mark."""
+_FIRST = re.compile(r"^[\[*]")
+"""At the beginning of a row, an option of the line break before it."""
 
 
 def latex(blocks: Sequence[Block]) -> str:
@@ -29,8 +38,9 @@ def latex(blocks: Sequence[Block]) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` as LaTeX sets it, on one line."""
-    return "".join(_ESCAPES.get(char, char) for char in " ".join(text.split()))
+    """`text` as LaTeX sets it, on one line; nothing in it is a command or joins what stands beside it."""
+    set_ = "".join(_ESCAPES.get(char, char) for char in _JOINED.sub(r"\1\0", shown_line(text)))
+    return _FIRST.sub(r"{\g<0>}", set_).replace("\0", "{}")
 
 
 def _block(block: Block) -> str:

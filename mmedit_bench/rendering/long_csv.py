@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from mmedit_bench.protocols.steps import END
+from mmedit_bench.rendering.escaping import cell as harmless
 from mmedit_bench.rendering.protocol_numbers import MEAN, rows
 from mmedit_bench.rendering.sections import owner
 from mmedit_bench.rendering.table import ALL
@@ -32,36 +33,41 @@ def long_csv(runs: Iterable[RunScores], family: str) -> str:
     units that collapsed. Then the family's own numbers, with an empty section; `statistic` is "mean",
     or what else a protocol measures (`protocol_numbers`). Then those of the sections made of the
     family's measurements, and with the headline family those that belong to none. Numbers that do not
-    exist are empty fields, and `reason` says why.
+    exist are empty fields, and `reason` says why. A text that a spreadsheet would take for a formula has
+    an apostrophe in front.
     """
     family_named(family)
     file = io.StringIO()
     writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
     writer.writeheader()
     for run in runs:
-        common = _common(run) | {"family": family}
         run.family(family)  # refuses one that was not recorded
-        for row in _measured(run):
-            writer.writerow(common | row)
-        for moment, found in run.at.items():
-            scores = found[family]
-            parts = [(ALL, ALL, scores.overall)]
-            parts += [(sort, ALL, cells) for sort, cells in scores.by_sort.items()]
-            parts += [(ALL, task, cells) for task, cells in scores.by_task.items()]
-            for sort, task, cells in parts:
-                place = common | {"moment": moment, "statistic": MEAN, "sort": sort, "task": task}
-                for column, cell in cells.items():
-                    writer.writerow(place | {"column": column} | asdict(cell))
-        for row in rows(run, family):
-            writer.writerow(common | {"sort": ALL} | row)
-        for name, section in run.sections.items():
-            if owner(name) != family:
-                continue
-            for sort, cells in {ALL: section.overall, **section.by_sort}.items():
-                place = common | {"section": name, "moment": END, "sort": sort}
-                for column, cell in cells.items():
-                    writer.writerow(place | {"column": column} | asdict(cell))
+        common = _common(run) | {"family": family}
+        for row in _rows(run, family):
+            writer.writerow({name: harmless(value) for name, value in (common | row).items()})
     return file.getvalue()
+
+
+def _rows(run: RunScores, family: str) -> Iterator[dict[str, object]]:
+    yield from _measured(run)
+    for moment, found in run.at.items():
+        scores = found[family]
+        parts = [(ALL, ALL, scores.overall)]
+        parts += [(sort, ALL, cells) for sort, cells in scores.by_sort.items()]
+        parts += [(ALL, task, cells) for task, cells in scores.by_task.items()]
+        for sort, task, cells in parts:
+            place = {"moment": moment, "statistic": MEAN, "sort": sort, "task": task}
+            for column, cell in cells.items():
+                yield place | {"column": column} | asdict(cell)
+    for row in rows(run, family):
+        yield {"sort": ALL} | row
+    for name, section in run.sections.items():
+        if owner(name) != family:
+            continue
+        for sort, cells in {ALL: section.overall, **section.by_sort}.items():
+            place = {"section": name, "moment": END, "sort": sort}
+            for column, cell in cells.items():
+                yield place | {"column": column} | asdict(cell)
 
 
 def _measured(run: RunScores) -> Iterator[dict[str, object]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mmedit_bench.rendering.escaping import shown_line
 from mmedit_bench.rendering.retention import HEAD, READING, TITLE, measured_rows
 from mmedit_bench.rendering.table import Block
 from mmedit_bench.rendering.wording import COSTS, costs, explained, with_margin
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 
 def markdown(blocks: Sequence[Block]) -> str:
@@ -18,8 +19,8 @@ def markdown(blocks: Sequence[Block]) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` so that Markdown shows it as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """`text` so that Markdown shows it as it is, on one line, with no mark that turns its direction."""
+    return _SPECIAL.sub(r"\\\1", shown_line(text))
 
 
 def _block(block: Block) -> str:

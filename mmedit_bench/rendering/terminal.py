@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmedit_bench.rendering.escaping import shown, shown_line
 from mmedit_bench.rendering.retention import measured_text
 from mmedit_bench.rendering.table import Block, RunRow
 from mmedit_bench.rendering.wording import COSTS, costs, explained, margin, number, seconds, size
@@ -24,17 +25,17 @@ def terminal(blocks: Sequence[Block], *, width: int = 100, color: bool = False) 
         highlight=False, markup=False, emoji=False, legacy_windows=False,
     )  # fmt: skip
     for block in blocks:
-        console.print(Text(block.title, style="bold"))
-        console.print(Text(f"{block.label}; percent ± half the 95 % interval", style="dim"))
+        console.print(Text(shown_line(block.title), style="bold"))
+        console.print(Text(shown_line(f"{block.label}; percent ± half the 95 % interval"), style="dim"))
         console.print(_table(block, block.headline, first=True))
         if block.strata:
             console.print(_table(block, block.strata, first=False))
         console.print(_costs(block))
         for note in _notes(block):
-            console.print(Text(note, style="dim"))
+            console.print(Text(shown_line(note), style="dim"))
         console.print()
         if measured := measured_text([(row.name, row.scores) for row in block.rows]):
-            console.print(Text(measured), soft_wrap=True)
+            console.print(Text(shown(measured)), soft_wrap=True)
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip("\n") + "\n"
@@ -47,7 +48,8 @@ def _table(block: Block, columns: Sequence[Column], *, first: bool) -> Table:
     table.add_column("editor", overflow="fold", min_width=8)
     for column in columns:
         # Broken at its spaces, a long heading does not widen its column.
-        table.add_column(Text(column.short.replace(" ", "\n")), justify="right", no_wrap=True)
+        heading = shown(column.short).replace(" ", "\n")
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     if first:
         table.add_column("s/edit", justify="right", no_wrap=True)
         table.add_column("size", justify="right", no_wrap=True)
@@ -64,7 +66,7 @@ def _costs(block: Block) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for row in block.rows:
         style = "dim" if row.scores.control else ""
-        table.add_row(*map(Text, (row.name, *costs(row.scores.cost))), style=style)
+        table.add_row(*map(Text, (shown_line(row.name), *costs(row.scores.cost))), style=style)
     return table
 
 
@@ -74,7 +76,7 @@ def _texts(row: RunRow, columns: Sequence[Column], *, first: bool) -> list[Text]
     if first:
         cost = row.scores.cost
         texts = [_rank(row), *texts, seconds(cost.seconds), size(cost.edit_bytes)]
-    return [Text(text) for text in texts]
+    return [Text(shown_line(text)) for text in texts]
 
 
 def _number(cell: Cell | None) -> str:

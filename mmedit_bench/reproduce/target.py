@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.reproduce import figures, latent_spaces, results, tables, wall_time
 from mmedit_bench.reproduce.plan import Plan
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, made
 from mmedit_bench.reproduce.plans import PLANS
+from mmedit_bench.runs.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -52,6 +53,7 @@ def produced(
     plan = target if isinstance(target, Plan) else plan_of(target)
     if limit is not None:
         plan = dataclasses.replace(plan, limit=min(limit, plan.limit))
+    make_folder(out)  # a place that cannot be written is told before hours of work, not after
     own = made(plan, runs, means, told=told)
     if not any(run.folder for run in own):
         raise BenchError(f"{plan.target}: no run could be made; the first says: {own[0].trouble}")
@@ -60,17 +62,23 @@ def produced(
     document = results.collect(plan, own, suites, command=command, wall=wall)
     if plan.form == "spaces":
         document |= latent_spaces.measured(plan, own, suites, means)
-    out.mkdir(parents=True, exist_ok=True)
     path = out / f"{plan.target}.json"
-    _write(path, results.text_of(document).encode())
+    write_whole(path, results.text_of(document).encode())
     incomplete = tuple(f"{run.title}: {run.trouble}" for run in own if run.trouble)
     # from the file and not from memory, so that a later rendering has the same to work with
     return Produced((path, *_rendered(results.read(path), out)), incomplete)
 
 
 def rendered(target: str, out: Path) -> list[Path]:
-    """Everything but the JSON, written anew from the JSON. Raises `BadRecord` where there is none."""
-    return _rendered(results.read(out / f"{plan_of(target).target}.json"), out)
+    """Everything but the JSON, written anew from the JSON. Raises `BadRecord` for one that is none."""
+    path = out / f"{plan_of(target).target}.json"
+    document = results.read(path)
+    try:
+        return _rendered(document, out)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise BadRecord(
+            f"{path} is not as this version writes it ({type(error).__name__}: {error}); reproduce it again"
+        ) from error
 
 
 def _rendered(document: Mapping[str, Any], out: Path) -> list[Path]:
@@ -90,13 +98,6 @@ def _rendered(document: Mapping[str, Any], out: Path) -> list[Path]:
     written = []
     for suffix, data in files.items():
         path = out / f"{document['target']}.{suffix}"
-        _write(path, data)
+        write_whole(path, data)
         written.append(path)
     return written
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmedit_bench.runs.files import append_all, make_folder
+
 FILE_NAME = "reproduce.jsonl"
 
 
 def log(out: Path, target: str, seconds: float, *, workers: int, runs: int) -> None:
     """Add a call that took so many seconds for so many runs, `workers` of them at once."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     line = json.dumps({"target": target, "seconds": round(seconds, 1), "workers": workers, "runs": runs})
-    with (out / FILE_NAME).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    append_all(out / FILE_NAME, f"{line}\n".encode())
 
 
 def total(out: Path, target: str) -> float:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadRecord, naming
 from mmedit_bench.runs.evidence import Reading
-from mmedit_bench.runs.files import MOST_BYTES, parsed, read_regular
+from mmedit_bench.runs.files import MOST_BYTES, append_all, make_folder, parsed, read_regular
 from mmedit_bench.runs.spec import RunSpec, canonical
 
 FOLDER = "baselines"
@@ -28,6 +28,10 @@ ASKING = (
     "threads", "evidence", "asking_code", "torch", "transformers",
 )  # fmt: skip
 """The parts of a spec that can change an unedited answer."""
+
+
+class NotInBaseline(BadRecord):
+    """A case that a baseline does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,12 @@ class Baseline:
 
     def _answer_line(self, case: str) -> bytes:
         if case not in self.answers:
-            raise BadRecord(f"the baseline has no answer to the request of case {case}")
+            raise NotInBaseline(f"no answer to the request of case {case}")
         return (canonical({"case": case, "answer": self.answers[case]}) + "\n").encode()
 
     def _probe_line(self, case: str) -> bytes:
         if case not in self.probes:
-            raise BadRecord(f"the baseline has no readings of case {case}")
+            raise NotInBaseline(f"no readings of case {case}")
         probes = [
             {"id": one.id, "target": list(one.target), **one.reading.as_dict(self.kinds)}
             for one in self.probes[case]
@@ -107,6 +111,10 @@ def read_baseline(path: Path, kinds: Sequence[str]) -> Baseline:
         data = read_regular(path, MOST_BYTES)
     except FileNotFoundError:
         return Baseline(tuple(kinds))
+    if b"\r" in data:
+        raise BadRecord(
+            f"{path} has line ends of another system; remove the file, `mmedit-bench run` makes it anew"
+        )
     answers: dict[str, str] = {}
     probes: dict[str, tuple[BaseProbe, ...]] = {}
     for number, raw in enumerate(data.split(b"\n")[:-1], start=1):
@@ -133,8 +141,8 @@ def read_baseline(path: Path, kinds: Sequence[str]) -> Baseline:
 
 def append(path: Path, data: bytes) -> None:
     """Add whole lines to a baseline file, which several processes may do at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as file:
+    make_folder(path.parent)
+    with naming(path), path.open("a+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size = file.seek(0, 2)
         if size:
@@ -143,7 +151,7 @@ def append(path: Path, data: bytes) -> None:
             tail = file.read()
             if not tail.endswith(b"\n"):
                 file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
-        file.write(data)
+        append_all(path, data)
 
 
 def _base_probe(values: Any, kinds: Sequence[str]) -> BaseProbe:

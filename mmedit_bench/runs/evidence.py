@@ -5,6 +5,7 @@ Metrics say which kinds of evidence they need; a run records those that its spec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -79,7 +80,13 @@ class Reading:
 
 
 def rounded(values: Sequence[float]) -> tuple[float, ...]:
-    """Numbers as they are recorded: `DECIMALS` decimals, no negative zero, nothing infinite."""
+    """Numbers as they are recorded: `DECIMALS` decimals, no negative zero, nothing infinite.
+
+    A token that a model rules out (minus infinity) is at the least that is recorded. Raises `BadData`
+    for numbers that are none, and for plus infinity: what a model with broken weights computes.
+    """
+    if not all(value < math.inf for value in values):  # not a number is not below anything
+        raise BadData("the model computes numbers that are not finite")
     return tuple(round(max(float(value), _LEAST), DECIMALS) + 0.0 for value in values)
 
 

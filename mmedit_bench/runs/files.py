@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadRecord, naming
 
 MOST_BYTES = 1 << 30
 """Largest records file that is read."""
@@ -67,24 +69,58 @@ def finite(value: object) -> bool:
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` under a random name of its own and move it into place; it is on disk on return.
 
-    A name that could be foretold could be a link that someone else has laid there.
+    A name that could be foretold could be a link that someone else has laid there. Raises `Unusable`
+    naming `path`, and leaves what was there, if it cannot be written.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    with naming(path):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".new", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                os.fchmod(file.fileno(), 0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of new files on disk as well as their bytes."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that does not sync folders
+            raise
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises `Unusable` naming it."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def append_all(path: Path, data: bytes) -> None:
+    """Add bytes to the end of a file, in one write; they are on disk on return.
+
+    Raises `Unusable` naming it; where only a part of them found room, that part is taken back.
+    """
+    with naming(path), path.open("ab", buffering=0) as file:
+        begun = os.fstat(file.fileno()).st_size
+        left = memoryview(data)
+        try:
+            while left:  # a raw write may be short, for instance on a full disk
+                left = left[os.write(file.fileno(), left) :]
+            os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(file.fileno(), begun)
+            raise
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,13 +13,13 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from mmedit_bench.errors import BadRecord, BenchError
-from mmedit_bench.runs.files import parsed, read_regular, write_whole
+from mmedit_bench.errors import BadRecord, BenchError, naming
+from mmedit_bench.runs.files import append_all, make_folder, parsed, read_regular, write_whole
 from mmedit_bench.runs.records import Applied, Asked, Measured, Reader, StepRecord, read_predictions
 from mmedit_bench.runs.spec import RECIPE, RunSpec, canonical
 
@@ -195,14 +195,16 @@ class RunFolder:
 
         The lock is advisory and ends with the process, so a killed run never blocks the next.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a+")
-        except OSError as error:
-            raise BenchError(
-                f"{self.path} cannot be written ({error.strerror}); name another folder with --out"
-            ) from None
+        make_folder(self.path)
+        path = self.path / ".lock"
+        with naming(path):
+            lock = path.open("a+")
         with lock:
+            self._take(lock)
+            yield self
+
+    def _take(self, lock: IO[str]) -> None:
+        with naming(self.path / ".lock"):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -211,10 +213,9 @@ class RunFolder:
                 raise BenchError(
                     f"{self.path} is being written by process {holder}; wait for it or end it"
                 ) from None
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
-            yield self
+            os.ftruncate(lock.fileno(), 0)
+            with suppress(OSError):  # on a full disk it is held all the same, by nobody in particular
+                os.write(lock.fileno(), f"{os.getpid()}\n".encode())
 
     def announce(self, manifest: Manifest) -> None:
         """Write the manifest, whole or not at all."""
@@ -229,30 +230,30 @@ class RunFolder:
         found = read_predictions(self.predictions, manifest.spec.evidence)
         if found.torn:
             log.warning("%s: dropping %d bytes of an unfinished segment", self.predictions, found.torn)
-            os.truncate(self.predictions, found.size)
+            with naming(self.predictions):
+                os.truncate(self.predictions, found.size)
         if not self.predictions.exists():
-            self.predictions.touch()
+            with naming(self.predictions):
+                self.predictions.touch()
         return found
 
-    def append(self, records: bytes, timings: Iterable[Mapping[str, Any]]) -> None:
-        """Add whole segments and their timings, in one write each; the predictions are on disk on return."""
-        with self.predictions.open("ab", buffering=0) as file:
-            _write_all(file.fileno(), records)
-            os.fsync(file.fileno())
-        with self.timings.open("ab", buffering=0) as file:
-            # The line feed in front ends a line that a killed writer may have left torn.
-            text = "".join(canonical(dict(item)) + "\n" for item in timings)
-            _write_all(file.fileno(), (("" if _ends_line(self.timings) else "\n") + text).encode())
+    def append(self, records: bytes) -> None:
+        """Add whole segments, in one write; they are on disk on return. Raises `Unusable` with none added."""
+        append_all(self.predictions, records)
 
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:  # a raw write may be short, for instance on a full disk
-        data = data[os.write(descriptor, data) :]
+    def append_timings(self, timings: Iterable[Mapping[str, Any]]) -> None:
+        """Add what segments have cost, in one write."""
+        # The line feed in front ends a line that a killed writer may have left torn.
+        text = "".join(canonical(dict(item)) + "\n" for item in timings)
+        append_all(self.timings, (("" if _ends_line(self.timings) else "\n") + text).encode())
 
 
 def _ends_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-        return not size or file.read(1) == b"\n"
+    with naming(path):
+        if not path.exists():
+            return True
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+            return not size or file.read(1) == b"\n"

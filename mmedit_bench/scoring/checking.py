@@ -25,7 +25,7 @@ from mmedit_bench.protocols.steps import (
     in_force,
     schedule_of,
 )
-from mmedit_bench.runs.baseline import Baseline
+from mmedit_bench.runs.baseline import Baseline, NotInBaseline
 from mmedit_bench.runs.folder import Manifest, RunState
 from mmedit_bench.runs.records import Applied, Asked, Measured, Restored, StepRecord, Undone
 from mmedit_bench.runs.spec import RunSpec
@@ -105,10 +105,7 @@ def reselected(spec: RunSpec, suite: Suite, baseline: Baseline) -> Selection:
     cases = suite.cases(spec.split)
     selection = select_needed(cases, answers, spec.limit, batch=spec.batch_size)
     if missing := [case for case in selection.considered if case not in baseline.answers]:
-        raise BadRecord(
-            f"the baseline of {spec.suite} on {spec.backbone} has no answer to case {missing[0]}; "
-            "`mmedit-bench run` with the same options makes it"
-        )
+        raise NotInBaseline(f"no answer to the request of case {missing[0]}")
     return selection
 
 

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedit_bench.cases import SORTS, EditCase
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadRecord, Unusable
 from mmedit_bench.protocols.steps import END
-from mmedit_bench.runs.baseline import FOLDER, Baseline, path_of, read_baseline
+from mmedit_bench.runs.baseline import FOLDER, Baseline, NotInBaseline, path_of, read_baseline
 from mmedit_bench.runs.evidence import DEFAULT
 from mmedit_bench.runs.files import write_whole
 from mmedit_bench.runs.folder import read_run
@@ -67,9 +67,9 @@ def score_run(folder: Path, suite: Suite, baselines: Path | None = None) -> RunS
     scores = scored(folder, suite, baselines)
     try:
         write_whole(folder / FILE_NAME, scores.text().encode())
-    except OSError as error:
+    except Unusable as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise BadRecord(f"{folder / FILE_NAME} cannot be written: {error.strerror}") from None
+            raise
         log.warning("%s is not written: the folder is read-only", folder / FILE_NAME)
     return scores
 
@@ -97,7 +97,13 @@ def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Ch
             f"run {folder} is measured against {path}, which is not there; bring it along, or make it with "
             "`mmedit-bench run` and the same options"
         )
-    return checked(state, suite, read_baseline(path, spec.evidence))
+    try:
+        return checked(state, suite, read_baseline(path, spec.evidence))
+    except NotInBaseline as error:
+        raise BadRecord(
+            f"{path}: {error}; bring the whole file back, or have `mmedit-bench run` with the same options "
+            "complete it"
+        ) from None
 
 
 def scores_of(run: Checked) -> RunScores:

@@ -87,10 +87,8 @@ def write_run(
             records = records_of(unit, reply, fails, error)
             cost = {"seconds": seconds, "edit_bytes": nbytes}
             applied = [record for record in records if isinstance(record, Applied)]
-            folder.append(
-                lines_of(records, spec.evidence),
-                [{"unit": unit.id, "step": record.step, **cost} for record in applied],
-            )
+            folder.append(lines_of(records, spec.evidence))
+            folder.append_timings([{"unit": unit.id, "step": record.step, **cost} for record in applied])
     return folder.path
 
 

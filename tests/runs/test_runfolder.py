@@ -40,13 +40,14 @@ def test_a_manifest_survives_a_round_trip(folder: RunFolder) -> None:
 
 def test_a_run_grows_segment_by_segment(folder: RunFolder) -> None:
     assert not read_run(folder.path).complete
-    folder.append(lines_of(SEGMENTS[0], DEFAULT), [{"unit": "u0", "seconds": 1.5}])
+    folder.append(lines_of(SEGMENTS[0], DEFAULT))
+    folder.append_timings([{"unit": "u0", "seconds": 1.5}])
     state = read_run(folder.path)
     assert (state.segments, state.finished_units, state.complete) == (SEGMENTS[:1], ("u0",), False)
-    folder.append(lines_of(SEGMENTS[1], DEFAULT), [])
+    folder.append(lines_of(SEGMENTS[1], DEFAULT))
     assert read_run(folder.path).finished_units == ("u0",)  # u1 goes on
     for segment in SEGMENTS[2:]:
-        folder.append(lines_of(segment, DEFAULT), [])
+        folder.append(lines_of(segment, DEFAULT))
     state = read_run(folder.path)
     assert (state.segments, state.complete, state.failed) == (SEGMENTS, True, 0)
     assert [ask.case for ask in state.asks] == ["u0", "u1", "u1", "u2"]
@@ -65,10 +66,10 @@ def test_an_edit_that_failed_counts_once(folder: RunFolder) -> None:
     unmade = dataclasses.replace(apply("u0", 0), status="failed", error="x")
     unasked = dataclasses.replace(ask("u0", 1, None), status="failed", error="x", edits=())
     again = dataclasses.replace(unasked, step=2, moment="later", closes="unit")
-    folder.append(lines_of([unmade, unasked, again], DEFAULT), [])
-    folder.append(lines_of([apply("u1", 0), dataclasses.replace(unasked, unit="u1", case="u1")], DEFAULT), [])
+    folder.append(lines_of([unmade, unasked, again], DEFAULT))
+    folder.append(lines_of([apply("u1", 0), dataclasses.replace(unasked, unit="u1", case="u1")], DEFAULT))
     assert read_run(folder.path).failed == 1
-    folder.append(lines_of([ask("u1", 2)], DEFAULT), [])
+    folder.append(lines_of([ask("u1", 2)], DEFAULT))
     assert read_run(folder.path).failed == 2
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mmedit_bench.backbones.training.muon import Muon
+from mmedit_bench.runs.files import make_folder, write_whole
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with (stage, step, steps, figures) now and then; draws the progress bar."""
@@ -65,7 +66,7 @@ def run_stage(
     Two-dimensional weights whose name contains none of `adam_only` go to Muon, the rest to AdamW.
     A state whose `identity` (recipe, data digest) differs is not resumed but started afresh.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{name}.safetensors"
     matrices = [p for k, p in parameters.items() if p.ndim == 2 and not any(word in k for word in adam_only)]
     chosen = {id(p) for p in matrices}
@@ -130,13 +131,8 @@ def _save(
 ) -> None:
     tensors = {f"parameter.{k}": v.detach().contiguous() for k, v in parameters.items()}
     tensors.update(_buffers(optimisers))
-    part = path.with_suffix(".part")
-    save_file(
-        {k: v.clone() for k, v in tensors.items()},
-        part,
-        {"mark": mark, "step": str(step), "spent": str(spent)},
-    )
-    part.replace(path)
+    metadata = {"mark": mark, "step": str(step), "spent": str(spent)}
+    write_whole(path, save({k: v.clone() for k, v in tensors.items()}, metadata))
 
 
 def _load(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mmedit_bench.datasets.picturebook import schema
 from mmedit_bench.datasets.picturebook.edits import SplitPool, StoredEdit, caption_edits, vqa_edits
 from mmedit_bench.datasets.picturebook.entities import SPLITS, Entity, assign_splits, make_entity
-from mmedit_bench.errors import BadData
+from mmedit_bench.errors import BadData, naming
 
 
 def read_entities(npm: Path) -> list[Entity]:
@@ -35,11 +36,17 @@ def build(npm: Path, out: Path) -> dict[str, str]:
 
     entities = read_entities(npm)
     edits = make_edits(entities)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    schema.write(out, entities, edits)
-    digests = {
-        "content": schema.content_digest(entities, edits),
-        "file": hashlib.sha256(out.read_bytes()).hexdigest(),
-    }
-    out.with_suffix(".digest.json").write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
+    beside = out.with_suffix(".digest.json")
+    with naming(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent) as aside:  # whole or not at all
+            made, pins = Path(aside) / out.name, Path(aside) / beside.name
+            schema.write(made, entities, edits)
+            digests = {
+                "content": schema.content_digest(entities, edits),
+                "file": hashlib.sha256(made.read_bytes()).hexdigest(),
+            }
+            pins.write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
+            made.replace(out)
+            pins.replace(beside)
     return digests
