@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,16 +11,11 @@ from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.inputs import Batch
 
 
-def greedy(
-    family: Family,
-    batch: Batch,
-    room: Sequence[int],
-    finished: Callable[[Sequence[int]], bool] = lambda ids: False,
-) -> list[list[int]]:
+def greedy(family: Family, batch: Batch, room: Sequence[int]) -> list[list[int]]:
     """Most likely next tokens of each row, up to and without one that ends an answer.
 
     `room` is the number of tokens each row may get. It is the row's own limit, so that a row's
-    answer does not depend on the rows beside it. A row also ends once `finished` says so of its tokens.
+    answer does not depend on the rows beside it.
     """
     cache = family.cache()
     inputs, mask = batch.embeddings, batch.mask
@@ -33,9 +28,7 @@ def greedy(
         for i, token in enumerate(chosen.tolist()):
             if going[i] and token not in family.ends:
                 written[i].append(token)
-                going[i] = len(written[i]) < room[i] and not finished(written[i])
-            else:
-                going[i] = False
+            going[i] = going[i] and token not in family.ends and len(written[i]) < room[i]
         # rows that are done ride along; what they compute is not read, but must stay in range
         running = torch.tensor(going, device=mask.device)
         inputs = family.embedding(chosen)[:, None]
