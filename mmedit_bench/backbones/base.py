@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -350,30 +350,18 @@ class Backbone:
                 found.update(zip(chosen, map(forced, logits, wanted), strict=True))
         return [found[i] for i in range(len(rows))]
 
-    def written(
-        self,
-        texts: Sequence[Sequence[int]],
-        most: Sequence[int],
-        finished: Callable[[str], bool] = lambda text: False,
-    ) -> list[str]:
-        """Greedy continuations of token ids, read as in `continued`, of at most `most` tokens each.
+    def written(self, texts: Sequence[Sequence[int]], most: Sequence[int]) -> list[tuple[int, ...]]:
+        """Token ids of greedy continuations, of at most `most` tokens each; read as in `continued`.
 
-        A continuation also ends once `finished` says so of it. Raises `BenchError` for over-long texts.
+        One that is shorter has come to an end. Raises `BenchError` for over-long texts.
         """
         rows = [self._encoder.text_row(ids, 1) for ids in texts]
-        found: dict[int, str] = {}
-
-        def text_of(ids: Sequence[int]) -> str:
-            return str(self.tokenizer.decode(ids, skip_special_tokens=True))
-
+        found: dict[int, tuple[int, ...]] = {}
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 prompted = self._passes.prompted([rows[i] for i in chosen], self._depth(), self._batch)
                 room = [min(most[i], self.max_positions - rows[i].length + 1) for i in chosen]
-                ids = greedy(
-                    prompted, room, shrink=self._exact, finished=lambda written: finished(text_of(written))
-                )
-                found.update(zip(chosen, map(text_of, ids), strict=True))
+                found.update(zip(chosen, map(tuple, greedy(prompted, room, shrink=self._exact)), strict=True))
         return [found[i] for i in range(len(rows))]
 
     # ---- what happens inside

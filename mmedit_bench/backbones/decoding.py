@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -15,15 +15,13 @@ def greedy(
     *,
     first: Sequence[int] | None = None,
     shrink: bool = True,
-    finished: Callable[[Sequence[int]], bool] = lambda ids: False,
 ) -> list[list[int]]:
     """Most likely next tokens of each row, up to and without one that ends an answer.
 
     `room` is the number of tokens each row may get. It is the row's own limit, so that a row's
     answer does not depend on the rows beside it. `first` are the rows' first tokens, where they are
     known already. With `shrink`, rows that are done leave the batch; otherwise they ride along, which
-    is for number types in which the shape of a batch decides more than last bits. A row also ends once
-    `finished` says so of its tokens.
+    is for number types in which the shape of a batch decides more than last bits.
     """
     ends = prompted.family.ends
     written: list[list[int]] = [[] for _ in room]
@@ -36,9 +34,7 @@ def greedy(
             token = chosen[place]
             if going[i] and token not in ends:
                 written[i].append(token)
-                going[i] = len(written[i]) < room[i] and not finished(written[i])
-            else:
-                going[i] = False
+            going[i] = going[i] and token not in ends and len(written[i]) < room[i]
         if not any(going):
             return written
         if shrink and not all(going[i] for i in rows):

@@ -53,7 +53,7 @@ def last_logits(family: Family, batch: Batch, counts: Sequence[int]) -> list[Ten
 
 
 def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
-    """Compare logits [answer tokens, vocabulary] with the answer. Raises `BenchError` for what is no number."""
+    """Compare logits [answer tokens, vocabulary] with the answer. Raises `BenchError` as `sound` does."""
     logprobs = sound(logits).float().log_softmax(-1)
     picked = logprobs[range(len(target)), list(target)]
     return Forced(target, tuple(logits.argmax(-1).tolist()), tuple(picked.tolist()))

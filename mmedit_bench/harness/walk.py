@@ -31,6 +31,7 @@ from mmedit_bench.runs.records import (
     Restored,
     StepRecord,
     Undone,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -262,6 +263,10 @@ def _finite(name: str, values: Any) -> dict[str, float | tuple[float, ...]]:
         if not 0 < len(items) <= MOST_ITEMS or not all(map(math.isfinite, items)):
             raise BenchError(
                 f"measure {name}: {key} is no finite number, nor one for each of at most {MOST_ITEMS} items"
+            )
+        if not named(str(key)):
+            raise BenchError(
+                f"measure {name}: {key!r} is no printable name that begins with a letter or digit"
             )
         found[str(key)] = rounded(items) if isinstance(value, Sequence) else rounded(items)[0]
     return found

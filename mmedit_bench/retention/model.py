@@ -7,7 +7,6 @@ the backbone reads for itself, edits, mask and all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from lm_eval.api.model import LM
@@ -23,6 +22,8 @@ FLOOR = -50.0
 all, has numbers too, and no perplexity overflows."""
 MOST_WRITTEN = 256
 """Tokens of a continuation whose task names no number, as in lm-eval."""
+PIECE = 32
+"""Tokens that are written before it is looked whether a stop text is among them."""
 
 
 Tokens = tuple[int, ...]
@@ -77,16 +78,41 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         asked = [(request.args[0], *_generation(request.args[1])) for request in requests]
         self._route([context for context, _, _ in asked])
         answers = {i: self.routed[own[0]] for i, own in enumerate(asked) if own[0] in self.routed}
-        by_stops: dict[tuple[str, ...], list[int]] = {}
-        for i, (_, stops, _) in enumerate(asked):
-            if i not in answers:
-                by_stops.setdefault(stops, []).append(i)
-        for stops, own in by_stops.items():
-            texts = [self._question(asked[i][0], asked[i][2]) for i in own]
-            most = [asked[i][2] for i in own]
-            written = self.backbone.written(texts, most, partial(_stopped, stops))
-            answers.update(zip(own, written, strict=True))
+        left = [i for i in range(len(asked)) if i not in answers]
+        written = self._written([asked[i] for i in left])
+        answers.update(zip(left, written, strict=True))
         return [_cut(answers[i], stops) for i, (_, stops, _) in enumerate(asked)]
+
+    def _written(self, asked: Sequence[tuple[str, tuple[str, ...], int]]) -> list[str]:
+        """Continuations of (context, stop texts, tokens), a piece at a time until each has come to a stop."""
+        questions = [self._question(context, most) for context, _, most in asked]
+        written: list[Tokens] = [() for _ in asked]
+        going = list(range(len(asked)))
+        while going:
+            texts = [questions[i] + written[i] for i in going]
+            rooms = [
+                min(PIECE, asked[i][2] - len(written[i]), self.backbone.max_positions + 1 - len(text))
+                for i, text in zip(going, texts, strict=True)
+            ]
+            pieces = self.backbone.written(texts, rooms)
+            full = []
+            for i, piece, room in zip(going, pieces, rooms, strict=True):
+                written[i] += piece
+                more = (
+                    len(written[i]) < asked[i][2]
+                    and len(questions[i] + written[i]) <= self.backbone.max_positions
+                )
+                if (
+                    len(piece) == room
+                    and more
+                    and not any(stop in self._text(written[i]) for stop in asked[i][1])
+                ):
+                    full.append(i)
+            going = full
+        return [self._text(ids) for ids in written]
+
+    def _text(self, ids: Tokens) -> str:
+        return str(self.backbone.tokenizer.decode(ids, skip_special_tokens=True))
 
     # ---- routes
 
@@ -190,10 +216,6 @@ def _generation(given: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
     stops = (until,) if isinstance(until, str) else tuple(until)
     most = given.get("max_gen_toks") or given.get("max_new_tokens") or MOST_WRITTEN
     return tuple(stop for stop in stops if stop), int(most)
-
-
-def _stopped(stops: Sequence[str], text: str) -> bool:
-    return any(stop in text for stop in stops)
 
 
 def _cut(text: str, stops: Sequence[str]) -> str:

@@ -22,6 +22,8 @@ NATS = ":nats"
 
 MOST_ITEMS = 1 << 16
 """Items that a measured value may have."""
+LONGEST_NAME = 300
+"""Characters of its name."""
 
 Status = Literal["ok", "failed"]
 Closes = Literal["segment", "unit"] | None
@@ -180,6 +182,8 @@ def parse(line: str, kinds: Sequence[str]) -> StepRecord:
         if len({probe.id for probe in fields["probes"]}) < len(fields["probes"]):
             raise BadRecord("two probes bear the same id")
     if kind == "measure":
+        if not all(map(named, fields["values"])):
+            raise BadRecord("values must have printable names that begin with a letter or digit")
         fields["values"] = {name: _value(value) for name, value in fields["values"].items()}
     return _TYPES[kind](**fields)
 
@@ -260,6 +264,11 @@ def _probe(values: object, kinds: Sequence[str]) -> ProbeRecord:
         return ProbeRecord(id, Reading.from_dict(own, kinds))
     except BadRecord as error:
         raise BadRecord(f"probe {id}: {error}") from None
+
+
+def named(name: str) -> bool:
+    """Whether a measured value may be called so: it is shown in terminals and tables."""
+    return name[:1].isalnum() and name.isprintable() and len(name) <= LONGEST_NAME
 
 
 def _value(value: object) -> float | tuple[float, ...]:

@@ -23,6 +23,7 @@ from mmedit_bench.protocols.steps import (
     Undo,
     Unit,
     in_force,
+    measures_of,
     schedule_of,
 )
 from mmedit_bench.runs.baseline import Baseline, NotInBaseline
@@ -87,7 +88,12 @@ def checked(
             f"run {spec.folder_name} was measured against another baseline ({manifest.baseline[:12]}) than "
             "the one at hand; one of the two was changed or made on another machine: run again"
         )
-    schedule = schedule_of(protocol or protocol_of(spec), selection.cases, spec.seed)
+    followed = protocol or protocol_of(spec)
+    if spec.measures.keys() != measures_of(followed).keys():
+        raise BadRecord(
+            f"run {spec.folder_name}: its spec tells of other measures than its protocol takes; run again"
+        )
+    schedule = schedule_of(followed, selection.cases, spec.seed)
     if (manifest.units, manifest.asks) != (len(schedule), sum(len(unit.asks) for unit in schedule)):
         raise BadRecord(f"run {spec.folder_name}: manifest.json announces another schedule than its spec's")
     compare(manifest, state.segments, schedule)

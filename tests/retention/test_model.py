@@ -17,6 +17,7 @@ from mmedit_bench.cases import Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import ConstantAnswer, Context, Edit, Intervention, Route, WeightDelta
 from mmedit_bench.interventions.base import Layout, submodule
+from mmedit_bench.retention import model
 from mmedit_bench.retention.model import FLOOR, BackboneLM
 from tests.tiny import CHAT, FAMILIES, KNOWN, tiny_backbone
 
@@ -272,6 +273,15 @@ def test_a_model_that_gives_no_numbers_still_has_some() -> None:
 
 
 # ---- writing
+
+
+def test_what_is_written_in_pieces_is_what_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = tiny_backbone("llama", max_positions=20)
+    requests = asked(*((context, {"max_gen_toks": most}) for context, _ in PAIRS[:3] for most in (1, 7, 11)))
+    whole = BackboneLM(backbone).generate_until(requests)
+    assert max(map(len, whole)) > 3
+    monkeypatch.setattr(model, "PIECE", 2)
+    assert BackboneLM(backbone).generate_until(requests) == whole
 
 
 @pytest.mark.parametrize("family", KNOWN)

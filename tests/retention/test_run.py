@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import random
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import torch
 
 from mmedit_bench.cases import EditCase
 from mmedit_bench.cli.score import as_dict
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.harness.plan import Experiment
 from mmedit_bench.harness.run import run
 from mmedit_bench.plugins.registry import MEASURES, PROTOCOLS
@@ -180,3 +181,13 @@ def test_a_wrong_option_is_told_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no measure 'lm-evil'\. Did you mean 'lm-eval'\?"):
         run(experiment(Null(), protocol=Watched({"lm-evil": {}})), tmp_path)
     assert not list(tmp_path.glob("*/predictions.jsonl"))
+
+
+def test_a_spec_that_tells_of_other_measures_is_refused(tmp_path: Path) -> None:
+    folder = run(experiment(Null(), protocol=Watched()), tmp_path).folder
+    state = read_run(folder)
+    manifest = state.manifest
+    spec = dataclasses.replace(manifest.spec, measures={"lm-eval": {}})
+    (folder / "manifest.json").write_text(dataclasses.replace(manifest, spec=spec).text(), encoding="utf-8")
+    with pytest.raises(BadRecord, match="tells of other measures than its protocol takes"):
+        scored(folder, TinySuite())

@@ -73,7 +73,8 @@ def records(draw: st.DrawFn, kinds: tuple[str, ...]) -> StepRecord:
             return Restored(**head)
         case "measure":
             items = st.lists(numbers, min_size=1, max_size=3).map(tuple)
-            values = draw(st.dictionaries(texts, numbers | items, max_size=3))
+            names = texts.map(lambda text: "x" + "".join(filter(str.isprintable, text)))
+            values = draw(st.dictionaries(names, numbers | items, max_size=3))
             edits = tuple(draw(st.lists(texts, max_size=3)))
             own: Any = {"values": values, "edits": edits, "status": status, "error": error}
             return Measured(**head, measure=draw(texts), moment=draw(texts), **own)
@@ -211,6 +212,8 @@ MEASURED = Measured(unit="u1", step=1, closes="unit", measure="speed", moment="e
         (probe_altered(answer="\ud800"), "not JSON"),
         (altered().replace(b'"step"', b'"unit": "u1", "step"'), "stands twice"),
         (altered(MEASURED, values={"x": "1"}), "finite numbers by name"),
+        (altered(MEASURED, values={"x\x1b[2J": 1.0}), "printable names"),
+        (altered(MEASURED, values={"=x": 1.0}), "printable names"),
         (altered(MEASURED, values={"x": []}), "finite numbers by name"),
         (altered(MEASURED, values={"x": [1.0, None]}), "finite numbers by name"),
         (altered(MEASURED, values={"x": [[1.0]]}), "finite numbers by name"),
