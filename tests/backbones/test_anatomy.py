@@ -30,6 +30,13 @@ def test_all_paths_exist(family: str) -> None:
         anatomy.bridge,
     ]
     assert all(isinstance(model.get_submodule(path), nn.Module) for path in others)
+    assert anatomy.projector is not None
+    if anatomy.projected is None:
+        (*_, last) = [m for m in model.get_submodule(anatomy.projector).modules() if isinstance(m, nn.Linear)]
+        assert last.out_features == model.get_input_embeddings().embedding_dim
+    else:
+        assert model.get_parameter(anatomy.projector).shape[1] == model.get_input_embeddings().embedding_dim
+        assert isinstance(model.get_submodule(anatomy.projected), nn.Module)
     assert model.get_submodule(anatomy.embeddings) is model.get_input_embeddings()
     # all linears of a feed-forward layer are listed: none beside these and the attention's
     inside = [
