@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from mmedit_bench.backbones.kept import Kept, Watch
 from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.replay import Below, Heard, Pair, hearing, key_of, standing_in
 
+F = TypeVar("F")
 Make = Callable[[Sequence[Row]], Batch]
 """Packs rows, with the edits acting."""
 
@@ -64,8 +65,8 @@ class Passes:
         return self._run(rows, depth, make, run, cache)
 
     def _run(
-        self, rows: Sequence[Row], depth: int, make: Make, run: Callable[[Batch], Any], cache: Any = None
-    ) -> Any:
+        self, rows: Sequence[Row], depth: int, make: Make, run: Callable[[Batch], F], cache: Any = None
+    ) -> F:
         # a hook below wants to be called, whatever it is for
         if not depth or any(m._forward_hooks or m._forward_pre_hooks for m in self._below[depth]):
             return run(make(rows))
