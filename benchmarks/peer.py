@@ -1,6 +1,6 @@
 """Seconds and forward work per edit on the shape on which a peer was timed.
 
-    python benchmarks/peer.py [ft mend serac ike] [--records 20] [--repeats 2]
+    python benchmarks/peer.py [ft mend serac ike] [--records 20]
 
 A randomly initialised BLIP-2 with an OPT text model: width 256, 4 layers, pictures of 224 pixels;
 records of 5 probes and 3 pictures; one thread; processor seconds, which other work on the machine
@@ -16,7 +16,7 @@ import functools
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -79,7 +79,9 @@ def backbone() -> Backbone:
         eos_token_id=2,
     )  # fmt: skip
     config = Blip2Config(
-        vision_config=Blip2VisionConfig(num_hidden_layers=LAYERS, image_size=PIXELS, patch_size=14, **sizes).to_dict(),
+        vision_config=Blip2VisionConfig(
+            num_hidden_layers=LAYERS, image_size=PIXELS, patch_size=14, **sizes
+        ).to_dict(),
         qformer_config=Blip2QFormerConfig(
             vocab_size=8, num_hidden_layers=2, encoder_hidden_size=WIDTH, cross_attention_frequency=1, **sizes
         ).to_dict(),
