@@ -20,6 +20,7 @@ from mmedit_bench.backbones.identity import tensor_versions, weights_digest
 from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, mask_of, pack
 from mmedit_bench.backbones.passes import Passes
 from mmedit_bench.backbones.pictures import Pictures
+from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
@@ -27,6 +28,8 @@ from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, 
 
 LONG = 256
 """Tokens of a continuation that is scored by itself."""
+WORTH = 16
+"""Tokens of a context from which on it is kept apart from the questions."""
 
 
 class Backbone:
@@ -204,7 +207,7 @@ class Backbone:
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                prompted = self._passes.prompted(part, self._depth(), self._batch)
+                prompted = self._prompted(part)
                 written = greedy(prompted, self._room(part, max_new_tokens), shrink=self._exact)
                 for i, ids in zip(chosen, written, strict=True):
                     answers[left[i]] = self._text(ids)
@@ -228,7 +231,7 @@ class Backbone:
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 part, answers = [rows[i] for i in chosen], [whole[i].answer for i in chosen]
-                prompted = self._passes.prompted(part, self._depth(), self._batch)
+                prompted = self._prompted(part)
                 readings = [forced(*own) for own in zip(shown(prompted, answers), answers, strict=True)]
                 room = self._room(part, max_new_tokens)
                 if self._exact:
@@ -254,7 +257,7 @@ class Backbone:
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
-                logits = self._passes.answer_logits(part, self._depth(), self._batch)
+                logits = self._shown(part)
                 for i, row, own in zip(chosen, part, logits, strict=True):
                     results[left[i]] = forced(own, row.answer)
         return [results[i] for i in range(len(queries))]
@@ -500,6 +503,43 @@ class Backbone:
             own = item.answers(base, [queries[i] for i in left])
             answers |= {left[i]: text for i, text in own.items()}
         return answers
+
+    def _prompted(self, rows: Sequence[Row]) -> Prompted:
+        """The questions, read; what they begin with alike in a context is read once."""
+        if (shared := self._shared(rows)) is not None:
+            return self._passes.continued(rows, shared, self._batch)
+        return self._passes.prompted(rows, self._depth(), self._batch)
+
+    def _shown(self, rows: Sequence[Row]) -> list[Tensor]:
+        """Logits that predict each row's answer, without gradient."""
+        questions = [row.question for row in rows]
+        if (shared := self._shared(questions)) is not None:
+            prompted = self._passes.continued(questions, shared, self._batch)
+            return shown(prompted, [row.answer for row in rows])
+        return self._passes.answer_logits(rows, self._depth(), self._batch)
+
+    def _shared(self, rows: Sequence[Row]) -> list[int] | None:
+        """How many ids each row has in common with the context alone; None if that is not worth it.
+
+        Only where a context is all that acts: what is read otherwise hangs on the edits.
+        """
+        items = self._folded()
+        prefix = "".join(item.prefix() for item in items)
+        if not prefix or any(type(item).attach is not Intervention.attach for item in items):
+            return None
+        alone: dict[bool, tuple[int, ...]] = {}
+        found = []
+        for row in rows:
+            if (seen := row.image is not None) not in alone:
+                alone[seen] = self._encoder.row(Query("", row.image), prefix).ids
+            pairs = zip(row.ids[:-1], alone[seen], strict=False)
+            same = next(
+                (n for n, (a, b) in enumerate(pairs) if a != b), min(len(row.ids) - 1, len(alone[seen]))
+            )
+            if same < max(WORTH, row.place):
+                return None
+            found.append(same)
+        return found
 
     @property
     def _exact(self) -> bool:

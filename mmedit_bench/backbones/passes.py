@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.forcing import answer_logits
@@ -16,6 +18,7 @@ from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.replay import Below, Heard, Pair, hearing, key_of, standing_in
 from mmedit_bench.interventions import Asked, asking
 
+F = TypeVar("F")
 Make = Callable[[Sequence[Row]], Batch]
 """Packs rows, with the edits acting."""
 
@@ -65,9 +68,52 @@ class Passes:
 
         return self._run(rows, depth, make, run, cache)
 
+    @torch.no_grad()
+    def continued(self, rows: Sequence[Row], shared: Sequence[int], make: Make) -> Prompted:
+        """As `prompted`, of an unedited model: the first `shared` ids of each row are read once.
+
+        Keys and values of such a beginning, its picture included, are remembered. It is read by
+        itself, so that they do not depend on the rows beside it.
+        """
+        self.fresh()
+        starts = [self._start(row, count, make) for row, count in zip(rows, shared, strict=True)]
+        longest = max(start.length for start in starts)
+        device = starts[0].pairs[0][0].device
+        blank = torch.tensor([longest - start.length for start in starts], device=device)
+        mask = (torch.arange(longest, device=device) >= blank[:, None]).long()
+        cache = self._family.cache()
+        for layer, parts in enumerate(zip(*(start.pairs for start in starts), strict=True)):
+            keys, values = (
+                torch.cat([_padded(x, longest) for x in side]) for side in zip(*parts, strict=True)
+            )
+            cache.update(keys, values, layer)
+        rest = [row.ids[count:] for row, count in zip(rows, shared, strict=True)]
+        counts = [len(ids) for ids in rest]
+        most = max(counts)
+        asked = Asked((0,) * len(rows))
+        prompted = Prompted(self._family, mask.new_zeros(0), cache, mask, longest - blank - 1, asked)
+        ids = torch.tensor([[*own, *[0] * (most - len(own))] for own in rest], device=device)
+        logits = prompted.read(ids, torch.tensor(counts, device=device))
+        last = torch.tensor(counts, device=device) - 1
+        prompted.logits = logits[torch.arange(len(rows), device=device), last]
+        if min(counts) < most:
+            prompted.back_to(range(len(rows)), counts, most)
+        return prompted
+
+    def _start(self, row: Row, count: int, make: Make) -> Start:
+        own = Row(row.image, row.ids[:count], (), row.length - len(row.ids) + count, row.place)
+        key = ("start", key_of([own]))
+        start = self.kept.get(key, Start)
+        if start is None:
+            cache, batch = self._family.cache(), make([own])
+            self._family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=1, cache=cache)
+            start = Start(own.length, _pairs(cache, len(self._layers)))
+            self.kept.put(key, start)
+        return start
+
     def _run(
-        self, rows: Sequence[Row], depth: int, make: Make, run: Callable[[Batch], Any], cache: Any = None
-    ) -> Any:
+        self, rows: Sequence[Row], depth: int, make: Make, run: Callable[[Batch], F], cache: Any = None
+    ) -> F:
         # a hook below wants to be called, whatever it is for
         if not depth or any(m._forward_hooks or m._forward_pre_hooks for m in self._below[depth]):
             return run(make(rows))
@@ -91,6 +137,24 @@ class Passes:
         # what carries a gradient is of an edit after all, whatever its `first_layer` says
         if heard.states is not None and not heard.states.requires_grad:
             self.kept.put(key, Below(batch, heard.states.detach(), heard.in_tuple, pairs))
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a question begins: its length, and keys and values [1, heads, length, e] by layer."""
+
+    length: int
+    pairs: tuple[Pair, ...]
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All that is kept."""
+        for pair in self.pairs:
+            yield from pair
+
+
+def _padded(x: Tensor, length: int) -> Tensor:
+    """[1, heads, n, e] -> [1, heads, length, e], zeros in front."""
+    return pad(x, (0, 0, length - x.shape[2], 0))
 
 
 def _pairs(cache: Any, depth: int) -> tuple[Pair, ...]:

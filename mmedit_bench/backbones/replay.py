@@ -98,7 +98,7 @@ def standing_in(layers: nn.ModuleList, depth: int, below: Below) -> Iterator[Non
     """
     own = [layers[i] for i in range(depth)]
     passing = _Passing(below.in_tuple)
-    stand_ins = [*[passing] * (depth - 1), _Giving(below)]
+    stand_ins: list[nn.Module] = [*[passing] * (depth - 1), _Giving(below)]
     try:
         for i, module in enumerate(stand_ins):
             layers._modules[str(i)] = module

@@ -130,8 +130,8 @@ def stability(name: str, count: int, device: str, dtype: str) -> Finding:
     seen = []
     for batch_size in (1, 16):
         backbone = BACKBONES.load(name)(device=device, dtype=dtype, batch_size=batch_size)
-        forced = [tuple(one.argmax_ids) for one in backbone.score(queries, references)]
-        seen.append(list(zip(backbone.answer(queries), forced, strict=True)))
+        read = backbone.read(queries, references)
+        seen.append([(answer, tuple(forced.argmax_ids or ())) for answer, forced in read])
     flips = sum(alone != together for alone, together in zip(*seen, strict=True))
     detail = f"{flips} of {len(asked)} probes flip between batches of 1 and 16 ({dtype}, {device})"
     if not flips:

@@ -42,7 +42,7 @@ def remembered(backbone: Backbone) -> list[Below]:
 
 
 def runs_of(backbone: Backbone, layer: int) -> list[int]:
-    """Grows by one whenever a layer runs; the hook is not counted as below."""
+    """Grows by one whenever a layer runs. No hook counts: a hook below keeps all from being replayed."""
     counted: list[int] = []
     module = backbone.model.get_submodule(backbone.anatomy.layer(layer))
     forward = module.forward
@@ -196,13 +196,7 @@ def test_all_is_forgotten_when_a_weight_changes(backbone: Backbone) -> None:
         for module in backbone.anatomy.vision[-1:]:
             for parameter in backbone.model.get_submodule(module).parameters():
                 parameter.mul_(2)
-    fresh = Backbone(
-        backbone.name,
-        backbone.model,
-        backbone.tokenizer,
-        backbone.image_processor,
-        template=backbone.template,
-    )
+    fresh = Backbone(backbone.name, backbone.model, backbone.tokenizer, backbone.image_processor)
     wanted = fresh.edited(Edit((delta_at(backbone, 1),))).logits(QUERIES, TARGETS)
     after = view.logits(QUERIES, TARGETS)
     assert all(torch.equal(*pair) for pair in zip(after, wanted, strict=True))
@@ -245,3 +239,29 @@ def test_what_is_kept_is_bounded_and_what_was_written_to_is_dropped() -> None:
     held.tensor.add_(1)
     assert kept.get("a", Value) is None and kept.nbytes == 400
     assert kept.get("c", Below) is None, "a value of another kind"
+
+
+def test_a_context_is_read_once_and_says_the_same(backbone: Backbone) -> None:
+    facts = "New Fact: name the thing in the picture. a lighthouse\nPrompt: what is this? a red fox\n\n" * 2
+    view = backbone.edited(Edit((Context(facts, "a"),)))
+    # an edit that changes nothing, but acts: the context is read with every question
+    module = backbone.anatomy.ffn(0)[-1]
+    nothing = WeightDelta(module, torch.zeros_like(backbone.weight(module)))
+    plain = view.edited(Edit((nothing,)))
+    wanted = plain.read(QUERIES, TARGETS, 12)
+    counted = runs_of(backbone, 0)
+    for _ in range(2):
+        found = view.read(QUERIES, TARGETS, 12)
+        assert [answer for answer, _ in found] == [answer for answer, _ in wanted]
+        scores = view.score(QUERIES, TARGETS)
+        for (_, own), (_, other), alone in zip(found, wanted, scores, strict=True):
+            assert own.argmax_ids == other.argmax_ids == alone.argmax_ids
+            assert own.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+            assert alone.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+    assert view.answer(QUERIES, 12) == [answer for answer, _ in wanted]
+    pictures = {query.image.digest if query.image else None for query in QUERIES}
+    starts = [key for key in backbone._passes.kept._held if key[0] == "start"]  # type: ignore[index]
+    assert len(starts) == len(pictures)
+    ran = len(counted)
+    view.score(QUERIES[:1], TARGETS[:1])
+    assert len(counted) == ran + 2 and len(backbone._passes.kept) == len(pictures)
