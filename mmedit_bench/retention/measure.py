@@ -48,7 +48,7 @@ class LMEval:
                 backbone.name, backbone.loaded_digest, str(backbone.device), str(backbone.dtype),
                 backbone.batch_size, options,
             ],
-            sort_keys=True, default=list,
+            sort_keys=True, default=str,
         )  # fmt: skip
         if key not in self._unedited:
             while len(self._unedited) >= MOST_KEPT:

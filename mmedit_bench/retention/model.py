@@ -87,28 +87,20 @@ class BackboneLM(LM):  # type: ignore[misc]  # lm-eval is untyped
         """Continuations of (context, stop texts, tokens), a piece at a time until each has come to a stop."""
         questions = [self._question(context, most) for context, _, most in asked]
         written: list[Tokens] = [() for _ in asked]
+
+        def room(i: int) -> int:
+            free = self.backbone.max_positions + 1 - len(questions[i]) - len(written[i])
+            return min(PIECE, free, asked[i][2] - len(written[i]))
+
         going = list(range(len(asked)))
-        while going:
-            texts = [questions[i] + written[i] for i in going]
-            rooms = [
-                min(PIECE, asked[i][2] - len(written[i]), self.backbone.max_positions + 1 - len(text))
-                for i, text in zip(going, texts, strict=True)
-            ]
-            pieces = self.backbone.written(texts, rooms)
-            full = []
-            for i, piece, room in zip(going, pieces, rooms, strict=True):
+        while going := [i for i in going if room(i) > 0]:
+            rooms = [room(i) for i in going]
+            pieces = self.backbone.written([questions[i] + written[i] for i in going], rooms)
+            for i, piece in zip(going, pieces, strict=True):
                 written[i] += piece
-                more = (
-                    len(written[i]) < asked[i][2]
-                    and len(questions[i] + written[i]) <= self.backbone.max_positions
-                )
-                if (
-                    len(piece) == room
-                    and more
-                    and not any(stop in self._text(written[i]) for stop in asked[i][1])
-                ):
-                    full.append(i)
-            going = full
+            # a piece that is not full has come to an end
+            full = [i for i, piece, most in zip(going, pieces, rooms, strict=True) if len(piece) == most]
+            going = [i for i in full if not any(stop in self._text(written[i]) for stop in asked[i][1])]
         return [self._text(ids) for ids in written]
 
     def _text(self, ids: Tokens) -> str:
