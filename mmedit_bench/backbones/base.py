@@ -24,7 +24,7 @@ from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold
+from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold, stateless
 
 WORTH = 16
 """Tokens of a context from which on it is kept apart from the questions."""
@@ -200,7 +200,7 @@ class Backbone:
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
                 prompted = self._prompted(part)
-                written = greedy(prompted, self._room(part, max_new_tokens), shrink=self._exact)
+                written = greedy(prompted, self._room(part, max_new_tokens), shrink=self._shrinks)
                 for i, ids in zip(chosen, written, strict=True):
                     answers[left[i]] = self._text(ids)
         return [answers[i] for i in range(len(queries))]
@@ -213,6 +213,9 @@ class Backbone:
         In float32 answers and most likely tokens are those of the two calls; log-probabilities may
         differ from those of `score` in their last bits. Raises as the two calls do.
         """
+        if not stateless(self._folded()):
+            pairs = zip(self.answer(queries, max_new_tokens), self.score(queries, targets), strict=True)
+            return list(pairs)
         routed = self._answered(queries)
         found = {
             i: (text, Forced(self._encoder.answer_ids(targets[i]), None, None)) for i, text in routed.items()
@@ -226,7 +229,7 @@ class Backbone:
                 prompted = self._prompted(part)
                 readings = [forced(*own) for own in zip(shown(prompted, answers), answers, strict=True)]
                 room = self._room(part, max_new_tokens)
-                if self._exact:
+                if self._shrinks:
                     likely = [one.argmax_ids or () for one in readings]
                     written = greedy_beside(prompted, answers, likely, room)
                 else:
@@ -484,9 +487,9 @@ class Backbone:
         return found
 
     @property
-    def _exact(self) -> bool:
-        """Whether the shape of a batch decides no more than last bits, which no answer hangs on."""
-        return torch.finfo(self.dtype).bits >= 32
+    def _shrinks(self) -> bool:
+        """Whether rows may leave a batch: its shape decides no more than last bits, and no edit minds."""
+        return torch.finfo(self.dtype).bits >= 32 and stateless(self._folded())
 
     def _room(self, rows: Sequence[Row], most: int) -> list[int]:
         # the last token written is never read, so it needs no position

@@ -15,7 +15,7 @@ from mmedit_bench.interventions.base import (
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
 from mmedit_bench.interventions.fold import fold
-from mmedit_bench.interventions.hooks import acts_from, attached
+from mmedit_bench.interventions.hooks import acts_from, attached, stateless
 from mmedit_bench.interventions.memory import AttentionMemory
 from mmedit_bench.interventions.neurons import ExtraNeurons
 from mmedit_bench.interventions.routes import (
@@ -50,4 +50,5 @@ __all__ = [
     "fold",
     "register_intervention",
     "register_reader",
+    "stateless",
 ]
