@@ -24,7 +24,7 @@ from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
-from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold
+from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold, stateless
 
 LONG = 256
 """Tokens of a continuation that is scored by itself."""
@@ -208,7 +208,7 @@ class Backbone:
             for chosen in by_length(rows, self.batch_size):
                 part = [rows[i] for i in chosen]
                 prompted = self._prompted(part)
-                written = greedy(prompted, self._room(part, max_new_tokens), shrink=self._exact)
+                written = greedy(prompted, self._room(part, max_new_tokens), shrink=self._shrinks)
                 for i, ids in zip(chosen, written, strict=True):
                     answers[left[i]] = self._text(ids)
         return [answers[i] for i in range(len(queries))]
@@ -221,6 +221,9 @@ class Backbone:
         In float32 answers and most likely tokens are those of the two calls; log-probabilities may
         differ from those of `score` in their last bits. Raises as the two calls do.
         """
+        if not stateless(self._folded()):
+            pairs = zip(self.answer(queries, max_new_tokens), self.score(queries, targets), strict=True)
+            return list(pairs)
         routed = self._answered(queries)
         found = {
             i: (text, Forced(self._encoder.answer_ids(targets[i]), None, None)) for i, text in routed.items()
@@ -234,7 +237,7 @@ class Backbone:
                 prompted = self._prompted(part)
                 readings = [forced(*own) for own in zip(shown(prompted, answers), answers, strict=True)]
                 room = self._room(part, max_new_tokens)
-                if self._exact:
+                if self._shrinks:
                     likely = [one.argmax_ids or () for one in readings]
                     written = greedy_beside(prompted, answers, likely, room)
                 else:
@@ -362,9 +365,11 @@ class Backbone:
         found: dict[int, tuple[int, ...]] = {}
         with torch.no_grad(), self._acting():
             for chosen in by_length(rows, self.batch_size):
-                prompted = self._passes.prompted([rows[i] for i in chosen], self._depth(), self._batch)
+                prompted = self._prompted([rows[i] for i in chosen])
                 room = [min(most[i], self.max_positions - rows[i].length + 1) for i in chosen]
-                found.update(zip(chosen, map(tuple, greedy(prompted, room, shrink=self._exact)), strict=True))
+                found.update(
+                    zip(chosen, map(tuple, greedy(prompted, room, shrink=self._shrinks)), strict=True)
+                )
         return [found[i] for i in range(len(rows))]
 
     # ---- what happens inside
@@ -542,9 +547,9 @@ class Backbone:
         return found
 
     @property
-    def _exact(self) -> bool:
-        """Whether the shape of a batch decides no more than last bits, which no answer hangs on."""
-        return torch.finfo(self.dtype).bits >= 32
+    def _shrinks(self) -> bool:
+        """Whether rows may leave a batch: its shape decides no more than last bits, and no edit minds."""
+        return torch.finfo(self.dtype).bits >= 32 and stateless(self._folded())
 
     def _room(self, rows: Sequence[Row], most: int) -> list[int]:
         # the last token written is never read, so it needs no position

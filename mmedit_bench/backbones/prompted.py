@@ -66,7 +66,6 @@ class Prompted:
         Rows end together again: a layer with a sliding window measures it in columns, so what is
         not read may not stand between what is.
         """
-        self.asked.only(rows)
         device = self.mask.device
         chosen, kept = (torch.tensor(list(x), device=device) for x in (rows, counts))
         back = of - kept

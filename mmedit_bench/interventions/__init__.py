@@ -16,7 +16,7 @@ from mmedit_bench.interventions.codebook import Codebook
 from mmedit_bench.interventions.context import Context
 from mmedit_bench.interventions.edit import Edit
 from mmedit_bench.interventions.fold import fold
-from mmedit_bench.interventions.hooks import acts_from, attached
+from mmedit_bench.interventions.hooks import acts_from, attached, stateless
 from mmedit_bench.interventions.matrix import MatrixDelta
 from mmedit_bench.interventions.memory import AttentionMemory
 from mmedit_bench.interventions.neurons import ExtraNeurons
@@ -60,4 +60,5 @@ __all__ = [
     "fold",
     "register_intervention",
     "register_reader",
+    "stateless",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,14 @@ class Intervention:
 
     A type overrides what it needs: the defaults describe an intervention that does nothing. Third
     parties add types with `register_intervention`.
+    """
+
+    stateless: ClassVar[bool] = False
+    """Whether what it does at a position hangs on the states it is handed, position by position, alone.
+
+    Not on other rows of the batch, on earlier calls of the model, or on where a question ends. Rows
+    may then leave a batch that goes on, and a reference may be read on from its question. Each type
+    says so itself: what derives from one that does may act otherwise.
     """
 
     def tensors(self) -> Mapping[str, Tensor]:

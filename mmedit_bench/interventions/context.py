@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mmedit_bench.interventions.base import Intervention, Layout, register_intervention
 
@@ -18,6 +18,7 @@ class Context(Intervention):
     nothing is replaced.
     """
 
+    stateless: ClassVar[bool] = True
     text: str
     key: str = ""
 
@@ -47,6 +48,7 @@ class Context(Intervention):
 class Contexts(Intervention):
     """Contexts of several edits, in order; what they fold into. It is no part of an edit."""
 
+    stateless: ClassVar[bool] = True
     parts: tuple[Context, ...]
 
     @property

@@ -32,3 +32,8 @@ def acts_from(intervention: Intervention, layout: Layout) -> int | None:
     if first is None and type(intervention).attach is not Intervention.attach:
         return 0
     return first
+
+
+def stateless(interventions: Iterable[Intervention]) -> bool:
+    """Whether all of them say of their own type that they are."""
+    return all(vars(type(item)).get("stateless", False) for item in interventions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -21,6 +21,7 @@ class MatrixDelta(Intervention):
     gives: the projection of Gemma 3. Deltas of one parameter add up.
     """
 
+    stateless: ClassVar[bool] = True
     parameter: str
     reads: str
     delta: Tensor

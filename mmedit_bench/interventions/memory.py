@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,7 @@ class AttentionMemory(Intervention):
     The gate is taken position by position, so decoding and teacher forcing agree.
     """
 
+    stateless: ClassVar[bool] = True
     layer: int
     index: Tensor
     states: Tensor
@@ -223,6 +224,10 @@ class AttentionMemory(Intervention):
         recall = Recall(self, attention, heads, out)
         yield attention.register_forward_pre_hook(recall.remember, with_kwargs=True)
         yield out.register_forward_pre_hook(recall.shift)
+
+    def sources(self) -> tuple[Tensor, ...]:
+        """The tensors that `entries` is made of."""
+        return (self.index, self.states, *(tensor for bank in self.banks for tensor in _pair(bank)))
 
     def entries(self) -> tuple[Tensor, Tensor]:
         """Index and states of all entries, those of the banks last: [m, d] each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ class ExtraNeurons(Intervention):
     several edits are one wider layer.
     """
 
+    stateless: ClassVar[bool] = True
     layer: int
     keys: Tensor
     bias: Tensor

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mmedit_bench.errors import BenchError
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Asked:
     """One batch while it runs, in one forward pass or, with a cache, in several.
 
@@ -19,17 +19,8 @@ class Asked:
     """
 
     after: tuple[int, ...]
-    """By row of the first pass, how many of its positions follow the question's last token: those of a
-    forced answer and its closing token, none where the model is to write the answer."""
-    rows: tuple[int, ...] = field(init=False)
-    """Which of these rows the pass that runs now holds: rows that are done may leave."""
-
-    def __post_init__(self) -> None:
-        self.rows = tuple(range(len(self.after)))
-
-    def only(self, chosen: Sequence[int]) -> None:
-        """Later passes hold these rows of the latest one."""
-        self.rows = tuple(self.rows[place] for place in chosen)
+    """By row, how many positions of the first pass follow the question's last token: those of a forced
+    answer and its closing token, none where the model is to write the answer."""
 
 
 _CURRENT: ContextVar[Asked | None] = ContextVar("asked", default=None)

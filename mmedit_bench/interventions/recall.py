@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,44 @@ class Memory(Protocol):
     def entries(self) -> tuple[Tensor, Tensor]:
         """Index and states of all entries, [m, d] each."""
 
+    def sources(self) -> tuple[Tensor, ...]:
+        """The tensors that `entries` is made of."""
+
+
+class _Held:
+    """Of a memory, what does not hang on the call: kept for the one that acted in an attention last.
+
+    A loop of steps and the questions after it meet the same memory again and again, and projecting
+    all entries costs more than reading some of them.
+    """
+
+    def __init__(self, memory: Memory, device: torch.device) -> None:
+        self.memory, self.stamp = memory, _stamp(memory, device)
+        index, self.states = (x.to(device) for x in memory.entries())
+        self.nearness = Nearness(memory.groups, memory.top_k, index)
+        self.made_with: tuple[object, ...] = ()
+        self.read: tuple[Tensor, Tensor] | None = None
+
+    @classmethod
+    def of(cls, memory: Memory, attention: nn.Module, device: torch.device) -> _Held:
+        """That of the attention, if it is of this memory as it is now."""
+        held = _LATEST.get(attention)
+        if held is not None and held.memory is memory and held.stamp == _stamp(memory, device):
+            return held
+        made = cls(memory, device)
+        if any(tensor.requires_grad for tensor in memory.sources()):
+            _LATEST.pop(attention, None)  # each call has a graph of its own
+        else:
+            _LATEST[attention] = made
+        return made
+
+
+_LATEST: WeakKeyDictionary[nn.Module, _Held] = WeakKeyDictionary()
+
+
+def _stamp(memory: Memory, device: torch.device) -> tuple[object, ...]:
+    return (device, *((id(t), t._version, t.requires_grad) for t in memory.sources()))
+
 
 class Recall:
     """One memory while its edit acts. h: [batch, positions, d]; heads: H of size e; entries: m."""
@@ -57,8 +96,8 @@ class Recall:
         self._memory = memory
         self._attention = attention
         self._heads, self._out = heads, out
-        index, self._states = (x.to(out.weight.device) for x in memory.entries())
-        self._nearness = Nearness(memory.groups, memory.top_k, index)
+        self._held = _Held.of(memory, attention, out.weight.device)
+        self._states, self._nearness = self._held.states, self._held.nearness
         self._seen: dict[str, Any] = {}
         self._kept: tuple[Tensor, Tensor] | None = None
 
@@ -110,16 +149,31 @@ class Recall:
     def _read(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of all entries, [1, key-value heads, m, e].
 
-        Without gradients they are projected once, not at every step of decoding; with gradients each
-        call has its own, so that its graph can be freed.
+        They are projected once, not at every step of decoding, and by an attention that no edit
+        changes once for all calls. What carries a gradient each call has anew, so that its graph can
+        be freed.
         """
         if self._kept is not None and not torch.is_grad_enabled():
             return self._kept
+        held, made_with = self._held, self._made_with(h)
+        if made_with and held.read is not None and held.made_with == made_with:
+            return held.read
         states = self._states.to(h)[None]
         read = self._heads.keys(states), self._heads.values(states)
         if not torch.is_grad_enabled():
             self._kept = read
+        if made_with and not any(x.requires_grad for x in read):
+            held.made_with, held.read = made_with, read
         return read
+
+    def _made_with(self, h: Tensor) -> tuple[object, ...]:
+        """What decides a projection beside the entries; empty if a hook has a say in it."""
+        parts = [part for part in (self._heads.k, self._heads.v, self._heads.k_norm) if part is not None]
+        modules = [module for part in parts for module in part.modules()]
+        if any(module._forward_hooks or module._forward_pre_hooks for module in modules):
+            return ()
+        weights = (weight for part in parts for weight in part.parameters())
+        return (h.dtype, *((id(weight), weight._version, weight.data_ptr()) for weight in weights))
 
     @property
     def _compares_states(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from torch import Tensor
 
@@ -156,6 +156,7 @@ class Route(Intervention):
     that the route is for: a later route with the same key takes the earlier one's place.
     """
 
+    stateless: ClassVar[bool] = True
     reader: Reader
     key: str = ""
 
@@ -204,6 +205,7 @@ class Routes(Intervention):
     scope is to answer.
     """
 
+    stateless: ClassVar[bool] = True
     parts: tuple[Route, ...]
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,7 @@ class SideMemory(Intervention):
     Each position decides for itself, so decoding and teacher forcing agree, and so do batches.
     """
 
+    stateless: ClassVar[bool] = True
     module: str
     deltas: Tensor
     shards: tuple[int, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ class WeightDelta(Intervention):
     Deltas of one module add up, low-rank ones too.
     """
 
+    stateless: ClassVar[bool] = True
     module: str
     delta: Tensor
 
@@ -60,6 +61,7 @@ class LowRankDelta(Intervention):
     matrix: r (out + in) > out in.
     """
 
+    stateless: ClassVar[bool] = True
     module: str
     left: Tensor
     right: Tensor

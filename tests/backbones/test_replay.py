@@ -15,7 +15,7 @@ from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.kept import Kept, Watch
 from mmedit_bench.backbones.replay import Below
 from mmedit_bench.cases import Query
-from mmedit_bench.interventions import Context, Edit, Intervention, WeightDelta
+from mmedit_bench.interventions import Context, Edit, Intervention, WeightDelta, stateless
 from mmedit_bench.interventions.base import Layout
 from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 
@@ -265,3 +265,30 @@ def test_a_context_is_read_once_and_says_the_same(backbone: Backbone) -> None:
     ran = len(counted)
     view.score(QUERIES[:1], TARGETS[:1])
     assert len(counted) == ran + 2 and len(backbone._passes.kept) == len(pictures)
+
+
+class Lookup(WeightDelta):
+    """Derives from a type that is stateless, and wants to meet every row in every pass."""
+
+    def attach(self, model: nn.Module, layout: Layout) -> Iterator[RemovableHandle]:
+        rows: list[int] = []
+
+        def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            rows.append(args[0].numel() // (args[0].shape[-1] * max(1, args[0].shape[-2])))
+            assert len({*rows}) <= 1, "a row left the batch"
+
+        gate = model.get_submodule(layout.attention(1))
+        yield gate.register_forward_hook(lambda m, args, out: None)
+        yield model.get_submodule(layout.attention(1) + ".k_proj").register_forward_hook(hook)
+
+
+def test_under_an_edit_with_a_state_no_row_leaves_and_questions_are_read_whole(backbone: Backbone) -> None:
+    item = delta_at(backbone, 1)
+    view = backbone.edited(Edit((Lookup(item.module, item.delta),)))
+    read = view.read(QUERIES, TARGETS, 6)
+    assert [answer for answer, _ in read] == view.answer(QUERIES, 6)
+    assert [own for _, own in read] == view.score(QUERIES, TARGETS)
+    assert len({len(answer) for answer, _ in read}) > 1
+    assert stateless(backbone.edited(Edit((item, Context("a", "b"))))._folded()) and not stateless(
+        view._folded()
+    )

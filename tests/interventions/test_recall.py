@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mmedit_bench.backbones.base import Backbone
-from mmedit_bench.interventions import AttentionMemory, Edit, Shared, fold, recall
+from mmedit_bench.cases import Query
+from mmedit_bench.interventions import AttentionMemory, Edit, Shared, WeightDelta, fold, recall
 from mmedit_bench.interventions.heads import Heads
 from mmedit_bench.interventions.recall import Nearness, Recall
 from tests.tiny import FAMILIES, tiny_backbone
@@ -135,3 +136,48 @@ def test_all_entries_take_the_direct_path_only_if_each_position_reads_all() -> N
     for groups, top_k, every in (((), 10, True), ((), 9, False), ((4,), 6, True), ((4,), 5, False)):
         assert Nearness(groups, top_k, index).all == every
     assert not Nearness((1, 4), 6, index).all and Nearness((1, 4), 9, index).all
+
+
+def test_projections_are_kept_for_a_memory_as_it_is_and_for_weights_as_they_are() -> None:
+    backbone = tiny_backbone("llama")
+    entries = torch.randn(3, 12, 32, generator=torch.Generator().manual_seed(0))
+    bank = Shared({"index": entries[0], "states": entries[1]})
+    own = AttentionMemory(1, entries[2][:2].clone(), entries[2][2:4].clone(), 3, groups=(2,), banks=(bank,))
+    queries, targets = [Query("what is this?"), Query("where does the fox live?")], ["paris", "asia"]
+    key = backbone.model.get_submodule(f"{backbone.anatomy.attention(1)}.k_proj")
+    counted: list[int] = []
+    forward = key.forward
+    key.forward = lambda x: (counted.append(x.shape[1]), forward(x))[1]  # no hook: a hook has a say
+
+    def logits(memory: AttentionMemory, *others: Edit) -> list[torch.Tensor]:
+        found = backbone.edited(Edit((memory,)), *others).logits(queries, targets)
+        return [own.detach() for own in found]
+
+    def projected() -> int:
+        count = counted.count(14)  # as many as there are entries
+        counted.clear()
+        return count
+
+    first = logits(own)
+    assert projected() == 1
+    with torch.no_grad():
+        assert all(torch.equal(*pair) for pair in zip(first, logits(own), strict=True))
+    assert projected() == 0
+    copied = replace(own, index=own.index.clone(), states=own.states.clone())
+    assert all(torch.equal(*pair) for pair in zip(first, logits(copied), strict=True))
+    assert projected() == 1, "another object"
+    own.states.mul_(2)
+    changed = logits(own)
+    assert not torch.equal(first[0], changed[0]) and projected() == 1
+    delta = WeightDelta(f"{backbone.anatomy.attention(1)}.k_proj", torch.full(tuple(key.weight.shape), 0.1))
+    edited = logits(own, Edit((delta,)))
+    assert not torch.equal(changed[0], edited[0]) and projected() == 1
+    assert torch.equal(changed[0], logits(own)[0])
+    projected()
+    with torch.no_grad():
+        key.weight.mul_(1.5)
+    assert not torch.equal(changed[0], logits(own)[0]) and projected() == 1
+    trained = replace(own, states=own.states.clone().requires_grad_())
+    for _ in range(2):
+        backbone.loss(queries, targets, Edit((trained,))).backward()  # type: ignore[no-untyped-call]
+    assert projected() == 2 and trained.states.grad is not None
