@@ -78,7 +78,10 @@ class RayEngine:
             raise BenchError(f"{where}: {_line(str(error)) or type(error).__name__}") from None
 
     def _unreached(self) -> str:
-        return f"the Ray cluster at {self._address} cannot be used (see --ray-address)"
+        return (
+            f"the Ray cluster at {self._address} cannot be used (one that wants a token is called with "
+            "RAY_AUTH_MODE=token)"
+        )
 
 
 class Actor:
