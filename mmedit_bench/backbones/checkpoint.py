@@ -110,7 +110,7 @@ def _check_device(device: str) -> None:
     try:
         kind = torch.device(device).type
     except RuntimeError as error:
-        raise BenchError(f"device {device!r} is none: {error}; such as cpu or cuda:0") from None
+        raise BenchError(f"device {device!r} cannot be used: {error}; such as cpu or cuda:0") from None
     if kind == "meta":
         raise BenchError("device 'meta' cannot be used: it holds no numbers; such as cpu or cuda:0")
 

@@ -54,6 +54,9 @@ def refusals() -> Iterator[None]:
         raise Refusal(
             "interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED
         ) from None
+    except BrokenPipeError:  # by what click prints itself, such as help
+        drop_output()
+        raise click.exceptions.Exit(CLOSED) from None
     except OSError as error:
         raise Refusal(refusal(error)) from error
     except (MemoryError, RuntimeError) as error:
@@ -85,7 +88,7 @@ class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         # a traceback is for whoever mends the program, and needs its lines
-        return shown_line(text) if record.exc_info is None else text
+        return shown_line(text) if record.exc_info is None else shown(text)
 
 
 def drop_output() -> None:

@@ -16,7 +16,7 @@ def log(out: Path, target: str, seconds: float, *, workers: int, runs: int) -> N
     """Add a call that took so many seconds for so many runs, `workers` of them at once."""
     make_folder(out)
     line = json.dumps({"target": target, "seconds": round(seconds, 1), "workers": workers, "runs": runs})
-    append_all(out / FILE_NAME, f"{line}\n".encode())
+    append_all(out / FILE_NAME, f"{line}\n".encode(), sync=False)
 
 
 def total(out: Path, target: str) -> float:

@@ -151,7 +151,7 @@ def append(path: Path, data: bytes) -> None:
             tail = file.read()
             if not tail.endswith(b"\n"):
                 file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
-        append_all(path, data)
+        append_all(path, data, sync=False)  # what is lost with the machine is asked again
 
 
 def _base_probe(values: Any, kinds: Sequence[str]) -> BaseProbe:

@@ -105,8 +105,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def append_all(path: Path, data: bytes) -> None:
-    """Add bytes to the end of a file, in one write; they are on disk on return.
+def append_all(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Add bytes to the end of a file, in one write; with `sync` they are on disk on return.
 
     Raises `Unusable` naming it; where only a part of them found room, that part is taken back.
     """
@@ -116,7 +116,8 @@ def append_all(path: Path, data: bytes) -> None:
         try:
             while left:  # a raw write may be short, for instance on a full disk
                 left = left[os.write(file.fileno(), left) :]
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         except OSError:
             with suppress(OSError):
                 os.ftruncate(file.fileno(), begun)

@@ -245,7 +245,7 @@ class RunFolder:
         """Add what segments have cost, in one write."""
         # The line feed in front ends a line that a killed writer may have left torn.
         text = "".join(canonical(dict(item)) + "\n" for item in timings)
-        append_all(self.timings, (("" if _ends_line(self.timings) else "\n") + text).encode())
+        append_all(self.timings, (("" if _ends_line(self.timings) else "\n") + text).encode(), sync=False)
 
 
 def _ends_line(path: Path) -> bool:

@@ -27,7 +27,7 @@ def started(*words: str, **more: object) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize(
-    "words", [("list", "backbones"), ("list", "backbones", "--json")], ids=["prose", "json"]
+    "words", [("list", "backbones"), ("list", "backbones", "--json"), ("score", "--help")], ids=str
 )
 def test_a_closed_pipe_is_no_error(call: Call, words: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
