@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib
 import io
 import os
 import resource
@@ -124,6 +125,7 @@ def few_descriptors(spare: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        importlib.invalidate_caches()  # of folders that could not be listed meanwhile
 
 
 @contextmanager
