@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import functools
-import importlib
 import io
 import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import FastPath
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def few_descriptors(spare: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        importlib.invalidate_caches()  # of folders that could not be listed meanwhile
+        FastPath.__new__.cache_clear()  # of folders that could not be listed meanwhile
 
 
 @contextmanager
