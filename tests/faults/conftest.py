@@ -9,6 +9,7 @@ import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import FastPath
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def few_descriptors(spare: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        FastPath.__new__.cache_clear()  # of folders that could not be listed meanwhile
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mmedit_bench.cases import EditRequest
-from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.errors import BadRecord, BenchError, Unusable
 from mmedit_bench.harness.baseline import SPOT_CHECKS
 from mmedit_bench.harness.commit import Committer
 from mmedit_bench.harness.editor_side import InProcess
@@ -90,20 +90,21 @@ def test_interrupt_passes_through_and_keeps_what_is_finished(tmp_path: Path) -> 
     assert contents(run(experiment(), tmp_path / "b")) == clean
 
 
-def test_a_full_disk_leaves_a_tail_that_the_next_run_mends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("most", [1, 3, 20, 40])
+def test_a_full_disk_is_named_and_the_next_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     clean = contents(run(experiment(), tmp_path / "a"))
     real, calls = os.write, []
 
     def full(descriptor: int, data: bytes) -> int:
         calls.append(len(data))
-        if len(calls) > 3:
+        if len(calls) > most:
             raise OSError(28, "No space left on device")
         return real(descriptor, data[:100])
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(Unusable, match=r"\.jsonl: No space left on device; make room there"):
         run(experiment(), tmp_path / "b", policy=EACH)
     monkeypatch.undo()
     assert contents(run(experiment(), tmp_path / "b")) == clean

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmedit_bench.cases import EditCase, Probe, Query
-from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.errors import BadRecord, BenchError, Unusable
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.baseline import FOLDER, BaseProbe
 from mmedit_bench.runs.evidence import Reading
@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_written_is_scored(
     folder = fake_run(tmp_path, suite, FT)
 
     def refuse(path: Path, data: bytes) -> None:
-        raise OSError(number, os.strerror(number), str(path))
+        raise Unusable(path, OSError(number, os.strerror(number)))
 
     monkeypatch.setattr("mmedit_bench.scoring.score.write_whole", refuse)
     assert score_run(folder, suite) == scored(folder, suite)
@@ -179,10 +179,10 @@ def test_a_folder_that_cannot_be_written_is_scored(
 
 def test_a_full_disk_is_an_error(tmp_path: Path, suite: FakeSuite, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, data: bytes) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        raise Unusable(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     monkeypatch.setattr("mmedit_bench.scoring.score.write_whole", refuse)
-    with pytest.raises(BadRecord, match="No space left"):
+    with pytest.raises(Unusable, match=r"scores\.json: No space left"):
         score_run(fake_run(tmp_path, suite, FT), suite)
 
 
