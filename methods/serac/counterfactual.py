@@ -133,7 +133,7 @@ class Reading:
     def _attended(self, number: int, block: Any, h: Tensor, seen: Tensor) -> Tensor:
         attention = block.self_attn
         parts = linear(h, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
-        q, k, v = (part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in parts)
+        q, k, v = (part.reshape(*part.shape[:2], attention.num_heads, -1).transpose(1, 2) for part in parts)
         if (held := self._pairs[number]) is not None:
             k, v = torch.cat([held[0], k], dim=2), torch.cat([held[1], v], dim=2)
         self._pairs[number] = k, v
