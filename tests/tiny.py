@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.backbones.forcing import Forced
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 
 FAMILIES = ("opt", "llama")
@@ -256,3 +258,12 @@ def _tiny_case(number: int, split: str) -> EditCase:
     )
     probes = tuple(Probe(f"{request.id}/p{i:02}", *each) for i, each in enumerate(asked))
     return EditCase(request, probes, "vqa", split, "correction")
+
+
+def same_readings(found: Sequence[Forced], wanted: Sequence[Forced]) -> bool:
+    """Whether targets and most likely tokens are the same, and log-probabilities but for their last bits."""
+    return all(
+        (one.target_ids, one.argmax_ids) == (other.target_ids, other.argmax_ids)
+        and torch.allclose(torch.tensor(one.logprobs), torch.tensor(other.logprobs), atol=1e-4)
+        for one, other in zip(found, wanted, strict=True)
+    )

@@ -17,7 +17,7 @@ class RunningNorm(nn.Module):
     """Subtracts the mean and divides by the deviation of everything seen while training.
 
     Mean and squared deviations are summed up exactly (Welford, in batches). Before anything is seen
-    nothing is changed.
+    nothing is changed. A number that never varied is not divided: of its scale nothing is known.
     """
 
     def __init__(self, size: int) -> None:
@@ -43,7 +43,8 @@ class RunningNorm(nn.Module):
         if self.count < 2:
             return x
         deviation = (self.squares / (self.count - 1)).sqrt()
-        return (x - self.mean) / (deviation + 1e-7)
+        # published code divides by 1e-7 there: one waking neuron that slept in training drowns the edit
+        return (x - self.mean) / torch.where(deviation > 0, deviation + 1e-7, 1.0)
 
 
 class LowRankLayer(nn.Module):

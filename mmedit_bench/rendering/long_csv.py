@@ -65,7 +65,7 @@ def _rows(run: RunScores, family: str) -> Iterator[dict[str, object]]:
         if owner(name) != family:
             continue
         for sort, cells in {ALL: section.overall, **section.by_sort}.items():
-            place = {"section": name, "moment": END, "sort": sort}
+            place = {"section": name, "moment": END, "statistic": MEAN, "sort": sort, "task": ALL}
             for column, cell in cells.items():
                 yield place | {"column": column} | asdict(cell)
 
@@ -78,7 +78,8 @@ def _measured(run: RunScores) -> Iterator[dict[str, object]]:
     for measure, moments in run.measures.items():
         for moment, cells in moments.items():
             for name, cell in cells.items():
-                place = {"family": f"measure {measure}", "moment": moment, "sort": ALL, "n": cell.items}
+                place = {"family": f"measure {measure}", "moment": moment, "statistic": MEAN, "sort": ALL}
+                place |= {"task": ALL, "n": cell.items}
                 yield place | {"column": name, "label": "value", "value": cell.value}
                 if cell.delta is not None:
                     change = {"value": cell.delta, "low": cell.low, "high": cell.high}

@@ -57,7 +57,7 @@ QUICK: dict[str, dict[str, Any]] = {
 """Options that make an editor small. Its name must be here."""
 CODE = ("serac", "serac-legacy", "ike-memory")
 """Editors whose edits are answered by a registered reader; all others replay without any method's code."""
-LAYERED = ("ft", "ft-l", "lora", "grace", "ke", "mend", "t-patcher", "unike", "unike-as-printed")
+LAYERED = ("ft", "ft-l", "lora", "grace", "ke", "mend", "t-patcher", "unike", "unike-as-printed", "wise")
 """Editors with one option that names or counts layers."""
 TRAINED = ("ke", "mend", "serac", "serac-legacy", "unike", "unike-as-printed")
 

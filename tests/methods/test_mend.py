@@ -211,3 +211,9 @@ def test_misuse_is_named(backbone: Backbone) -> None:
         MENDEditor().edit(backbone, REQUEST)
     with pytest.raises(BenchError, match="'layers' is 9"):
         MENDEditor(layers=9).fresh(backbone, 0)
+
+
+def test_a_number_that_never_varied_is_not_blown_up() -> None:
+    norm = RunningNorm(2)
+    norm.see(torch.tensor([[0.0, 1.0], [0.0, 3.0], [0.0, 5.0]]))
+    assert torch.allclose(norm(torch.tensor([[0.5, 5.0]])), torch.tensor([[0.5, 1.0]]), atol=1e-5)

@@ -98,7 +98,12 @@ def test_sequences_are_compared_as_sequences(tmp_path: Path) -> None:
             **(
                 SPEC
                 | values
-                | {"editor": editor, "protocol": "sequential", "protocol_options": {"orders": 5}}
+                | {
+                    "editor": editor,
+                    "protocol": "sequential",
+                    "protocol_version": "2",
+                    "protocol_options": {"length": 6, "sequences": 5, "orders": 5},
+                }
             )
         )
 
