@@ -109,17 +109,19 @@ TABLE3 = Plan(
             *_minigpt4(_MIX),
             table,
             "cross-task",
-            {"length": length, "order": order, "sequences": sequences, "orders": 5},
+            {"length": length, "order": order, "sequences": 5, "orders": orders},
             f"{length} edits, {order}",
+            limit,
         )
-        for table, length, order, sequences in (
-            ("Table 3", 10, "interleaved", 5),
-            ("", 10, "blocked", 5),
-            ("", 100, "interleaved", None),
+        # of so many edits five sequences can only be made of all cases
+        for table, length, order, orders, limit in (
+            ("Table 3", 10, "interleaved", 5, 300),
+            ("", 10, "blocked", 5, 300),
+            ("", 100, "interleaved", 1, None),
         )
     ),
     SEQUENCES,
-    limit=300,
+    limit=1000,
     published="Table 3",
     against=UNIKE,
 )
@@ -204,6 +206,30 @@ DECAY = Plan(
     limit=1000,
     against=UNIKE,
     form="decay",
+)  # fmt: skip
+
+PARTS = Plan(
+    "sequence-parts",
+    "What each part of UniKE is worth in a sequence",
+    tuple(
+        Place(
+            backbone, suite, named, task, "", "sequential",
+            {"length": 20, "sequences": 5, "orders": 2}, "20 edits in a row",
+        )
+        for backbone, suite, named, task, *_ in (EMBEDDED[0], EMBEDDED[2])
+    ),
+    (
+        PlanRow("t-patcher", "T-Patcher"),
+        PlanRow(UNIKE, "without zeta", {"zeta": "none"}),
+        PlanRow(UNIKE, "without memory", {"external": "none"}),
+        PlanRow(UNIKE, "without both", {"external": "none", "zeta": "none"}),
+        PlanRow(UNIKE, "without pairs", {"intrinsic": False}),
+        PlanRow(UNIKE, "pairs in one layer", {"layers": 1}),
+        PlanRow(UNIKE, "quieter pairs", {"memory_weight": 0.03}),
+        PlanRow(UNIKE, "UniKE"),
+    ),
+    limit=300,
+    against=UNIKE,
 )  # fmt: skip
 
 _COUNTS = (8, 16, 24, 32, 40)
@@ -291,5 +317,5 @@ SMOKE = Plan(
 
 PLANS = {
     plan.target: plan
-    for plan in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, DECAY, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)
+    for plan in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, DECAY, PARTS, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)
 }
