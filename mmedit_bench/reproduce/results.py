@@ -25,7 +25,7 @@ from mmedit_bench.scoring.scores import Cells, RunScores
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
-SCHEMA = 2
+SCHEMA = 1
 FAMILIES = ("generation", "teacher_forced_token")
 """The headline, and the measurement that the paper's numbers are of."""
 PLACES = 2
@@ -75,6 +75,9 @@ def read(path: Path) -> dict[str, Any]:
             raise BadRecord(f"{path} was written by another version of mmedit-bench; reproduce it again")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadRecord(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    for block in values["blocks"]:  # documents from before there were sequences
+        block.setdefault("title", f"{block['suite']} on {block['backbone']}")
+        block.setdefault("resampled", "edits")
     found: dict[str, Any] = values
     return found
 
