@@ -78,8 +78,10 @@ def _measured(run: RunScores) -> Iterator[dict[str, object]]:
     for measure, moments in run.measures.items():
         for moment, cells in moments.items():
             for name, cell in cells.items():
-                place = {"family": f"measure {measure}", "moment": moment, "statistic": MEAN, "sort": ALL}
-                place |= {"task": ALL, "n": cell.items}
+                place: dict[str, object] = {
+                    "family": f"measure {measure}", "moment": moment, "statistic": MEAN, "sort": ALL,
+                    "task": ALL, "n": cell.items,
+                }  # fmt: skip
                 yield place | {"column": name, "label": "value", "value": cell.value}
                 if cell.delta is not None:
                     change = {"value": cell.delta, "low": cell.low, "high": cell.high}

@@ -27,6 +27,7 @@ from mmedit_bench.protocols.steps import (
     schedule_of,
 )
 from mmedit_bench.runs.baseline import Baseline, NotInBaseline
+from mmedit_bench.runs.evidence import DEFAULT
 from mmedit_bench.runs.folder import Manifest, RunState
 from mmedit_bench.runs.records import Applied, Asked, Measured, Restored, StepRecord, Undone
 from mmedit_bench.runs.spec import RunSpec
@@ -212,3 +213,15 @@ def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline)
                     f"{where}: probe {probe.id} has {len(positions)} positions, "
                     f"its reference {len(base.target)}"
                 )
+
+
+def measured_against(run: Checked) -> str:
+    """Digest of the readings before any edit: equal for runs whose numbers can be compared.
+
+    The evidence that only some runs record is left out; the manifest's digest covers it too.
+    """
+    manifest = run.state.manifest
+    if manifest.spec.evidence == DEFAULT:
+        return manifest.baseline
+    common = Baseline(DEFAULT, run.baseline.answers, run.baseline.probes)
+    return common.digest(run.selection.considered, [case.id for case in run.selection.cases])

@@ -14,13 +14,14 @@ from itertools import combinations
 import numpy as np
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.scoring.cells import label_of
 from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
 from mmedit_bench.scoring.families import family_named
 from mmedit_bench.scoring.intervals import Estimate, Floats, differences, estimates
 from mmedit_bench.scoring.paired import same_edits
 from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
 from mmedit_bench.scoring.ranks import Rank, rank_intervals
-from mmedit_bench.scoring.score import GROUPS, EditValues, edit_values, label_of
 
 ALPHA = 0.05
 

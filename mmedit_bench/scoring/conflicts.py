@@ -12,12 +12,13 @@ from mmedit_bench.protocols.contradictions import reached
 from mmedit_bench.protocols.moments import UNDONE, WITHOUT
 from mmedit_bench.protocols.steps import END, Apply, Unit
 from mmedit_bench.runs.evidence import ANSWER
+from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import key_of
+from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.families import family_named
 from mmedit_bench.scoring.matched import differences_of, paired_rows
 from mmedit_bench.scoring.metrics import Seen
-from mmedit_bench.scoring.score import cells_of, edit_values
 from mmedit_bench.scoring.scores import Cells
 from mmedit_bench.scoring.tallies import Tally
 

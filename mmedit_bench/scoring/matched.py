@@ -8,10 +8,11 @@ from dataclasses import replace
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.moments import ALONE
 from mmedit_bench.scoring import intervals
+from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
 from mmedit_bench.scoring.families import Family, family_named
 from mmedit_bench.scoring.intervals import Estimate
-from mmedit_bench.scoring.score import GROUPS, EditValues, cells_of, edit_values
 from mmedit_bench.scoring.scores import TOO_FEW, Cell, Cells
 
 SAME = (

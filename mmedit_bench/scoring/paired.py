@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.checking import Checked, measured_against
+from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
 from mmedit_bench.scoring.intervals import Estimate, differences
-from mmedit_bench.scoring.score import GROUPS, EditValues, edit_values, measured_against
 
 
 def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | None]:

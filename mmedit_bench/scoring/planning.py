@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.edit_values import GROUPS, edit_values
 from mmedit_bench.scoring.paired import same_edits
 from mmedit_bench.scoring.power import Needed, needed, spreads
-from mmedit_bench.scoring.score import GROUPS, edit_values
 
 
 @dataclass(frozen=True, slots=True)

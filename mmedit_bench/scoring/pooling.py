@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mmedit_bench.scoring import intervals
 from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.edit_values import GROUPS, edit_values
 from mmedit_bench.scoring.intervals import Estimate, Floats
 from mmedit_bench.scoring.paired import same_edits
-from mmedit_bench.scoring.score import GROUPS, edit_values
 
 
 def pooled(

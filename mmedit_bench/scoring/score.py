@@ -10,43 +10,37 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mmedit_bench.cases import SORTS, EditCase
+from mmedit_bench.cases import SORTS
 from mmedit_bench.errors import BadRecord, Unusable
 from mmedit_bench.protocols.steps import END
-from mmedit_bench.runs.baseline import FOLDER, Baseline, NotInBaseline, path_of, read_baseline
-from mmedit_bench.runs.evidence import DEFAULT
+from mmedit_bench.runs.baseline import FOLDER, NotInBaseline, path_of, read_baseline
 from mmedit_bench.runs.files import write_whole
 from mmedit_bench.runs.folder import read_run
-from mmedit_bench.runs.records import Asked, lines_of
+from mmedit_bench.runs.records import lines_of
 from mmedit_bench.scoring import intervals
-from mmedit_bench.scoring.checking import Checked, checked
-from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
+from mmedit_bench.scoring.cells import cells_of
+from mmedit_bench.scoring.checking import Checked, checked, measured_against
+from mmedit_bench.scoring.conflicts import conflict_scores
 from mmedit_bench.scoring.cost import read_cost
-from mmedit_bench.scoring.families import MAIN_GROUPS, MEAN_OF, Family, families, family_named
-from mmedit_bench.scoring.metrics import Seen
+from mmedit_bench.scoring.edit_values import GROUPS, Joined, joined, tasks_of, values_of
+from mmedit_bench.scoring.families import Family, families
 from mmedit_bench.scoring.normalize import NORMALIZER_VERSION
 from mmedit_bench.scoring.retention import measure_scores
+from mmedit_bench.scoring.rollbacks import rollback_scores
 from mmedit_bench.scoring.scores import (
     FILE_NAME,
-    NOTHING_ASKED,
-    TEXT_ALONE,
-    TOO_FEW,
-    Cell,
     Counts,
     FamilyScores,
     RunScores,
     Section,
 )
 from mmedit_bench.scoring.sections import Table, not_recorded, parts_of, sections_of
+from mmedit_bench.scoring.sequences import sequence_scores
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -54,8 +48,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
 
 
 def score_run(folder: Path, suite: Suite, baselines: Path | None = None) -> RunScores:
@@ -108,17 +100,12 @@ def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Ch
 
 def scores_of(run: Checked) -> RunScores:
     """The scores of what a run has recorded so far, without its cost."""
-    # these read what is scored here
-    from mmedit_bench.scoring.conflicts import conflict_scores
-    from mmedit_bench.scoring.rollbacks import rollback_scores
-    from mmedit_bench.scoring.sequences import sequence_scores
-
     state, selection = run.state, run.selection
     spec = state.manifest.spec
     recorded, left_out = _recorded(spec.evidence)
     planned = sum(step.moment == END for unit in run.schedule for _, step in unit.asks)
     moments = dict.fromkeys(step.moment for unit in run.schedule for _, step in unit.asks)
-    found = {moment: _joined(run, moment) for moment in (END, *moments)}
+    found = {moment: joined(run, moment) for moment in (END, *moments)}
     sections, without = _sections(run, found[END], recorded)
     return RunScores(
         spec=spec,
@@ -158,95 +145,6 @@ def _by_family(
     return {name: own for name, own in found.items() if own is not None}
 
 
-def measured_against(run: Checked) -> str:
-    """Digest of the readings before any edit: equal for runs whose numbers can be compared.
-
-    The evidence that only some runs record is left out; the manifest's digest covers it too.
-    """
-    manifest = run.state.manifest
-    if manifest.spec.evidence == DEFAULT:
-        return manifest.baseline
-    common = Baseline(DEFAULT, run.baseline.answers, run.baseline.probes)
-    return common.digest(run.selection.considered, [case.id for case in run.selection.cases])
-
-
-@dataclass(frozen=True, slots=True)
-class EditValues:
-    """One family's measurements at one moment, by edit: what scores are means of.
-
-    Arrays are [edits, columns]: an edit asked about in two units is two rows.
-    """
-
-    cases: tuple[str, ...]
-    units: tuple[str, ...]
-    clusters: tuple[str, ...]
-    """What intervals resample and permutations flip, for each edit: the cluster of its unit."""
-    sorts: tuple[str, ...]
-    tasks: tuple[str, ...]
-    columns: tuple[str, ...]
-    values: intervals.Floats
-    """Mean over the probes of that column, in [0, 1]; NaN where an edit has none or none was read."""
-    probes: NDArray[np.int64]
-    """Probes asked."""
-    unread: NDArray[np.int64]
-    """Those among them that gave nothing to measure."""
-
-    @property
-    def empty(self) -> frozenset[str]:
-        """Columns of which some probe was not read."""
-        lacking = self.unread.sum(axis=0) > 0
-        return frozenset(name for name, lacks in zip(self.columns, lacking, strict=True) if lacks)
-
-    def where(self, wanted: Callable[[str], bool]) -> EditValues:
-        """Those of the sorts wanted."""
-        return self.take([row for row, sort in enumerate(self.sorts) if wanted(sort)])
-
-    def of_task(self, task: str) -> EditValues:
-        """Those of a task."""
-        return self.take([row for row, own in enumerate(self.tasks) if own == task])
-
-    def take(self, rows: Sequence[int]) -> EditValues:
-        """Some edits, in the order of `rows`."""
-        rows = list(rows)
-        return EditValues(
-            tuple(self.cases[row] for row in rows), tuple(self.units[row] for row in rows),
-            tuple(self.clusters[row] for row in rows), tuple(self.sorts[row] for row in rows),
-            tuple(self.tasks[row] for row in rows), self.columns,
-            self.values[rows], self.probes[rows], self.unread[rows],
-        )  # fmt: skip
-
-    def only(self, columns: Sequence[str]) -> EditValues:
-        """Some columns, in the order given."""
-        places = [self.columns.index(name) for name in columns]
-        return replace(
-            self, columns=tuple(columns),
-            values=self.values[:, places], probes=self.probes[:, places], unread=self.unread[:, places],
-        )  # fmt: skip
-
-    def without(self, columns: frozenset[str]) -> intervals.Floats:
-        """The values, with NaN throughout these columns."""
-        values = self.values.copy()
-        values[:, [name in columns for name in self.columns]] = np.nan
-        return values
-
-
-def edit_values(run: Checked, family: str, moment: str = END) -> EditValues:
-    """One family's measurements of a run, edit by edit, in the schedule's order."""
-    return _values(run, family_named(family), _joined(run, moment))
-
-
-class _Joined(NamedTuple):
-    """One ask with its case and the case's place in the baseline."""
-
-    ask: Asked
-    case: EditCase
-
-
-def _joined(run: Checked, moment: str) -> list[_Joined]:
-    known = {case.id: case for case in run.selection.cases}
-    return [_Joined(ask, known[ask.case]) for ask in run.state.asks if ask.moment == moment]
-
-
 def _recorded(evidence: Sequence[str]) -> tuple[list[Family], dict[str, str]]:
     """The families that can be read from this evidence, and why the others cannot."""
     found, left_out = [], {}
@@ -259,12 +157,12 @@ def _recorded(evidence: Sequence[str]) -> tuple[list[Family], dict[str, str]]:
 
 
 def _family_scores(
-    run: Checked, joined: Sequence[_Joined], recorded: Sequence[Family]
+    run: Checked, asked: Sequence[Joined], recorded: Sequence[Family]
 ) -> dict[str, FamilyScores]:
     scores = {}
     tasks = tasks_of(run)
     for family in recorded:
-        values = _values(run, family, joined)
+        values = values_of(run, family, asked)
         by_sort = {
             sort: cells_of(family, values.where(lambda own, sort=sort: own == sort))  # type: ignore[misc]
             for sort in SORTS
@@ -274,94 +172,13 @@ def _family_scores(
     return scores
 
 
-def tasks_of(run: Checked) -> tuple[str, ...]:
-    """The tasks of a run's cases, in the order in which they come."""
-    return tuple(dict.fromkeys(case.task for case in run.selection.cases))
-
-
 def _sections(
-    run: Checked, joined: Sequence[_Joined], recorded: Sequence[Family]
+    run: Checked, asked: Sequence[Joined], recorded: Sequence[Family]
 ) -> tuple[dict[str, Section], dict[str, str]]:
     """Behaviours and gaps, and why some are left out."""
     named = {family.name: family for family in recorded}
-    values = {name: _values(run, family, joined) for name, family in named.items()}
+    values = {name: values_of(run, family, asked) for name, family in named.items()}
     tables = {name: Table(own.columns, own.values, own.probes, own.unread) for name, own in values.items()}
-    parts, left_out = parts_of(joined, run.baseline, named, tables, GROUPS)
+    parts, left_out = parts_of(asked, run.baseline, named, tables, GROUPS)
     rows = next(iter(values.values()))  # a run records answers at the least
     return sections_of(parts, rows.clusters, rows.sorts, SORTS), left_out
-
-
-def _columns(run: Checked) -> tuple[str, ...]:
-    own = {key_of(probe.kind, probe.stratum) for case in run.selection.cases for probe in case.probes}
-    return tuple(in_order({*HEADLINE, *own} - {"mean"}))
-
-
-def _values(run: Checked, family: Family, joined: Sequence[_Joined]) -> EditValues:
-    columns = _columns(run)
-    cluster = {unit.id: unit.resampled for unit in run.schedule}
-    place = {key: number for number, key in enumerate(columns)}
-    shape = (len(joined), len(columns))
-    values = np.full(shape, np.nan)
-    probes, unread = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    for row, (ask, case) in enumerate(joined):
-        found: dict[int, list[float]] = defaultdict(list)
-        before = run.baseline.probes[case.id]
-        for probe, record, base in zip(case.probes, ask.probes, before, strict=True):
-            column = place[key_of(probe.kind, probe.stratum)]
-            seen = Seen(probe.kind, probe.reference, base.target, record.reading, base.reading)
-            value = family.metric(probe.kind).of(seen)
-            probes[row, column] += 1
-            if value is None:
-                unread[row, column] += 1
-            else:
-                found[column].append(value)
-        for column, own in found.items():
-            values[row, column] = sum(own) / len(own)
-    return EditValues(
-        cases=tuple(case.id for _, case in joined),
-        units=tuple(ask.unit for ask, _ in joined),
-        clusters=tuple(cluster[ask.unit] for ask, _ in joined),
-        sorts=tuple(case.sort for _, case in joined),
-        tasks=tuple(case.task for _, case in joined),
-        columns=columns,
-        values=values,
-        probes=probes,
-        unread=unread,
-    )
-
-
-def label_of(family: Family, column: str) -> str:
-    """What a column, or a mean of columns, measures."""
-    if column in GROUPS:
-        return " + ".join(dict.fromkeys(label_of(family, part) for part in GROUPS[column]))
-    return family.label(column.partition("/")[0])
-
-
-def cells_of(family: Family, found: EditValues) -> dict[str, Cell]:
-    """Mean and interval of every column and group, in percent."""
-    columns = found.columns
-    counts: dict[str, int] = dict(zip(columns, found.probes.sum(axis=0).tolist(), strict=True))
-    edits: dict[str, int] = dict(zip(columns, (found.probes > 0).sum(axis=0).tolist(), strict=True))
-    labels = {key: label_of(family, key) for key in columns}
-    reasons: dict[str, str | None] = {
-        key: NOTHING_ASKED if not counts[key] else TEXT_ALONE if key in found.empty else None
-        for key in columns
-    }
-    for name, parts in GROUPS.items():
-        counts[name] = sum(counts[part] for part in parts)
-        edits[name] = min(edits[part] for part in parts)
-        labels[name] = label_of(family, name)
-        reasons[name] = next((why for part in parts if (why := reasons[part])), None)
-    estimates = intervals.estimates(found.without(found.empty), found.clusters, columns, GROUPS)
-    return {
-        key: _cell(estimate, reasons[key], counts[key], edits[key], labels[key])
-        for key, estimate in estimates.items()
-    }
-
-
-def _cell(estimate: intervals.Estimate | None, reason: str | None, n: int, edits: int, label: str) -> Cell:
-    if estimate is None:
-        return Cell(None, None, None, n, edits, label, reason)
-    percent = estimate.times(100)
-    few = TOO_FEW if percent.low is None else None
-    return Cell(percent.value, percent.low, percent.high, n, edits, label, few)

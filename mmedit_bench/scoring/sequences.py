@@ -16,11 +16,12 @@ import numpy as np
 from mmedit_bench.protocols.moments import UNDONE, WITHOUT, edits_after, edits_of_age
 from mmedit_bench.protocols.steps import END, Apply, Unit
 from mmedit_bench.scoring import intervals
+from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.checking import Checked
+from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
 from mmedit_bench.scoring.families import Family, family_named
 from mmedit_bench.scoring.intervals import Floats
 from mmedit_bench.scoring.matched import interference, with_estimate
-from mmedit_bench.scoring.score import GROUPS, EditValues, cells_of, edit_values
 from mmedit_bench.scoring.scores import TOO_FEW, Cell
 from mmedit_bench.scoring.sequence_scores import HalfLife, Point, SequenceScores
 

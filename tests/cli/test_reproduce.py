@@ -12,8 +12,9 @@ import pytest
 
 from mmedit_bench.reproduce import plans
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
+from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.paired import paired
-from mmedit_bench.scoring.score import checked_run, edit_values
+from mmedit_bench.scoring.score import checked_run
 from tests.cli.conftest import Call
 from tests.cli.lab import Suite
 

@@ -15,13 +15,14 @@ from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import HEADLINE
 from mmedit_bench.scoring.comparison import compared
+from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.intervals import Estimate
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
 from mmedit_bench.scoring.planning import planned_for
 from mmedit_bench.scoring.power import spreads
 from mmedit_bench.scoring.ranks import Rank
-from mmedit_bench.scoring.score import checked_run, edit_values, scored
+from mmedit_bench.scoring.score import checked_run, scored
 from tests.fakes.folder import SPEC, write_run
 from tests.leaderboard.fake import EDITORS, FakeSuite, base_probe, fake_run
 

@@ -17,11 +17,12 @@ from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.folder import RunFolder, read_run
 from mmedit_bench.runs.records import Asked, lines_of
 from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.families import Family, families
 from mmedit_bench.scoring.metrics import Metric
 from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.paired import paired
-from mmedit_bench.scoring.score import checked_run, edit_values, score_run, scored
+from mmedit_bench.scoring.score import checked_run, score_run, scored
 from mmedit_bench.scoring.scores import NOTHING_ASKED, TEXT_ALONE, TOO_FEW
 from tests.fakes.folder import SPEC, write_run
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, base_probe, fake_run
