@@ -39,7 +39,7 @@ def collect(
     blocks = [
         _pooled_block(plan, places, [run for run in made if run.place in places], suites)
         if plan.form == "means"
-        else _block(plan, places[0], [run for run in made if run.place == places[0]], suites)
+        else _block(plan, places[0], made, suites)
         for places in plan.blocks
     ]
     return {

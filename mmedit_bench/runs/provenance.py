@@ -53,15 +53,24 @@ def code_digest(*modules: str) -> str:
         if module in seen or file is None:
             continue
         seen.add(module)
-        tree = ast.parse(file.read_bytes(), str(file))
-        waiting += [(name, None) for name in _imports(tree, file, module) if _top(name) in bases]
-        written = _written(_Running(tree).visit(tree))
-        parts[file.relative_to(base).as_posix()] = hashlib.sha256(written.encode()).hexdigest()
+        stamp = file.stat()
+        imports, digest = _module_read(file, module, stamp.st_mtime_ns, stamp.st_size)
+        waiting += [(name, None) for name in imports if _top(name) in bases]
+        parts[file.relative_to(base).as_posix()] = digest
         if _top(module) != OWN and (file.parent / "__init__.py").exists():
             for data in _data(file.parent):
                 parts[data.relative_to(base).as_posix()] = hashlib.sha256(data.read_bytes()).hexdigest()
     lines = (f"{name}\0{parts[name]}\n" for name in sorted(parts))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _module_read(file: Path, module: str, changed: int, size: int) -> tuple[tuple[str, ...], str]:
+    """What a module imports, and the digest of what runs in it; read once as long as the file stays."""
+    tree = ast.parse(file.read_bytes(), str(file))
+    imports = tuple(_imports(tree, file, module))
+    written = _written(_Running(tree).visit(tree))
+    return imports, hashlib.sha256(written.encode()).hexdigest()
 
 
 def resolved(editor: Any, backbone: Any, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
