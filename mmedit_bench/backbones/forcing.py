@@ -53,8 +53,8 @@ def last_logits(family: Family, batch: Batch, counts: Sequence[int]) -> list[Ten
 
 
 def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
-    """Compare logits [answer tokens, vocabulary] with the answer. Raises `BenchError` as `sound` does."""
-    logprobs = sound(logits).float().log_softmax(-1)
+    """Compare logits [answer tokens, vocabulary] with the answer."""
+    logprobs = logits.float().log_softmax(-1)
     picked = logprobs[range(len(target)), list(target)]
     return Forced(target, tuple(logits.argmax(-1).tolist()), tuple(picked.tolist()))
 
@@ -62,7 +62,8 @@ def forced(logits: Tensor, target: tuple[int, ...]) -> Forced:
 def shown(prompted: Prompted, answers: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """Logits [answer tokens, vocabulary] that predict each answer, read on from the questions.
 
-    What `answer_logits` gives, but for last bits, without reading the questions again.
+    What `answer_logits` gives, but for last bits, without reading the questions again. Raises
+    `BenchError` as `sound` does.
     """
     longest = max(len(answer) for answer in answers) - 1
     first = prompted.logits[:, None]
@@ -73,4 +74,4 @@ def shown(prompted: Prompted, answers: Sequence[tuple[int, ...]]) -> list[Tensor
         logits = torch.cat([first, prompted.read(torch.tensor(ids, device=device), counts)], dim=1)
     else:
         logits = first
-    return [logits[i, : len(answer)] for i, answer in enumerate(answers)]
+    return [sound(logits[i, : len(answer)]) for i, answer in enumerate(answers)]

@@ -18,7 +18,10 @@ from mmedit_bench.errors import BenchError, NotSavable
 from mmedit_bench.interventions import ConstantAnswer, Edit, Everything, Intervention, Route, Shared
 
 DATA = frozenset(
-    {"attention_memory", "context", "extra_neurons", "low_rank_delta", "route", "weight_delta"}
+    {
+        "attention_memory", "codebook", "context", "extra_neurons", "low_rank_delta", "matrix_delta", "route",
+        "side_memory", "weight_delta",
+    }
 )  # fmt: skip
 """Kinds of interventions whose class belongs to this package."""
 READER = "constant_answer"
@@ -35,6 +38,7 @@ class Far:
 
     key: str
     nbytes: int
+    parameters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def packed(edit: Edit, known: MutableMapping[str, Shared]) -> tuple[dict[str, An
         if _is_data(item):
             items.append(None)
         elif type(item) is Route:
-            items.append({"key": item.key, "nbytes": item.nbytes})
+            items.append({"key": item.key, "nbytes": item.nbytes, "parameters": item.parameter_count})
         else:
             raise NotSavable(
                 f"{type(item).__qualname__} is code and cannot leave the editor's process; return "
@@ -143,10 +147,10 @@ def _is_data(item: Intervention) -> bool:
 
 
 def _far(item: Mapping[str, Any]) -> Far:
-    key, nbytes = item["key"], item["nbytes"]
-    if not isinstance(key, str) or type(nbytes) is not int or nbytes < 0:
-        raise NoData(f"a route has the key {key!r:.50} and {nbytes!r:.50} bytes")
-    return Far(key, nbytes)
+    key, sizes = item["key"], (item["nbytes"], item["parameters"])
+    if not isinstance(key, str) or any(type(size) is not int or size < 0 for size in sizes):
+        raise NoData(f"a route has the key {key!r:.50} and {sizes!r:.50} bytes and parameters")
+    return Far(key, *sizes)
 
 
 def _only_data(data: bytes) -> None:

@@ -127,7 +127,7 @@ class Isolated:
         self._there.add(new)
         self._wholes[new] = _Whole(crossed.whole, crossed.shared)
         items = (
-            Route(RemoteReader(self._answers, ((new, index),), item.nbytes), item.key)
+            Route(RemoteReader(self._answers, ((new, index),), item.nbytes, item.parameters), item.key)
             if isinstance(item, Far)
             else item
             for index, item in enumerate(crossed.items)

@@ -26,6 +26,8 @@ class RemoteReader:
     places: tuple[Place, ...]
     nbytes: int
     """Bytes of what is read, as told by the other side."""
+    parameter_count: int
+    """Numbers in its tensors, likewise."""
     _latest: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Answers to the latest queries: whether and what are one question."""
 
@@ -39,7 +41,8 @@ class RemoteReader:
     def merged(self, other: Any) -> Self | None:
         if type(other) is not RemoteReader or other.asking != self.asking:
             return None
-        return type(self)(self.asking, (*self.places, *other.places), self.nbytes + other.nbytes)
+        count = self.parameter_count + other.parameter_count
+        return type(self)(self.asking, (*self.places, *other.places), self.nbytes + other.nbytes, count)
 
     def plain(self) -> Mapping[str, Any]:
         raise NotSavable("a route through the editor's process holds code that is not here")

@@ -88,6 +88,11 @@ class Intervention:
         """Bytes of its own parts: of its tensors, unless a type says otherwise."""
         return sum(tensor.nbytes for tensor in self.tensors().values())
 
+    @property
+    def parameter_count(self) -> int:
+        """Numbers in all tensors of its own."""
+        return sum(tensor.numel() for tensor in self.tensors().values())
+
     def plain(self) -> Mapping[str, Any]:
         """The other fields as JSON values. Raises `NotSavable` if one of them is code."""
         return {}

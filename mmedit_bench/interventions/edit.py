@@ -45,7 +45,7 @@ class Edit:
     @property
     def parameter_count(self) -> int:
         """Numbers in all tensors of its own."""
-        return sum(tensor.numel() for item in self.interventions for tensor in item.tensors().values())
+        return sum(item.parameter_count for item in self.interventions)
 
     def first_layer(self, layout: Layout) -> int | None:
         """First decoder layer that is touched (`layer_count`: only the head); None if none is."""

@@ -181,6 +181,12 @@ class Route(Intervention):
         """What the reader says."""
         return self.reader.nbytes
 
+    @property
+    def parameter_count(self) -> int:
+        """Numbers in the reader's tensors; one whose tensors are in another process says how many."""
+        told: int | None = getattr(self.reader, "parameter_count", None)
+        return super().parameter_count if told is None else told
+
     def tensors(self) -> Mapping[str, Tensor]:
         return self.reader.tensors()
 

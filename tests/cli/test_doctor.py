@@ -22,11 +22,11 @@ def test_stability_of_a_sound_backbone(call: Call) -> None:
 def test_stability_of_a_backbone_whose_batches_matter(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from mmedit_bench.editors import Backbone
 
-    honest = Backbone.answer
+    honest = Backbone.read
     monkeypatch.setattr(
         Backbone,
-        "answer",
-        lambda self, queries, **more: [f"{a} {self.batch_size}" for a in honest(self, queries, **more)],
+        "read",
+        lambda self, *asked, **more: [(f"{a} {self.batch_size}", f) for a, f in honest(self, *asked, **more)],
     )
     assert diagnosis.stability("lab-backbone", 6, "cpu", "float32").status == "fail"
     assert diagnosis.stability("lab-backbone", 6, "cpu", "bfloat16").status == "warn"

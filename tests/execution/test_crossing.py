@@ -24,7 +24,7 @@ from mmedit_bench.editors import (
 )
 from mmedit_bench.execution.crossing import DATA, Far, NoData, packed, unpacked
 from mmedit_bench.execution.remote import RemoteReader
-from mmedit_bench.interventions.base import type_named
+from mmedit_bench.interventions.base import _TYPES, type_named
 
 
 def bank(value: float) -> Shared:
@@ -76,7 +76,7 @@ def test_a_route_through_code_stays_behind() -> None:
     )
     head, body = packed(edit, {})
     crossed = unpacked(head, body, {})
-    assert crossed.items[1] == Far("l", 3)
+    assert crossed.items[1] == Far("l", nbytes=3, parameters=0)
     assert (crossed.items[0], crossed.items[2]) == (edit.interventions[0], edit.interventions[2])
     assert crossed.whole is None, "a scope that is code cannot be saved"
 
@@ -133,10 +133,15 @@ def test_one_question_answers_both_and_places_add_up() -> None:
         return ["yes" if query.prompt == "in" else None for query in queries]
 
     queries = [Query("in"), Query("out"), Query("in")]
-    both = RemoteReader(asking, ((1, 0),), 5).merged(RemoteReader(asking, ((2, 1),), 6))
+    both = RemoteReader(asking, ((1, 0),), 5, 2).merged(RemoteReader(asking, ((2, 1),), 6, 3))
     assert both is not None
-    assert both.nbytes == 11
+    assert (both.nbytes, both.parameter_count) == (11, 5)
     assert Route(both).answers(None, queries) == {0: "yes", 2: "yes"}
     assert Route(both).in_scope(None, queries) == [True, False, True]
     assert asked == [(((1, 0), (2, 1)), 3)]
     assert both.merged(ConstantAnswer("x")) is None
+
+
+def test_all_interventions_of_this_package_are_data() -> None:
+    own = {kind for kind, cls in _TYPES.items() if cls.__module__.startswith("mmedit_bench.interventions.")}
+    assert own == DATA

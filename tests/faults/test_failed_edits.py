@@ -129,7 +129,7 @@ def test_an_edit_that_does_not_act_ends_it_too(tmp_path: Path) -> None:
 LAB = ("run", "--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "fragile")
 
 
-@pytest.mark.parametrize("more", [(), ("--jobs", "2")], ids=["one process", "two"])
+@pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two"])
 def test_fail_fast_from_the_outside(lab_call: Any, more: tuple[str, ...]) -> None:  # noqa: F811
     done = lab_call(*LAB, "--fail-fast", *more)
     assert done.exit_code == 3

@@ -23,6 +23,8 @@ def started(*words: str, **more: object) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join(str(path) for path in (Path("../installed").resolve(), ROOT))
     env = {**os.environ, "PYTHONPATH": paths, **more.pop("env", {})}  # type: ignore[dict-item]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    # what is started in the background may ignore Ctrl-C, and its children after it
+    streams["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen([*PROGRAM, *words], env=env, **streams)  # type: ignore[call-overload,no-any-return]
 
 

@@ -63,7 +63,7 @@ def test_a_sequence_is_paced_with_all_edits_in_force(tmp_path: Path) -> None:
     folder = run(experiment(protocol=Sequential(orders=2)), tmp_path).folder
     rows = [json.loads(line) for line in (folder / "timings.jsonl").read_text().splitlines()]
     paced = [row for row in rows if "answers" in row]
-    assert len(paced) == PACED and {row["unit"] for row in paced} == {"order-0"}
+    assert len(paced) == PACED and {row["unit"] for row in paced} == {"sequence-0/order-0"}
     cost = read_cost(folder, {row["unit"] for row in rows})
     assert cost.overhead is not None and cost.overhead > 0 and cost.timed == PACED
     assert cost.peak_bytes == max(row["peak_bytes"] for row in rows if "peak_bytes" in row)
