@@ -1,6 +1,6 @@
 """One worker against two on the same one-step work, one thread each.
 
-    python benchmarks/workers.py [--editor t-patcher] [--limit 300]
+    python benchmarks/workers.py [--editor lora] [--limit 300]
 
 The baseline is made first and belongs to neither. Needs two idle cores; the ratio of wall seconds is
 to be at least 1.7.
@@ -21,7 +21,7 @@ from mmedit_bench.execution.order import Order
 def main() -> None:
     """Print wall seconds of each and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--editor", default="t-patcher")
+    parser.add_argument("--editor", default="lora")
     parser.add_argument("--backbone", default="blip2-opt-mini")
     parser.add_argument("--suite", default="picturebook-vqa")
     parser.add_argument("--limit", type=int, default=300)

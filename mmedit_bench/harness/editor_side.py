@@ -78,8 +78,13 @@ class InProcess:
         seed: int = 0,
         artefacts: Path | None = None,
         deadline: float | None = None,
+        edits: bool = True,
     ) -> None:
-        """`deadline` is the seconds that one edit may take; see `harness.deadline` for what it can end."""
+        """`deadline` is the seconds that one edit may take; see `harness.deadline` for what it can end.
+
+        Without `edits` the editor is only trained: a crew makes the edits.
+        """
+        self._edits = edits
         self._deadline = deadline
         self._editor = editor
         self._base = base
@@ -90,7 +95,7 @@ class InProcess:
     def ready(self, progress: Progress) -> Mapping[str, Any] | None:
         artefact = made_ready(
             self._editor, self._base, self._suite,
-            seed=self._seed, artefacts=self._artefacts, progress=progress,
+            seed=self._seed, artefacts=self._artefacts, progress=progress, edits=self._edits,
         )  # fmt: skip
         return artefact.summary() if artefact else None
 

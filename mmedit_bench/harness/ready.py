@@ -23,11 +23,12 @@ def made_ready(
     seed: int,
     artefacts: Path | None = None,
     progress: Progress | None = None,
+    edits: bool = True,
 ) -> Artefact | None:
     """Give the editor what it needs before its first edit, from the training split.
 
-    Trains it, or reads what it has learned; None for one that is not trained. Raises `BadData` for
-    a suite without a training split.
+    Trains it, or reads what it has learned; None for one that is not trained. Without `edits`, where
+    others make them, that is all. Raises `BadData` for a suite without a training split.
     """
     prepare, train = getattr(editor, "prepare", None), getattr(editor, "train", None)
     if not prepare and not train:
@@ -40,7 +41,7 @@ def made_ready(
         artefact = prepared(
             cast("Trained", editor), base, cases, seed=seed, folder=artefacts, progress=progress
         )
-    if prepare:
+    if prepare and edits:
         seed_everything(seed, "prepare")
         prepare(base.unedited(), cases)
     return artefact

@@ -88,7 +88,7 @@ def run(
             policy = policy or ProofPolicy()
             guard = watched(plan, base, policy)
             try:
-                acting = side or _beside(experiment, artefacts)
+                acting = side or _beside(experiment, artefacts, edits=crew is None)
                 learned = acting.ready(tell)
                 guard.prove("after the editor was prepared")
                 plan = _with_artefact(folder, plan, known, learned["sha256"] if learned else None)
@@ -125,12 +125,12 @@ def ended(folder: RunFolder, plan: Plan, committer: Committer, before: Set[str],
     return RunResult(folder.path, status, len(plan.schedule), new, state.failed, plan.manifest.selection)
 
 
-def _beside(experiment: Experiment, artefacts: Path | None) -> EditorSide:
-    """The editor's side in this process."""
+def _beside(experiment: Experiment, artefacts: Path | None, *, edits: bool) -> EditorSide:
+    """The editor's side in this process; without `edits` it is only trained here."""
     editor, base = experiment.editor, experiment.backbone.unedited()
     if isinstance(editor, EditorIdentity):
         raise BenchError(f"editor {editor.name} is not in this process; give the run its side")
-    return InProcess(editor, base, experiment.suite, seed=experiment.seed, artefacts=artefacts)
+    return InProcess(editor, base, experiment.suite, seed=experiment.seed, artefacts=artefacts, edits=edits)
 
 
 def _finished(folder: RunFolder, plan: Plan) -> tuple[str, ...]:
