@@ -54,8 +54,15 @@ def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
 
 
 def folders(runs: Iterable[Path]) -> list[Path]:
-    """Run folders, also those inside a folder of runs, each once. Raises `BadRecord` if a folder has none."""
-    return list(dict.fromkeys(folder for run in runs for folder in _expanded(run)))
+    """Run folders, also those inside a folder of runs, each once. Raises `BadRecord` if a folder has none.
+
+    Among several, the baselines that stand beside runs are passed over: `runs/*` names them too.
+    """
+    from mmedit_bench.runs.baseline import FOLDER
+
+    named = list(runs)
+    wanted = [run for run in named if run.name != FOLDER] or named
+    return list(dict.fromkeys(folder for run in wanted for folder in _expanded(run)))
 
 
 def _expanded(path: Path) -> Iterator[Path]:

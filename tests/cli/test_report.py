@@ -69,3 +69,13 @@ def test_json_says_why_a_number_is_missing(runs: Path) -> None:
     assert (found["complete"], found["edits"]) == (False, 3)
     cell = found["scores"]["generation"]["mean"]
     assert cell["value"] is not None and cell["low"] is None and "too few" in cell["reason"]
+
+
+def test_baselines_beside_runs_are_passed_over_and_alone_are_refused(runs: Path) -> None:
+    baselines = runs / "baselines"
+    assert baselines.is_dir()
+    done = call("score", *sorted(runs.iterdir()), "--json")
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)) == len(EDITORS)
+    alone = call("score", baselines)
+    assert alone.exit_code != 0
