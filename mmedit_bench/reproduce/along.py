@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import MISSING, difference
+from mmedit_bench.rendering.wording import MISSING, difference, with_margin
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
 from mmedit_bench.scoring.matched import lifelong_gap
-from mmedit_bench.scoring.scores import Cells, RunScores
+from mmedit_bench.scoring.scores import Cell, Cells, RunScores
 from mmedit_bench.scoring.sequence_scores import HalfLife, Point
 
 SHOWN = ("reliability/main", "generality", "locality", "mean")
@@ -181,13 +181,15 @@ def _half_life(found: HalfLife) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def cell_of(values: Mapping[str, Any] | None) -> Cell | None:
+    """A number of a document as the renderers know it."""
+    if not values:
+        return None
+    return Cell(values["value"], values["low"], values["high"], n=0, edits=values.get("edits", 0), label="")
+
+
 def _value(cells: Mapping[str, Any], key: str) -> str:
-    cell = cells.get(key)
-    if not cell:
-        return MISSING
-    if cell["low"] is None:
-        return f"{cell['value']:.1f}"
-    return f"{cell['value']:.1f} ±{(cell['high'] - cell['low']) / 2:.1f}"
+    return with_margin(cell_of(cells.get(key)))
 
 
 def _signed(cells: Mapping[str, Any], key: str) -> str:

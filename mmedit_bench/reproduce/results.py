@@ -209,7 +209,7 @@ def _pooled_cells(
     for family in FAMILIES:
         estimates = pooled(runs, family, against)
         found[family] = {
-            name: None if one is None else _numbers(one.value, one.low, one.high) | {"edits": 0}
+            name: None if one is None else _numbers(one.value, one.low, one.high)
             for name, one in estimates.items()
         }
     return found

@@ -11,7 +11,6 @@ from mmedit_bench.rendering.wording import difference, explained, seconds, with_
 from mmedit_bench.reproduce import along
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
-from mmedit_bench.scoring.scores import Cell
 
 MeasuredRow = Mapping[str, Any]
 _MEASURED = ("generation", "teacher_forced_token")
@@ -157,7 +156,7 @@ def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) ->
         cells = row["cells"][family]
         texts = [
             row["label"] + (" (control)" if row["control"] else ""),
-            *(with_margin(_cell(cells.get(key))) for key in columns),
+            *(with_margin(along.cell_of(cells.get(key))) for key in columns),
         ]
         texts += [_difference(row, family)] if against else []
         texts.append(seconds(row["seconds_per_edit"]))
@@ -195,7 +194,7 @@ def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str)
     body = []
     for row in _made(block):
         cells = row["cells"][family]
-        texts = [tex.escaped(row["label"]), *(tex.numbered(_cell(cells.get(key))) for key in columns)]
+        texts = [tex.escaped(row["label"]), *(tex.numbered(along.cell_of(cells.get(key))) for key in columns)]
         texts += [_tex_difference(row, family)] if against else []
         body.append(" & ".join(texts) + r" \\")
         if beside := _beside(row, columns, family):
@@ -241,13 +240,6 @@ def _absent(block: Mapping[str, Any]) -> list[str]:
 
 def _made(block: Mapping[str, Any]) -> Sequence[MeasuredRow]:
     return [row for row in block["rows"] if "cells" in row]
-
-
-def _cell(values: Mapping[str, Any] | None) -> Cell | None:
-    """A number of the document as the renderers know it."""
-    if not values:
-        return None
-    return Cell(values["value"], values["low"], values["high"], n=0, edits=values["edits"], label="")
 
 
 def _bounds(cell: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,17 +28,22 @@ lab-suite = tests.cli.lab:Suite
 Call = Callable[..., Result]
 
 
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """Call the program in an empty folder with the lab's plugins installed."""
-    info = tmp_path / "installed" / "lab-1.0.dist-info"
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, entry_points: str) -> Call:
+    """A way to call the program in an empty folder, with a distribution of these plugins installed."""
+    info = tmp_path / "installed" / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
     monkeypatch.syspath_prepend(info.parent)
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
     runner = CliRunner()
-    yield lambda *words: runner.invoke(app, [str(word) for word in words])
+    return lambda *words: runner.invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The program with the lab's plugins."""
+    return program(tmp_path, monkeypatch, "lab", ENTRY_POINTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import io
 import os
 import resource
@@ -14,11 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from mmedit_bench.cli import app
-from mmedit_bench.harness import baseline, identity, plan
-from mmedit_bench.runs.provenance import code_digest
+from tests.cli.conftest import Call, program
 
 ENTRY_POINTS = """
 [mmedit_bench.editors]
@@ -30,26 +26,11 @@ fake = tests.faults.parts:backbone
 fakes = tests.faults.parts:Suite
 """
 
-Call = Callable[..., Result]
-_code_digest = functools.cache(code_digest)
-
 
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """Call the program in an empty folder with these parts installed."""
-    info = tmp_path / "installed" / "fakes-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fakes\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    monkeypatch.syspath_prepend(info.parent)
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
-    for module in (baseline, identity, plan):  # most of the time that a command takes here, otherwise
-        monkeypatch.setattr(module, "code_digest", _code_digest, raising=False)
-    runner = CliRunner()
-    yield lambda *words: runner.invoke(app, [str(word) for word in words])
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The program with these parts."""
+    return program(tmp_path, monkeypatch, "fakes", ENTRY_POINTS)
 
 
 @contextmanager
