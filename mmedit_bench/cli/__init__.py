@@ -7,7 +7,7 @@ import os
 import click
 
 from mmedit_bench import __version__
-from mmedit_bench.cli.edge import set_streams
+from mmedit_bench.cli.edge import end_streams, set_streams
 from mmedit_bench.cli.lazy import LazyGroup
 
 app = LazyGroup(
@@ -52,4 +52,7 @@ def main() -> None:
     # cores are shared several times slower, and gain next to nothing where they are not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     set_streams()
-    app(prog_name="mmedit-bench")
+    try:
+        app(prog_name="mmedit-bench")
+    finally:
+        end_streams()

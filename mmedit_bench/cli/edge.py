@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import IO
 
 import click
 
@@ -91,9 +92,20 @@ class _OneLine(logging.Formatter):
         return shown_line(text) if record.exc_info is None else shown(text)
 
 
-def drop_output() -> None:
-    """What is left to be written goes nowhere: Python would try once more as it ends, and complain."""
+def drop_output(stream: IO[str] | None = None) -> None:
+    """What is left to be written goes nowhere: Python would try once more as it ends, and complain.
+
+    `stream` is standard output unless given.
+    """
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, (stream or sys.stdout).fileno())
         os.close(nowhere)
+
+
+def end_streams() -> None:
+    """Write what is still held back of stderr, or drop it: progress that nobody hears is no error."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        drop_output(sys.stderr)

@@ -55,6 +55,18 @@ def test_nobody_hears_of_the_progress_and_the_run_goes_on(call: Call) -> None:
     assert process.returncode == 0
 
 
+def test_what_stderr_still_holds_at_the_end_is_no_error() -> None:
+    code = (
+        "import sys; from mmedit_bench.cli import app, main; "
+        "app.main = lambda **_: sys.stderr.buffer.write(b'held back'); main()"
+    )
+    with Path("/dev/full").open("wb") as full:
+        # where Python does not buffer, nothing is held back
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, stderr=full, check=False)
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_locale_without_the_characters(call: Call, encoding: str) -> None:
     call(*RUN)
