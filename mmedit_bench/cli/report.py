@@ -68,11 +68,15 @@ def report(
       mmedit-bench report runs --family teacher_forced_token --format latex --out table.tex
       mmedit-bench report runs --sort correction --format markdown
       mmedit-bench report runs --section harm
+      mmedit-bench report runs --family legacy_trainer_exact
     """
     from mmedit_bench.rendering.report import render
     from mmedit_bench.runs.files import make_folder, write_whole
+    from mmedit_bench.scoring.families import families
 
-    scored = score_all(folders(runs), write=False)
+    wanted = {family, (section or "").rpartition("/")[2]}
+    legacy = any(own.legacy for name, own in families().items() if name in wanted)
+    scored = score_all(folders(runs), write=False, legacy=legacy)
     on_screen = form == "terminal" and out is None and not output.json
     text = render(
         [scores for _, scores in scored],

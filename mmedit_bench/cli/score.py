@@ -28,8 +28,11 @@ FOLDERS = click.argument(
 @click.option(
     "--more", is_flag=True, help="Also print what edits do beyond the headline, and what they cost."
 )
+@click.option(
+    "--legacy", is_flag=True, help="Also score as published evaluations do; see the comparability guide."
+)
 @speaks
-def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
+def score(runs: tuple[Path, ...], more: bool, legacy: bool, output: Output) -> None:
     """Score runs and write scores.json into each.
 
     RUN is a run's folder or a folder of runs. Needs neither backbone nor editor, only the suite's
@@ -39,11 +42,12 @@ def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
     Examples:
       mmedit-bench score runs/picturebook-vqa--blip2-opt-mini--ft--one-step--*
       mmedit-bench score runs --more
+      mmedit-bench score runs --legacy
       mmedit-bench score runs --json
     """
     from mmedit_bench.rendering.retention import measured_text
 
-    scored = score_all(folders(runs))
+    scored = score_all(folders(runs), legacy=legacy)
     prose = "\n".join(describe(folder, scores, more=more) for folder, scores in scored)
     # by fingerprint, as the folders' names end: an editor may have several runs
     named = [(f"{scores.spec.editor} {scores.spec.fingerprint[:12]}", scores) for _, scores in scored]
@@ -79,7 +83,9 @@ def _expanded(path: Path) -> Iterator[Path]:
     yield from inner
 
 
-def score_all(runs: Iterable[Path], *, write: bool = True) -> list[tuple[Path, RunScores]]:
+def score_all(
+    runs: Iterable[Path], *, write: bool = True, legacy: bool = False
+) -> list[tuple[Path, RunScores]]:
     """Score run folders, loading each suite once; with `write`, leave a scores.json in each."""
     from mmedit_bench.plugins.registry import SUITES
     from mmedit_bench.runs.folder import read_run
@@ -92,7 +98,7 @@ def score_all(runs: Iterable[Path], *, write: bool = True) -> list[tuple[Path, R
         name = read_run(run).manifest.spec.suite
         if name not in suites:
             suites[name] = SUITES.load(name)()
-        found.append((run, compute(run, suites[name])))
+        found.append((run, compute(run, suites[name], legacy=legacy)))
     return found
 
 
@@ -144,7 +150,11 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
 
 
 def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
-    """For people: which run, the main numbers by generation and what its protocol adds; with `more` all."""
+    """For people: which run, the main numbers by generation and what its protocol adds; with `more` all.
+
+    Families that repeat published evaluations follow, each with its name, where the run was scored with
+    them.
+    """
     from mmedit_bench.rendering import protocol_numbers
 
     cells = scores.family("generation").overall
@@ -163,8 +173,23 @@ def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
         else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
     )
     told = [f"generation, in percent ({done}): {numbers}", *protocol_numbers.lines(scores, "generation")]
+    told += _legacy(scores)
     told += _further(scores) if more else ()
     return "\n  ".join([str(folder), *told])
+
+
+def _legacy(scores: RunScores) -> Iterator[str]:
+    from mmedit_bench.rendering.wording import amount
+    from mmedit_bench.scoring.columns import HEADLINE, column
+    from mmedit_bench.scoring.families import families
+
+    for name, family in families().items():
+        if family.legacy and name in scores.families:
+            cells = scores.families[name].overall
+            numbers = ", ".join(f"{column(key).short} {amount(cells[key])}" for key in HEADLINE if "/" in key)
+            yield f"{name} ({family.title}): {numbers}"
+        elif family.legacy and name in scores.left_out:
+            yield f"{name} ({family.title}): {scores.left_out[name]}"
 
 
 def _further(scores: RunScores) -> Iterator[str]:

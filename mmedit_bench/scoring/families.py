@@ -34,6 +34,11 @@ class Family:
         return self.on_change.title
 
     @property
+    def legacy(self) -> bool:
+        """Whether it repeats a published evaluation; see `scoring.legacy`."""
+        return self.on_change.legacy
+
+    @property
     def change(self) -> str:
         """The measurement of probes that the edit should reach."""
         return self.on_change.label
@@ -69,7 +74,7 @@ MEAN_OF = ("reliability/main", "generality", "locality")
 
 @functools.cache
 def families() -> Mapping[str, Family]:
-    """All families by name, the headline's first, read once in a process.
+    """All families by name, the headline's first and legacy ones last, read once in a process.
 
     Raises `Collision` if two metrics bear one label or claim one side of a family, and `BenchError`
     for a plugin that offers no metrics or half a family.
@@ -97,13 +102,13 @@ def families() -> Mapping[str, Family]:
                 )
             own[metric.side] = metric
     for family, own in sides.items():
-        if len(own) < 2 or len({metric.title for metric in own.values()}) > 1:
+        if len(own) < 2 or len({(metric.title, metric.legacy) for metric in own.values()}) > 1:
             only = next(iter(own.values()))
             raise BenchError(
                 f"family {family!r} of {labels[only.label]} needs a metric for each side, change and keep, "
-                "with one title"
+                "with one title, both legacy or neither"
             )
-    order = sorted(sides, key=lambda name: (name != HEADLINE_FAMILY, name))
+    order = sorted(sides, key=lambda name: (name != HEADLINE_FAMILY, sides[name]["keep"].legacy, name))
     return {name: Family(name, sides[name]["change"], sides[name]["keep"]) for name in order}
 
 

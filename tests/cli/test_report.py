@@ -55,7 +55,9 @@ def test_a_changed_run_is_refused_by_name(runs: Path) -> None:
 
 def test_the_families_are_those_of_the_metrics(runs: Path) -> None:
     done = call("report", "--help")
-    assert "[generation|teacher_forced_exact|teacher_forced_token]" in "".join(done.output.split())
+    assert "[generation|teacher_forced_exact|teacher_forced_token|legacy_editor|" in "".join(
+        done.output.split()
+    )
     done = call("report", runs, "--family", "bleu")
     assert done.exit_code == 2 and "'bleu' is not one of generation" in done.stderr
     assert call("report", runs, "--family", "teacher_forced_token").exit_code == 0
