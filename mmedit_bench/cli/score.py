@@ -181,14 +181,14 @@ def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
 def _legacy(scores: RunScores) -> Iterator[str]:
     from mmedit_bench.rendering.wording import amount
     from mmedit_bench.scoring.columns import HEADLINE, column
-    from mmedit_bench.scoring.families import families
+    from mmedit_bench.scoring.families import legacy_families
 
-    for name, family in families().items():
-        if family.legacy and name in scores.families:
+    for name, family in legacy_families().items():
+        if name in scores.families:
             cells = scores.families[name].overall
             numbers = ", ".join(f"{column(key).short} {amount(cells[key])}" for key in HEADLINE if "/" in key)
             yield f"{name} ({family.title}): {numbers}"
-        elif family.legacy and name in scores.left_out:
+        elif name in scores.left_out:
             yield f"{name} ({family.title}): {scores.left_out[name]}"
 
 

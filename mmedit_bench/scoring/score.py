@@ -28,7 +28,7 @@ from mmedit_bench.scoring.checking import Checked, checked, measured_against
 from mmedit_bench.scoring.conflicts import conflict_scores
 from mmedit_bench.scoring.cost import read_cost
 from mmedit_bench.scoring.edit_values import GROUPS, Joined, joined, tasks_of, values_of
-from mmedit_bench.scoring.families import Family, families
+from mmedit_bench.scoring.families import Family, families, legacy_families
 from mmedit_bench.scoring.normalize import NORMALIZER_VERSION
 from mmedit_bench.scoring.retention import measure_scores
 from mmedit_bench.scoring.rollbacks import rollback_scores
@@ -153,9 +153,7 @@ def _by_family(
 def _recorded(evidence: Sequence[str], legacy: bool) -> tuple[list[Family], dict[str, str]]:
     """The families that can be read from this evidence, and why the others cannot."""
     found, left_out = [], {}
-    for family in families().values():
-        if family.legacy and not legacy:
-            continue
+    for family in (*families().values(), *(legacy_families().values() if legacy else ())):
         if missing := [kind for kind in family.needs if kind not in evidence]:
             left_out[family.name] = not_recorded(missing)
         else:

@@ -19,7 +19,7 @@ from mmedit_bench.runs.baseline import BaseProbe
 from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring import metrics
-from mmedit_bench.scoring.families import families, family_named
+from mmedit_bench.scoring.families import families, family_named, legacy_families
 from mmedit_bench.scoring.legacy import ranks_kept, target_exact
 from mmedit_bench.scoring.metrics import Seen
 from mmedit_bench.scoring.score import scored
@@ -317,7 +317,8 @@ def test_lines_are_scored_on_request_only(tmp_path: Path) -> None:
     assert not any(line in name for name in plain.sections for line in LINES)
     with pytest.raises(BenchError, match="score it again with --legacy"):
         plain.family("legacy_editor")
-    assert set(asked.families) == set(families())
+    assert not set(LINES) & set(families()) and set(LINES) == set(legacy_families())
+    assert set(asked.families) == {*families(), *LINES}
     assert {name: asked.families[name] for name in plain.families} == plain.families
     assert {name: asked.sections[name] for name in plain.sections} == plain.sections
     own = asked.sections.keys() - plain.sections.keys()
@@ -345,7 +346,7 @@ def test_a_run_scores_as_its_probes_do(tmp_path: Path) -> None:
     assert cell.label == "legacy_trainer_exact_kept"
     reliability = scores.family("legacy_trainer_exact").overall["reliability/main"]
     assert (reliability.value, reliability.label) == (0, "legacy_trainer_exact_target")
-    assert len({asked.overall["mean"].label for asked in scores.families.values()}) == len(families())
+    assert len({own.overall["mean"].label for own in scores.families.values()}) == len(scores.families)
 
 
 def test_what_a_line_needs_and_a_run_lacks_is_said(tmp_path: Path) -> None:
