@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmedit_bench.cases import EditCase, EditRequest
+from mmedit_bench.datasets.prompts import Formatted
 from mmedit_bench.datasets.suite import allow
 from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Route, Training
 from tests.tiny import tiny_backbone, tiny_cases
@@ -28,6 +29,11 @@ class Suite:
     def cases(self, split: str) -> tuple[EditCase, ...]:
         allow(self.name, split)
         return tiny_cases(6, split)
+
+
+def worded() -> Formatted:
+    """The suite in other words."""
+    return Formatted(Suite(), "legacy-trainer")
 
 
 def backbone(*, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> Backbone:

@@ -81,3 +81,22 @@ def test_baselines_beside_runs_are_passed_over_and_alone_are_refused(runs: Path)
     assert len(json.loads(done.stdout)) == len(EDITORS)
     alone = call("score", baselines)
     assert alone.exit_code != 0
+
+
+def test_published_lines_are_shown_on_request(runs: Path) -> None:
+    (folder,) = runs.glob("*--ft--*")
+    plain = call("score", folder)
+    assert plain.exit_code == 0 and "legacy" not in plain.stdout and "liveedit" not in plain.stdout
+    done = call("score", folder, "--legacy")
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if " (" in line}
+    assert "UniKE editor, answer positions): Rel" in lines["legacy_editor"]
+    assert "LiveEdit, answer positions): Rel" in lines["liveedit"]
+    assert "top10 was not recorded; run again with --evidence top10" in lines["legacy_trainer_exact"]
+    assert "gap/legacy_editor" in call("score", folder, "--legacy", "--more").stdout
+    table = call("report", folder, "--family", "legacy_editor", "--format", "markdown")
+    assert table.exit_code == 0 and r"legacy\_editor\_kept" in table.stdout
+    gap = call("report", folder, "--section", "gap/liveedit", "--format", "markdown")
+    assert gap.exit_code == 0 and "free generation, whole answer minus LiveEdit" in gap.stdout
+    lacking = call("report", folder, "--family", "legacy_trainer_exact")
+    assert lacking.exit_code == 2 and "--evidence top10" in lacking.stderr
