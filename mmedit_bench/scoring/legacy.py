@@ -82,8 +82,8 @@ _all_ten = _ranked(lambda kind: IMAGE_RANKS)
 _LINES: tuple[tuple[str, str, Callable[[Seen], float], tuple[str, ...], Callable[[Seen], float]], ...] = (
     ("legacy_trainer_exact", "EasyEdit trainer, exact match", _exact, (TOP10,), _by_kind),
     ("legacy_trainer_token", "EasyEdit trainer, token average", _token, (TOP10,), _by_kind),
-    ("legacy_editor", "UniKE editor, answer positions", _token, (ARGMAX,), _answer),
-    ("legacy_editor_ike", "UniKE editor, rows of IKE", _token, (TOP10,), _all_ten),
+    ("legacy_editor", "editor of early EasyEdit and UniKE, answer positions", _token, (ARGMAX,), _answer),
+    ("legacy_editor_ike", "editor of early EasyEdit and UniKE, rows of IKE", _token, (TOP10,), _all_ten),
     ("liveedit", "LiveEdit, answer positions", _token, (ARGMAX,), _answer),
 )
 """Family, title, probes that should change, evidence of probes that should stay, and those probes."""

@@ -90,7 +90,7 @@ def test_published_lines_are_shown_on_request(runs: Path) -> None:
     done = call("score", folder, "--legacy")
     assert done.exit_code == 0, done.output
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if " (" in line}
-    assert "UniKE editor, answer positions): Rel" in lines["legacy_editor"]
+    assert "early EasyEdit and UniKE, answer positions): Rel" in lines["legacy_editor"]
     assert "LiveEdit, answer positions): Rel" in lines["liveedit"]
     assert "top10 was not recorded; run again with --evidence top10" in lines["legacy_trainer_exact"]
     assert "gap/legacy_editor" in call("score", folder, "--legacy", "--more").stdout
