@@ -101,12 +101,16 @@ FORMATS: Mapping[str, PromptFormat] = {
 class Formatted:
     """A suite in the words of a published format."""
 
-    def __init__(self, suite: Suite, format: str) -> None:
-        """Raises `BenchError` for a format that there is not."""
+    def __init__(self, suite: Suite, format: str, *, bare: bool = False) -> None:
+        """With `bare`, edits are asked as they stand whatever their task, as LiveEdit asks VLKEB's.
+
+        Raises `BenchError` for a format that there is not.
+        """
         if format not in FORMATS:
             raise BenchError(f"there is no prompt format {format!r}; choose among {', '.join(FORMATS)}")
         self.suite = suite
-        self.format = FORMATS[format]
+        known = FORMATS[format]
+        self.format = dataclasses.replace(known, edited=PLAIN, reworded=PLAIN) if bare else known
         self.name = f"{suite.name}-{format}"
         self.task = suite.task
         self.splits = suite.splits

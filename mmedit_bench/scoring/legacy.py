@@ -8,8 +8,8 @@ Symbols, beside those of `metrics`: the input is the question (context and pictu
 and the reference without its end token, N positions in all; g_i^k and g'_i^k are the k-th most likely
 next tokens at its position i after and before the edit.
 
-What every line has in common: teacher forcing, the end token never counts, and one edit at a time
-(batches of one), so that no padding is part of a score.
+What every line has in common: teacher forcing, the end token is no part of a target, and one edit at a
+time (batches of one), so that no padding is part of a score.
 """
 
 from __future__ import annotations

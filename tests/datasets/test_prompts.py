@@ -104,6 +104,15 @@ def test_only_words_differ(suite: Suite) -> None:
     assert len(digests) == 1 + len(FORMATS)
 
 
+def test_edits_may_stay_bare() -> None:
+    put, whole = Formatted(vqa(), "liveedit", bare=True), Formatted(vqa(), "liveedit")
+    assert put.digest != whole.digest
+    one, other = vqa().cases("validation")[0], put.cases("validation")[0]
+    assert other.request == one.request
+    for a, b in zip(one.probes, other.probes, strict=True):
+        assert (a == b) == (not a.kind.endswith("locality"))
+
+
 def test_a_suite_has_the_formats_that_are_registered() -> None:
     assert in_format("picturebook-vqa", "clean") == "picturebook-vqa"
     for name in ("picturebook-vqa", "picturebook-caption"):
