@@ -112,7 +112,6 @@ def write(site: Site, out: Path) -> None:
         out,
         "index.html",
         "board.html.j2",
-        head=site.head,
         block=block,
         table=None if block is None else table_of(site, block),
         choices=choices(site),
