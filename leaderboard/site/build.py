@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from leaderboard.site import board_page
+from leaderboard.site import board_page, data, exports
 from leaderboard.site.html import write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
@@ -15,7 +15,11 @@ from leaderboard.templating import static
 from mmedit_bench.errors import BenchError, naming
 from mmedit_bench.runs.files import make_folder
 
-WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (("board", board_page.write),)
+WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
+    ("board", board_page.write),
+    ("data", data.write),
+    ("exports", exports.write),
+)
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "site.css")
 SCRIPTS = ("data.js", "board.js")
