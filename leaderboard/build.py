@@ -49,7 +49,7 @@ def _render(board: Board) -> str:
         .render(
             board=board,
             version=__version__,
-            style=Markup(static("theme.css") + static("page.css")),
+            style=Markup(static("theme.css") + static("base.css") + static("page.css")),
             script=Markup(static("page.js")),
         )
     )

@@ -21,7 +21,7 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
     ("exports", exports.write),
 )
 """What writes which pages, in the order in which it is done."""
-STYLES = ("theme.css", "site.css")
+STYLES = ("theme.css", "base.css", "site.css")
 SCRIPTS = ("data.js", "board.js")
 MARK = ".mmedit-site"
 """Lies in a folder that this has written: only such a one is replaced."""
