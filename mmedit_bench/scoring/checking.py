@@ -179,7 +179,7 @@ def data_problems(spec: RunSpec, suite: Suite) -> Iterator[str]:
 
 
 def selection_problems(manifest: Manifest, selection: Selection, baseline: Baseline) -> Iterator[str]:
-    """How the cases of a run differ from those that need an edit by a baseline, and that baseline from its."""
+    """How a run differs from a baseline: in the cases that need an edit, and in the readings themselves."""
     run, summary = f"run {manifest.spec.folder_name}", manifest.selection
     kept = [case.id for case in selection.cases]
     if (summary.considered, summary.already_right, summary.cases) != (
@@ -209,24 +209,24 @@ def schedule_problems(manifest: Manifest, schedule: Sequence[Unit]) -> Iterator[
 
 def probe_problems(
     ask: Asked, wanted: Sequence[str], positions: Mapping[str, int] | None = None
-) -> Iterator[str]:
-    """How the answers of an ask differ from the probes `wanted`, in order.
+) -> Iterator[tuple[str, str]]:
+    """How the answers of an ask differ from the probes `wanted`, in order: a word for it, and what it is.
 
     `positions`: how many the reference of each has, where that is known.
     """
     found = [probe.id for probe in ask.probes]
     for id in wanted:
         if id not in found:
-            yield f"probe {id} has no answer"
+            yield "missing-id", f"probe {id} has no answer"
     for id in found:
         if id not in wanted:
-            yield f"probe {id} is none of the case"
+            yield "extra-id", f"probe {id} is none of the case"
     if sorted(found) == sorted(wanted) and found != list(wanted):
-        yield "its probes are not the suite's, in order"
+        yield "order", "its probes are not the suite's, in order"
     for probe in ask.probes:
         argmax, wants = probe.reading.argmax, (positions or {}).get(probe.id)
         if argmax is not None and wants is not None and len(argmax) != wants:
-            yield f"probe {probe.id} has {len(argmax)} positions, its reference {wants}"
+            yield "positions", f"probe {probe.id} has {len(argmax)} positions, its reference {wants}"
 
 
 def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline) -> None:
@@ -239,7 +239,7 @@ def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline)
     for ask in state.asks:
         where = f"{run}: predictions.jsonl, unit {ask.unit}, case {ask.case}"
         positions = {base.id: len(base.target) for base in baseline.probes[ask.case]}
-        _refuse(f"{where}: {text}" for text in probe_problems(ask, wanted[ask.case], positions))
+        _refuse(f"{where}: {text}" for _, text in probe_problems(ask, wanted[ask.case], positions))
 
 
 def _refuse(problems: Iterator[str]) -> None:
