@@ -124,9 +124,9 @@ def record_problems(
                     "finish the run: the same command goes on where it was stopped",
                 )  # fmt: skip
     failed: defaultdict[str, set[int]] = defaultdict(set)
-    for key, step in wanted.items():
+    for key, plan in wanted.items():
         if key in kept:
-            yield from _one(kept[key], step, failed[step.unit.id], where)
+            yield from _one(kept[key], plan, failed[plan.unit.id], where)
 
 
 def _one(line: Line, planned: Planned, failed: set[int], where: str) -> Iterator[Problem]:

@@ -147,14 +147,14 @@ def _schedule(manifest: Manifest, suite: Suite, at: str) -> tuple[tuple[Unit, ..
     problems = list(_selection_problems(manifest, own, where))
     try:
         protocol = protocol_of(spec)
-        for text in measure_problems(spec, protocol):
-            problems.append(Problem("protocol", f"{where}#spec.measures", text, _AGAIN))
+        told = measure_problems(spec, protocol)
+        problems += [Problem("protocol", f"{where}#spec.measures", text, _AGAIN) for text in told]
         few = _Few(protocol, manifest.units, manifest.asks)
         schedule = schedule_of(few, [by_id[id] for id in kept.cases], spec.seed)
     except BenchError as error:
         return None, [*problems, Problem("protocol", f"{where}#spec.protocol", str(error)[:500], _AGAIN)]
-    for text in schedule_problems(manifest, schedule):
-        problems.append(Problem("schedule", f"{where}#units", text, _AGAIN))
+    told = schedule_problems(manifest, schedule)
+    problems += [Problem("schedule", f"{where}#units", text, _AGAIN) for text in told]
     return schedule, problems
 
 

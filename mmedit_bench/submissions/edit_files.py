@@ -99,10 +99,10 @@ def described_by(notes: Mapping[str, str]) -> Described:
         if not isinstance(item, dict) or not isinstance(item.get("plain"), dict):
             raise wrong
         parts = item.get("shared")
-        digests = list(parts.values()) if isinstance(parts, dict) else [None]
+        digests: list[Any] = list(parts.values()) if isinstance(parts, dict) else [None]
         if not all(isinstance(own, str) and re.fullmatch("[0-9a-f]{64}", own) for own in digests):
             raise wrong
-        shared |= set(digests)
+        shared.update(digests)
         if item.get("kind") == "route":
             readers.add(str(item["plain"].get("reader")))
     return Described(frozenset(readers), frozenset(shared))
