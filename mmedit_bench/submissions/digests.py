@@ -128,7 +128,7 @@ class Digests:
             wrong[name] = "there is no such field"
         if wrong:
             return None, [
-                Problem("bad-field", f"{where}#{ascii(name)[1:61]}", text, fix)
+                Problem("bad-field", f"{where}#{ascii(name)[1:-1][:60]}", text, fix)
                 for name, text in wrong.items()
             ]
         del values["schema"]

@@ -61,7 +61,7 @@ def test_sizes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         with monkeypatch.context() as patch, pytest.raises(BadRecord, match=words):
             patch.setattr(module, constant, value)
             digests_of(tmp_path)
-    deep = tmp_path / "/".join("abcdefghi")
+    deep = tmp_path / "/".join("cdefghijk")
     deep.mkdir(parents=True)
     with pytest.raises(BadRecord, match="8 folders deep"):
         digests_of(tmp_path)
@@ -104,11 +104,17 @@ def test_whatever_the_list_holds_nothing_is_raised(text: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("schema", True), ("files", {"a": {"sha256": "A" * 64, "bytes": 1}}), ("files", {"a": {"sha256": "a" * 64}}),
-        ("files", {"a": {"sha256": "a" * 64, "bytes": -1}}), ("package", {"name": "a"}), ("scorer", 1), ("suites", []),
-        ("backbones", {"a": 1}), ("else", 1),
+        ("schema", True),
+        ("files", {"a": {"sha256": "A" * 64, "bytes": 1}}),
+        ("files", {"a": {"sha256": "a" * 64}}),
+        ("files", {"a": {"sha256": "a" * 64, "bytes": -1}}),
+        ("package", {"name": "a"}),
+        ("scorer", 1),
+        ("suites", []),
+        ("backbones", {"a": 1}),
+        ("else", 1),
     ],
-)  # fmt: skip
+)
 def test_every_field_of_the_list_is_checked(name: str, value: Any) -> None:
     good = Digests(
         files={}, package={"name": "a", "version": "1", "sha256": ""}, scorer="", suites={}, backbones={}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -116,10 +117,11 @@ def test_whatever_the_text_is_nothing_is_raised(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[" * 3000, "{a: " * 2000, "- " * 3000, "? " * 3000, "a: &a [*a]", "a: &a 1\nb: *a", "x: !!python/object:os.system {}",
-        "x: !!timestamp soon", "x: !!int twelve", "x: !!float ''", "x: !!bool maybe", "x: !!binary '*'", 'x: "\\ud800"',
-        'x: "\\UFFFFFFFF"', "x: " + "9" * 6000, "x: 1\nx: 2", "a: 1\n---\nb: 2", "\x00", "\ud800", "%YAML 9.9\n---\na: 1",
-        "a" * (MOST_FORM + 1), "? [a]\n: b", "x: =", "<<: {id: a}", "", "- a", "just words",
+        "[" * 3000, "{a: " * 2000, "- " * 3000, "? " * 3000, "a: &a [*a]", "a: &a 1\nb: *a",
+        "x: !!python/object:os.system {}", "x: !!timestamp soon", "x: !!int twelve", "x: !!float ''",
+        "x: !!bool maybe", "x: !!binary '*'", 'x: "\\ud800"', 'x: "\\UFFFFFFFF"', "x: " + "9" * 6000,
+        "x: 1\nx: 2", "a: 1\n---\nb: 2", "\x00", "\ud800", "%YAML 9.9\n---\na: 1", "a" * (MOST_FORM + 1),
+        "? [a]\n: b", "x: =", "<<: {id: a}", "", "- a", "just words",
     ],
 )  # fmt: skip
 def test_yaml_that_is_more_than_fields_is_refused(text: str) -> None:
@@ -148,12 +150,13 @@ BAD: dict[str, list[Any]] = {
     "paper": ["https://example.org", {"title": "a"}, {"title": "", "url": "https://a.org"},
               {"title": "x" * 301, "url": "https://a.org"}, {"title": "a", "url": "javascript:alert(1)"},
               {"title": "a", "url": "https://a.org", "x": 1}],
-    "code": ["http://example.org", "ftp://a.org", "https://", "https://u:p@a.org/", "https://a.org/ b", "//a.org",
+    "code": ["http://example.org", "ftp://a.org", "https://", "https://u:p@a.org/", "https://a.org/ b",
              "https://a.org/" + "b" * 500, "https://a.org/\"><script>", "https://localhost/x", "https://[::1]/",
-             "https://a.org\\@b.org", "data:text/html,x", "https://ä.org", ["https://a.org"]],
+             "https://a.org\\@b.org", "data:text/html,x", "https://ä.org", ["https://a.org"], "//a.org"],
     "training_data": ["COCO", [""], ["x" * 301], ["a"] * 101],
-    "hyper_parameters": [[], "x", {"a": [1]}, {"a": {}}, {"a b": 1}, {"": 1}, {"x" * 61: 1}, {"a": float("nan")},
-                         {"a": float("inf")}, {"a": 2**53 + 1}, {"a": "x" * 201}, {f"a{n}": 1 for n in range(201)}],
+    "hyper_parameters": [[], "x", {"a": [1]}, {"a": {}}, {"a b": 1}, {"": 1}, {"x" * 61: 1},
+                         {"a": float("nan")}, {"a": float("inf")}, {"a": 2**53 + 1}, {"a": "x" * 201},
+                         {f"a{n}": 1 for n in range(201)}],
     "description": ["x" * 501, ["a"], "a\x7fb"],
     "deviations": ["none", ["x" * 1001], [""]],
 }  # fmt: skip
@@ -163,9 +166,8 @@ BAD: dict[str, list[Any]] = {
 def test_every_field_has_limits_and_is_named(name: str) -> None:
     for value in BAD[name]:
         found, problems = parse(**{name: value})
-        assert found is None and [
-            one.split("#")[1].partition(".")[0].partition("[")[0] for one in problems
-        ] == [name], value
+        assert found is None
+        assert [re.split(r"[.\[]", one.split("#")[1])[0] for one in problems] == [name], value
 
 
 def test_fields_are_those_of_the_dataclass_and_each_is_needed() -> None:
@@ -181,8 +183,11 @@ def test_fields_are_those_of_the_dataclass_and_each_is_needed() -> None:
 def test_all_problems_are_named_at_once() -> None:
     _, problems = parse(id="A", date="x", colour="red", authors=["Ada", ""])
     assert problems == [
-        "unknown-field s.yaml#colour", "bad-field s.yaml#id", "bad-field s.yaml#date", "bad-field s.yaml#authors[1]",
-    ]  # fmt: skip
+        "unknown-field s.yaml#colour",
+        "bad-field s.yaml#id",
+        "bad-field s.yaml#date",
+        "bad-field s.yaml#authors[1]",
+    ]
 
 
 def test_what_is_still_to_be_written_is_refused() -> None:
