@@ -191,7 +191,7 @@ def entry_json(site: Site, entry: Entry) -> dict[str, Any]:
                 "backbone": run.spec.backbone,
                 "protocol": run.spec.protocol,
                 "probes": run.probes,
-                "sample": run.sample,
+                "sample": None if run.sample is None else asdict(run.sample),
                 "commitment": run.commitment,
                 "complete": run.scores.complete,
                 "counts": asdict(run.scores.counts),

@@ -1,19 +1,20 @@
-"""Reading all entries of a board, side by side where there are many."""
+"""Reading the runs of all entries of a board, side by side where there are many."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from leaderboard.site.answers import Before, Ruler
-from leaderboard.site.entries import FolderEntry, baseline_of, entry_folders, read_entry
-from leaderboard.site.runs import MANIFEST, Run, read_run
+from leaderboard.site.entries import baseline_of
+from leaderboard.site.runs import Run, read_run
 from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.submissions.board_folder import BoardEntry, BoardFolder
 
 FEW = 8
 """Entries up to which a second process costs more than it saves."""
@@ -36,14 +37,13 @@ class Reader:
     suites: Suites
     _rulers: dict[Path, Ruler | None]
 
-    def read(self, folder: Path) -> tuple[FolderEntry, tuple[Run, ...]]:
-        """One entry and its runs. Raises `BadRecord`."""
-        entry = read_entry(folder)
+    def read(self, entry: BoardEntry) -> tuple[Run, ...]:
+        """The runs of one entry. Raises `BadRecord`."""
         runs = []
-        for verified in entry.runs:
-            spec = Manifest.read(verified.folder / MANIFEST).spec
-            runs.append(read_run(entry.submission.id, verified, self.ruler(spec)))
-        return entry, tuple(runs)
+        for found in entry.runs:
+            spec = Manifest.read(found.manifest).spec
+            runs.append(read_run(entry.id, found, self.ruler(spec)))
+        return tuple(runs)
 
     def ruler(self, spec: RunSpec) -> Ruler | None:
         """What measures a run's answers; None where its suite is not at hand, or in another version."""
@@ -67,34 +67,30 @@ def _begin(board: Path, suites: Suites) -> None:
     _reader = Reader(board, suites, {})
 
 
-def _read(folder: Path) -> tuple[FolderEntry, tuple[Run, ...]]:
+def _read(entry: BoardEntry) -> tuple[Run, ...]:
     assert _reader is not None
-    return _reader.read(folder)
+    return _reader.read(entry)
 
 
-def load_entries(
-    board: Path, suites: Suites, *, workers: int = 1, told: Told = nobody
-) -> list[tuple[FolderEntry, tuple[Run, ...]]]:
-    """All entries in the order of their ids, read by `workers` processes. Raises `BadRecord`."""
-    folders = entry_folders(board)
-    found: list[tuple[FolderEntry, tuple[Run, ...]]] = []
-    if workers == 1 or len(folders) <= FEW:
-        reader = Reader(board, suites, {})
-        for folder in folders:
-            found.append(reader.read(folder))
-            told("entries", len(found), len(folders))
+def load_runs(
+    board: BoardFolder, suites: Suites, *, workers: int = 1, told: Told = nobody
+) -> list[tuple[Run, ...]]:
+    """The runs of every entry, in order, read by `workers` processes. Raises `BadRecord`."""
+    found: list[tuple[Run, ...]] = []
+    total = len(board.entries)
+    if workers == 1 or total <= FEW:
+        reader = Reader(board.path, suites, {})
+        for entry in board.entries:
+            found.append(reader.read(entry))
+            told("entries", len(found), total)
         return found
-    with ProcessPoolExecutor(workers, _context(), _begin, (board, suites)) as pool:
-        for one in pool.map(_read, folders, chunksize=_chunk(folders, workers)):
+    with ProcessPoolExecutor(workers, _context(), _begin, (board.path, suites)) as pool:
+        for one in pool.map(_read, board.entries, chunksize=max(1, min(8, total // (4 * workers)))):
             found.append(one)
-            told("entries", len(found), len(folders))
+            told("entries", len(found), total)
     return found
 
 
 def _context() -> multiprocessing.context.BaseContext:
     """Forked where that is possible: what is imported already need not be imported again."""
     return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
-
-
-def _chunk(folders: Sequence[Path], workers: int) -> int:
-    return max(1, min(8, len(folders) // (4 * workers)))

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from leaderboard.site.entries import FolderEntry, Head, read_head
-from leaderboard.site.loading import Suites, Told, load_entries, nobody
+from leaderboard.site.entries import Head
+from leaderboard.site.loading import Suites, Told, load_runs, nobody
 from leaderboard.site.runs import Run
 from leaderboard.site.views import View, views_of
 from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.errors import UnknownName
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.rendering.table import BlockKey as TableKey
+from mmedit_bench.runs.files import read_regular
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
+from mmedit_bench.submissions.board_folder import MOST_CARD, BoardEntry, BoardFolder, read_board
 from mmedit_bench.submissions.form import Submission
 
 TRACK_WORDS = {"edits": "edits", "code": "sandboxed code", "self-reported": "self-reported"}
@@ -153,15 +155,21 @@ def registered(name: str) -> Suite | None:
     return found
 
 
-def load(board: Path, *, suites: Suites = registered, workers: int = 1, told: Told = nobody) -> Site:
-    """Read a board folder. Raises `BadRecord` naming the file at fault."""
-    head = read_head(board)
-    entries = [_entry(*one) for one in load_entries(board, suites, workers=workers, told=told)]
-    return Site(board, head, tuple(entries), tuple(_blocks(entries)), suites, _pages(entries), workers)
+def load(
+    board: BoardFolder | Path, *, suites: Suites = registered, workers: int = 1, told: Told = nobody
+) -> Site:
+    """A board, with all that its runs' files say. Raises `BadRecord` naming the file at fault."""
+    folder = board if isinstance(board, BoardFolder) else read_board(board)
+    runs = load_runs(folder, suites, workers=workers, told=told)
+    entries = [_entry(*one) for one in zip(folder.entries, runs, strict=True)]
+    blocks = tuple(_blocks(entries))
+    return Site(folder.path, Head.of(folder), tuple(entries), blocks, suites, _pages(entries), workers)
 
 
-def _entry(found: FolderEntry, runs: tuple[Run, ...]) -> Entry:
-    return Entry(found.submission, found.status, found.verified, found.by, found.digest, found.card, runs)
+def _entry(found: BoardEntry, runs: tuple[Run, ...]) -> Entry:
+    told = found.verification
+    card = found.card and read_regular(found.card, MOST_CARD).decode("utf-8", "replace")
+    return Entry(found.submission, told.status, told.date, told.by, told.digest, card, runs)
 
 
 def _pages(entries: Sequence[Entry]) -> dict[int, str]:

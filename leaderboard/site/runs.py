@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leaderboard.site.answers import Answers, Ruler, answers_of
-from leaderboard.site.entries import VerifiedRun, lines_of
+from leaderboard.site.entries import lines_of
 from leaderboard.site.scores_file import read_scores
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.folder import Manifest
@@ -21,6 +21,8 @@ from mmedit_bench.scoring.edit_values import GROUPS, EditValues
 from mmedit_bench.scoring.families import families
 from mmedit_bench.scoring.permutation import contributions
 from mmedit_bench.scoring.scores import Cells, RunScores
+from mmedit_bench.submissions.board_folder import BoardRun
+from mmedit_bench.submissions.verified import Sample
 
 BLIND = "-blind"
 """What the name of a blindly drawn suite ends with."""
@@ -54,8 +56,10 @@ class Run:
     """By family, and whether failed edits are left out, the contributions to the mean."""
     probes: str
     """"public" or "blind"."""
-    sample: Mapping[str, int] | None
+    sample: Sample | None
+    """How many edits were asked about again; None where none was."""
     commitment: str | None
+    """sha256 of the secret of a blind draw."""
 
     @property
     def spec(self) -> RunSpec:
@@ -85,12 +89,12 @@ class Run:
         return None if found is None else found.overall
 
 
-def read_run(entry: str, verified: VerifiedRun, ruler: Ruler | None) -> Run:
+def read_run(entry: str, found: BoardRun, ruler: Ruler | None) -> Run:
     """Read a run of the board. Without a `ruler` what takes the suite's data is missing.
 
     Raises `BadRecord` for files that contradict each other.
     """
-    folder = verified.folder
+    folder, verified = found.path, found.verified
     manifest = Manifest.read(folder / MANIFEST)
     scores = read_scores(folder)
     if not manifest.spec.fingerprint == scores.spec.fingerprint == verified.fingerprint:
