@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from leaderboard.site import board_page, data, exports
+from leaderboard.site import about, board_page, data, editor_pages, exports, releases, run_pages
 from leaderboard.site.html import write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
@@ -19,6 +19,10 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
     ("board", board_page.write),
     ("data", data.write),
     ("exports", exports.write),
+    ("editors", editor_pages.write),
+    ("runs", run_pages.write),
+    ("about", about.write),
+    ("releases", releases.write),
 )
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
@@ -31,14 +35,16 @@ def build(
     board: Path,
     out: Path,
     *,
+    release: tuple[str, str] | None = None,
     suites: Suites = registered,
     workers: int = 1,
     told: Told = nobody,
 ) -> Path:
     """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
 
-    It is written beside `out` and moved into its place when it is whole. Raises `BenchError` where
-    `out` holds something else than a site, and `BadRecord` for a board that cannot be read.
+    It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
+    freezes the numbers in the board's folder first. Raises `BenchError` where `out` holds something
+    else than a site or the release says otherwise, and `BadRecord` for a board that cannot be read.
     """
     _replaceable(out)
     make_folder(out.parent)
@@ -46,6 +52,9 @@ def build(
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent))
     try:
         site = load(board, suites=suites, workers=workers, told=told)
+        if release is not None:
+            site = releases.named(site, *release)
+            releases.freeze(site)
         for number, (name, write) in enumerate(WRITERS):
             told(f"writing {name}", number, len(WRITERS))
             write(site, work)

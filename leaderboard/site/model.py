@@ -168,7 +168,7 @@ def load(
 
 def _entry(found: BoardEntry, runs: tuple[Run, ...]) -> Entry:
     told = found.verification
-    card = found.card and read_regular(found.card, MOST_CARD).decode("utf-8", "replace")
+    card = None if found.card is None else read_regular(found.card, MOST_CARD).decode("utf-8", "replace")
     return Entry(found.submission, told.status, told.date, told.by, told.digest, card, runs)
 
 
