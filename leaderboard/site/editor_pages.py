@@ -113,16 +113,12 @@ def _result(site: Site, block: Block, row: Row, family: str, out: bool) -> Resul
     own = next((one for one in view.rows if one.row is row), None) if view else None
     if own is None or view is None:
         return None
-    scores = row.run.scores
-    counts = scores.counts
-    words = [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
-    words += [f"{counts.failed} failed"] if counts.failed else []
     return Result(
         block,
         site.page(row.run),
         own.rank,
         sum(one.rank is not None for one in view.rows),
-        ", ".join(words),
+        ", ".join(row.status),
         tuple(cell_view(own.cells.get(key)) for key in COLUMNS),
     )
 

@@ -102,6 +102,15 @@ class Row:
     entry: Entry
     run: Run
 
+    @property
+    def status(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers."""
+        scores = self.run.scores
+        counts = scores.counts
+        words = ["control"] if scores.control else []
+        words += [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
+        return (*words, *([f"{counts.failed} failed"] if counts.failed else []))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

@@ -40,7 +40,6 @@ class FrozenRow:
     rank: str
     status: str
     cells: tuple[CellView, ...]
-    apart: bool
     control: bool
 
 
@@ -116,17 +115,13 @@ def _block(site: Site, block: Block) -> dict[str, Any]:
     keys = [item.key for item in view.columns if item.key in HEADLINE]
     rows = []
     for one in view.rows:
-        scores = one.row.run.scores
-        counts = scores.counts
-        words = ["control"] if scores.control else []
-        words += [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
-        words += [f"{counts.failed} failed"] if counts.failed else []
         cells = [one.cells.get(key) for key in keys]
         rows.append(
             {
                 "name": one.row.name, "id": one.row.entry.id, "track": one.row.entry.badge,
                 "fingerprint": one.row.run.fingerprint, "rank": str(one.rank or ""),
-                "status": ", ".join(words), "apart": one.row.entry.apart, "control": scores.control,
+                "status": ", ".join(one.row.status), "apart": one.row.entry.apart,
+                "control": one.row.run.scores.control,
                 "cells": [cell and [cell.value, cell.low, cell.high, cell.n, cell.edits] for cell in cells],
             }
         )  # fmt: skip
@@ -167,9 +162,19 @@ def _read(folder: Path) -> Release:
 
 
 def _row(values: dict[str, Any]) -> FrozenRow:
-    cells = [None if own is None else Cell(*own, label="") for own in values["cells"]]
-    texts = [str(values[name]) for name in ("name", "track", "rank", "status")]
-    return FrozenRow(*texts, tuple(map(cell_view, cells)), bool(values["apart"]), bool(values["control"]))
+    return FrozenRow(
+        name=str(values["name"]),
+        track=str(values["track"]),
+        rank=str(values["rank"]),
+        status=str(values["status"]),
+        cells=tuple(cell_view(None if own is None else _cell(own)) for own in values["cells"]),
+        control=bool(values["control"]),
+    )
+
+
+def _cell(values: list[Any]) -> Cell:
+    value, low, high, n, edits = values
+    return Cell(value, low, high, n, edits, "")
 
 
 def write(site: Site, out: Path) -> None:
