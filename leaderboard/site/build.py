@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leaderboard.site import about, board_page, data, editor_pages, exports, releases, run_pages
-from leaderboard.site.html import write_text
+from leaderboard.site.html import write_page, write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
 from leaderboard.templating import static
@@ -27,6 +27,8 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
 SCRIPTS = ("data.js", "board.js")
+NO_JEKYLL = ".nojekyll"
+"""Tells GitHub Pages to serve the files as they are."""
 MARK = ".mmedit-site"
 """Lies in a folder that this has written: only such a one is replaced."""
 
@@ -58,10 +60,9 @@ def build(
         for number, (name, write) in enumerate(WRITERS):
             told(f"writing {name}", number, len(WRITERS))
             write(site, work)
-        _write_static(work)
-        write_text(work / MARK, "")
+        _write_static(site, work)
         work.chmod(0o755)
-        _move(work, out)
+        replace_folder(work, out)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -69,10 +70,16 @@ def build(
     return out
 
 
-def _write_static(out: Path) -> None:
+def _write_static(site: Site, out: Path) -> None:
+    """Styles and scripts, and what GitHub Pages looks for."""
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
     for name in SCRIPTS:
         write_text(out / "static" / name, static(name))
+    write_page(
+        site.head, out, "404.html", "missing.html.j2", root=f"{site.head.url}/" if site.head.url else ""
+    )
+    for name in (MARK, NO_JEKYLL):
+        write_text(out / name, "")
 
 
 def _replaceable(out: Path) -> None:
@@ -80,8 +87,12 @@ def _replaceable(out: Path) -> None:
         raise BenchError(f"{out} holds something else than a site; name another folder, or empty it")
 
 
-def _move(work: Path, out: Path) -> None:
-    """Put `work` in the place of `out`, which is there whole at any moment but one."""
+def replace_folder(work: Path, out: Path) -> None:
+    """Put `work` in the place of `out`, which is there whole at any moment but one.
+
+    Raises `BenchError` where `out` holds something else than a site.
+    """
+    _replaceable(out)
     with naming(out):
         old = None
         if out.exists():

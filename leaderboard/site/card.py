@@ -8,15 +8,27 @@ from dataclasses import dataclass
 
 _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*$")
 _ITEM = re.compile(r"\s{0,3}[-*]\s+(.+)$")
+_BAR = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r":?-+:?")
+"""A cell of the line under a table's head."""
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`kind` is "heading", "list", "code" or "text"; a list has an entry for each of its items."""
+    """`kind` is "heading", "list", "table", "code" or "text".
+
+    A list has a line for each of its items, a table one for each of its rows.
+    """
 
     kind: str
     lines: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The cells of a table, row by row."""
+        split = (tuple(cell.strip() for cell in _BAR.split(line.strip().strip("|"))) for line in self.lines)
+        return tuple(cells for cells in split if not all(_RULE.fullmatch(cell) for cell in cells))
 
 
 def parts_of(card: str) -> Iterator[Part]:
@@ -33,6 +45,7 @@ def parts_of(card: str) -> Iterator[Part]:
             continue
         item, heading = _ITEM.match(line), _HEADING.match(line)
         wanted = "list" if item or (kind == "list" and line.startswith("  ")) else "text"
+        wanted = "table" if line.startswith("|") else wanted
         ends = bool(_FENCE.match(line)) or heading is not None or not line.strip() or wanted != kind
         if ends and held:
             yield _made(kind, held)
@@ -55,4 +68,4 @@ def parts_of(card: str) -> Iterator[Part]:
 
 
 def _made(kind: str, held: list[str]) -> Part:
-    return Part("list", tuple(held)) if kind == "list" else Part("text", (" ".join(held),))
+    return Part("text", (" ".join(held),)) if kind == "text" else Part(kind, tuple(held))

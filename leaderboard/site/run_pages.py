@@ -54,7 +54,7 @@ def write(site: Site, out: Path) -> None:
     blocks = {block.key: block for block in site.blocks}
     for entry in site.entries:
         for run in entry.runs:
-            _write(site, entry, run, blocks[key_of(run)], out)
+            _write(site, entry, run, blocks[key_of(run.spec, run.probes)], out)
 
 
 def _write(site: Site, entry: Entry, run: Run, block: Block, out: Path) -> None:
