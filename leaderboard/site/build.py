@@ -60,7 +60,7 @@ def build(
         for number, (name, write) in enumerate(WRITERS):
             told(f"writing {name}", number, len(WRITERS))
             write(site, work)
-        _write_static(site, work)
+        write_static(site, work)
         work.chmod(0o755)
         replace_folder(work, out)
     except BaseException:
@@ -70,7 +70,7 @@ def build(
     return out
 
 
-def _write_static(site: Site, out: Path) -> None:
+def write_static(site: Site, out: Path) -> None:
     """Styles and scripts, and what GitHub Pages looks for."""
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
     for name in SCRIPTS:
