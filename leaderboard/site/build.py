@@ -1,0 +1,103 @@
+"""The whole site: a board folder in, a folder of static files out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from leaderboard.site import about, board_page, data, editor_pages, exports, releases, run_pages
+from leaderboard.site.html import write_page, write_text
+from leaderboard.site.loading import Suites, Told, nobody
+from leaderboard.site.model import Site, load, registered
+from leaderboard.templating import static
+from mmedit_bench.errors import BenchError, naming
+from mmedit_bench.runs.files import make_folder
+
+WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
+    ("board", board_page.write),
+    ("data", data.write),
+    ("exports", exports.write),
+    ("editors", editor_pages.write),
+    ("runs", run_pages.write),
+    ("about", about.write),
+    ("releases", releases.write),
+)
+"""What writes which pages, in the order in which it is done."""
+STYLES = ("theme.css", "base.css", "site.css")
+SCRIPTS = ("data.js", "board.js")
+NO_JEKYLL = ".nojekyll"
+"""Tells GitHub Pages to serve the files as they are."""
+MARK = ".mmedit-site"
+"""Lies in a folder that this has written: only such a one is replaced."""
+
+
+def build(
+    board: Path,
+    out: Path,
+    *,
+    release: tuple[str, str] | None = None,
+    suites: Suites = registered,
+    workers: int = 1,
+    told: Told = nobody,
+) -> Path:
+    """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
+
+    It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
+    freezes the numbers in the board's folder first. Raises `BenchError` where `out` holds something
+    else than a site or the release says otherwise, and `BadRecord` for a board that cannot be read.
+    """
+    _replaceable(out)
+    make_folder(out.parent)
+    with naming(out.parent):
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent))
+    try:
+        site = load(board, suites=suites, workers=workers, told=told)
+        if release is not None:
+            site = releases.named(site, *release)
+            releases.freeze(site)
+        for number, (name, write) in enumerate(WRITERS):
+            told(f"writing {name}", number, len(WRITERS))
+            write(site, work)
+        write_static(site, work)
+        work.chmod(0o755)
+        replace_folder(work, out)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    told("writing", len(WRITERS), len(WRITERS))
+    return out
+
+
+def write_static(site: Site, out: Path) -> None:
+    """Styles and scripts, and what GitHub Pages looks for."""
+    write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
+    for name in SCRIPTS:
+        write_text(out / "static" / name, static(name))
+    write_page(
+        site.head, out, "404.html", "missing.html.j2", root=f"{site.head.url}/" if site.head.url else ""
+    )
+    for name in (MARK, NO_JEKYLL):
+        write_text(out / name, "")
+
+
+def _replaceable(out: Path) -> None:
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+        raise BenchError(f"{out} holds something else than a site; name another folder, or empty it")
+
+
+def replace_folder(work: Path, out: Path) -> None:
+    """Put `work` in the place of `out`, which is there whole at any moment but one.
+
+    Raises `BenchError` where `out` holds something else than a site.
+    """
+    _replaceable(out)
+    with naming(out):
+        old = None
+        if out.exists():
+            old = out.with_name(f"{work.name.removesuffix('.new')}.old")
+            out.rename(old)
+        work.rename(out)
+        if old is not None:
+            shutil.rmtree(old)
