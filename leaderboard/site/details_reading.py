@@ -7,10 +7,8 @@ read, and never believed to be more than text.
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -20,26 +18,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leaderboard.site.entries import objects_of
 from mmedit_bench.cases import KEEP_KINDS
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import END
-from mmedit_bench.runs.baseline import BaseProbe
-from mmedit_bench.runs.evidence import Reading
-from mmedit_bench.runs.files import MOST_BYTES
+from mmedit_bench.runs.evidence import ARGMAX, Reading
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, families
 from mmedit_bench.scoring.metrics import Seen
 from mmedit_bench.scoring.normalize import normalize
 
-FAMILIES = (HEADLINE_FAMILY, "teacher_forced_token")
-"""The headline, and the measurement that the paper's numbers are of."""
+FORCED = "teacher_forced_token"
+"""The measurement that the paper's numbers are of; beside it the headline's is compared."""
 
-GOOD, RIGHT, FAILED = 1, 2, 4
+GOOD, RIGHT, FAILED, BEFORE = 1, 2, 4, 8
 """Bits of an outcome. GOOD: as the edit wants it. RIGHT: the reference is said. FAILED: the edit could not
-be made. Of a probe whose kind is secret GOOD says that the answer stayed, and RIGHT that it is the target."""
-NOT_ASKED = 255
+be made. BEFORE: the unedited backbone said the reference. Of a probe whose kind is secret GOOD says that the
+answer stayed, and the reference is the edit's target."""
 
 LONGEST_ANSWER = 400
 """Characters of an answer that are published; the run's records hold all of it."""
+MOST_KNOWN = 300_000
+"""Judgements that are remembered before all are forgotten: bounds the memory of a long build."""
 SMALL = 16 << 20
 """Bytes of records below which starting processes takes longer than reading."""
 
@@ -57,7 +56,9 @@ class Wanted(NamedTuple):
     kind: str
     reference: str
     """What would be right; the edit's target where the kind is secret."""
-    base: BaseProbe
+    target: tuple[int, ...]
+    """Token ids of the reference."""
+    before: Reading
     """What the unedited backbone says."""
 
 
@@ -85,39 +86,42 @@ class Answered:
 
 
 def read_all(runs: Sequence[tuple[Path, int]], groups: Sequence[Asked]) -> list[Answered]:
-    """The runs of a block, in order: each a records file, packed or not, and the group that it belongs to.
+    """The runs of a block, in order: each a packed records file, and the group that it belongs to.
 
     Raises `BadRecord` naming the file and line that is no record of its group.
     """
     if sum(path.stat().st_size for path, _ in runs) < SMALL or len(runs) < 2:
-        return [read(path, groups[group]) for path, group in runs]
+        judges = [_Judge() for _ in groups]
+        return [read(path, groups[group], judges[group]) for path, group in runs]
     workers = min(len(os.sched_getaffinity(0)), len(runs))
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (tuple(groups),)) as pool:
         return list(pool.map(_read, runs, chunksize=max(1, len(runs) // (8 * workers))))
 
 
 _groups: Sequence[Asked] = ()
+_judges: Sequence[_Judge] = ()
 
 
 def _begin(groups: Sequence[Asked]) -> None:
-    global _groups
-    _groups = groups
+    global _groups, _judges
+    _groups, _judges = groups, [_Judge() for _ in groups]
 
 
 def _read(run: tuple[Path, int]) -> Answered:
-    return read(run[0], _groups[run[1]])
+    return read(run[0], _groups[run[1]], _judges[run[1]])
 
 
-def read(path: Path, asked: Asked) -> Answered:
+def read(path: Path, asked: Asked, judge: _Judge | None = None) -> Answered:
     """One run. Raises `BadRecord` naming the file and the line."""
+    judge = judge or _Judge()
     found, failed = Answered(), dict[Key, str]()
     place: dict[str, int] = {}
     answers: list[int] = []
     outcomes: list[int] = []
-    sums: dict[str, list[list[float]]] = {}
-    for number, raw in enumerate(_lines(path), start=1):
+    free: list[list[float]] = []
+    forced: list[list[float]] = []
+    for number, record in enumerate(objects_of(path), start=1):
         try:
-            record = json.loads(raw)
             if record["kind"] == "apply" and record["error"]:
                 failed[record["unit"], record["request"]] = record["error"]
             if record["kind"] != "ask" or record["moment"] != END:
@@ -127,35 +131,19 @@ def read(path: Path, asked: Asked) -> Answered:
             if error:
                 found.errors[len(found.rows)] = error[:LONGEST_ANSWER]
             found.rows.append(key)
-            probes = asked.probes[record["case"]]
-            for wanted, probe in zip(probes, record["probes"], strict=True):
-                if wanted.id != probe["id"]:
-                    raise BadRecord(f"expected probe {wanted.id}")
-                answer = probe["answer"]
-                answers.append(place.setdefault(_short(answer), len(place)))
-                outcomes.append(_outcome(answer, wanted) | (FAILED if error else 0))
-            for family, row in _values(probes, record["probes"], len(asked.columns)).items():
-                sums.setdefault(family, []).append(row)
+            probes, width = asked.probes[record["case"]], len(asked.columns)
+            judged = [judge(wanted, probe) for wanted, probe in zip(probes, record["probes"], strict=True)]
+            answers += [place.setdefault(_short(probe["answer"]), len(place)) for probe in record["probes"]]
+            outcomes += [outcome | FAILED if error else outcome for outcome, _ in judged]
+            free.append(_means(probes, [float(outcome & GOOD) for outcome, _ in judged], width))
+            forced.append(_means(probes, [value for _, value in judged], width))
         except (BadRecord, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise BadRecord(f"{path}, line {number}: {type(problem).__name__}: {problem}") from None
     found.texts = list(place)
     found.answers = np.array(answers, np.int32)
     found.outcomes = np.array(outcomes, np.uint8)
-    found.values = {family: np.array(rows) for family, rows in sums.items()}
+    found.values = {HEADLINE_FAMILY: np.array(free), FORCED: np.array(forced)}
     return found
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    size = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for raw in file:
-                size += len(raw)
-                if size > MOST_BYTES:
-                    raise BadRecord(f"{path} holds more than {MOST_BYTES} bytes")
-                yield raw
-    except (EOFError, OSError) as error:
-        raise BadRecord(f"{path} cannot be read: {error}") from None
 
 
 def _short(answer: str) -> str:
@@ -163,26 +151,47 @@ def _short(answer: str) -> str:
 
 
 def _outcome(answer: str, wanted: Wanted) -> int:
-    said = normalize(answer)
-    right = said == normalize(wanted.reference)
-    if wanted.column < 0 or wanted.kind in KEEP_KINDS:
-        good = said == normalize(wanted.base.reading.answer)
-    else:
-        good = right
-    return GOOD * good + RIGHT * right
+    said, before, reference = map(normalize, (answer, wanted.before.answer, wanted.reference))
+    right = said == reference
+    good = said == before if wanted.column < 0 or wanted.kind in KEEP_KINDS else right
+    return GOOD * good + RIGHT * right + BEFORE * (before == reference)
 
 
-def _values(probes: Sequence[Wanted], records: Sequence[Any], width: int) -> dict[str, list[float]]:
-    """By family the edit's value in each column, as `scoring.edit_values` has it."""
-    found = {}
-    for name in FAMILIES:
-        family = families()[name]
-        sums, counts = [0.0] * width, [0] * width
-        for wanted, record in zip(probes, records, strict=True):
-            if wanted.column < 0:
-                continue
-            value = _value(family.metric(wanted.kind), wanted, record)
+class _Judge:
+    """How answers come out; what many editors say to one probe is judged once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, tuple[int, ...] | None], tuple[int, float]] = {}
+        self._forced = families()[FORCED]
+
+    def __call__(self, wanted: Wanted, record: Mapping[str, Any]) -> tuple[int, float]:
+        """The outcome, and the value under teacher forcing: NaN where there is no such reading."""
+        argmax = record.get(ARGMAX)
+        key = (wanted.id, record["answer"], None if argmax is None else tuple(argmax))
+        found = self._known.get(key)
+        if found is None:
+            if wanted.id != record["id"]:
+                raise BadRecord(f"expected probe {wanted.id}, found {record['id']}")
+            if len(self._known) > MOST_KNOWN:
+                self._known.clear()
+            found = self._known[key] = _outcome(key[1], wanted), self._value(wanted, key[1], key[2])
+        return found
+
+    def _value(self, wanted: Wanted, answer: str, argmax: tuple[int, ...] | None) -> float:
+        if argmax is None or wanted.column < 0:
+            return np.nan
+        seen = Seen(
+            wanted.kind, wanted.reference, wanted.target, Reading(answer, argmax=argmax), wanted.before
+        )
+        value = self._forced.metric(wanted.kind).of(seen)
+        return np.nan if value is None else value
+
+
+def _means(probes: Sequence[Wanted], values: Sequence[float], width: int) -> list[float]:
+    """An edit's value in each column, as `scoring.edit_values` has it."""
+    sums, counts = [0.0] * width, [0] * width
+    for wanted, value in zip(probes, values, strict=True):
+        if wanted.column >= 0:
             sums[wanted.column] += value
             counts[wanted.column] += 1
-        found[name] = [total / count if count else np.nan for total, count in zip(sums, counts, strict=True)]
-    return found
+    return [total / count if count else np.nan for total, count in zip(sums, counts, strict=True)]
