@@ -6,20 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from leaderboard.board import Board, board_of
 from leaderboard.runs import load_runs
+from leaderboard.templating import environment, static
 from mmedit_bench import __version__
 from mmedit_bench.plugins.registry import SUITES
-from mmedit_bench.rendering.escaping import isolated
 from mmedit_bench.runs.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
-
-_HERE = Path(__file__).parent
 
 
 def write_site(
@@ -45,21 +42,14 @@ def write_site(
 
 
 def _render(board: Board) -> str:
-    """Everything that comes from runs and suites is escaped and kept within bounds, in attributes too.
-
-    Only our own style and script are not.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        finalize=lambda value: isolated(value) if type(value) is str else value,  # markup is ours
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("index.html.j2").render(
-        board=board,
-        version=__version__,
-        style=Markup((_HERE / "static" / "page.css").read_text(encoding="utf-8")),
-        script=Markup((_HERE / "static" / "page.js").read_text(encoding="utf-8")),
+    """Everything but our own style and script is escaped."""
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            board=board,
+            version=__version__,
+            style=Markup(static("theme.css") + static("base.css") + static("page.css")),
+            script=Markup(static("page.js")),
+        )
     )

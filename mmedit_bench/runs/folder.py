@@ -87,7 +87,11 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises `BadRecord` for a file that is damaged, edited or of another version."""
-        text = read_regular(path)
+        return cls.parse(read_regular(path), str(path))
+
+    @classmethod
+    def parse(cls, text: bytes, path: str) -> Self:
+        """`read` of bytes at hand."""
         try:
             values = parsed(text)
             if (values["schema"], values["fingerprint_recipe"]) != (SCHEMA, RECIPE):

@@ -6,7 +6,7 @@ protocol and the baseline, and the records must be it, step by step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -72,31 +72,13 @@ def checked(
     """
     manifest = state.manifest
     spec = manifest.spec
-    _same_data(spec, suite)
+    _refuse(data_problems(spec, suite))
     selection = reselected(spec, suite, baseline)
-    summary = manifest.selection
-    if (summary.considered, summary.already_right, summary.cases) != (
-        len(selection.considered),
-        selection.already_right,
-        tuple(case.id for case in selection.cases),
-    ):
-        raise BadRecord(
-            f"run {spec.folder_name}: its cases are not those that need an edit by the baseline; run again"
-        )
-    kept = [case.id for case in selection.cases]
-    if baseline.digest(selection.considered, kept) != manifest.baseline:
-        raise BadRecord(
-            f"run {spec.folder_name} was measured against another baseline ({manifest.baseline[:12]}) than "
-            "the one at hand; one of the two was changed or made on another machine: run again"
-        )
+    _refuse(selection_problems(manifest, selection, baseline))
     followed = protocol or protocol_of(spec)
-    if spec.measures.keys() != measures_of(followed).keys():
-        raise BadRecord(
-            f"run {spec.folder_name}: its spec tells of other measures than its protocol takes; run again"
-        )
+    _refuse(measure_problems(spec, followed))
     schedule = schedule_of(followed, selection.cases, spec.seed)
-    if (manifest.units, manifest.asks) != (len(schedule), sum(len(unit.asks) for unit in schedule)):
-        raise BadRecord(f"run {spec.folder_name}: manifest.json announces another schedule than its spec's")
+    _refuse(schedule_problems(manifest, schedule))
     compare(manifest, state.segments, schedule)
     _same_probes(state, selection.cases, baseline)
     return Checked(state, schedule, selection, baseline)
@@ -136,14 +118,17 @@ def compare(manifest: Manifest, segments: Sequence[Sequence[StepRecord]], schedu
         for record in segment:
             last = record.step == indices[-1]
             ends = ("unit" if number == len(unit.segments) - 1 else "segment") if last else None
-            problem = None if record.closes == ends else f"closes {record.closes} and not {ends}"
-            problem = problem or _problem(record, unit, failed.setdefault(unit.id, set()))
-            if problem:
+            if problem := step_problem(record, unit, ends, failed.setdefault(unit.id, set())):
                 raise BadRecord(f"{where}, unit {unit.id}, step {record.step}: {problem}")
 
 
-def _problem(record: StepRecord, unit: Unit, failed: set[int]) -> str | None:
-    """What is wrong with one record, if anything; notes an edit that failed."""
+def step_problem(record: StepRecord, unit: Unit, ends: str | None, failed: set[int]) -> str | None:
+    """What is wrong with the record of a step of `unit`, if anything; notes an edit that failed.
+
+    `ends` is what the step closes, and `failed` holds the steps before it that made no edit.
+    """
+    if record.closes != ends:
+        return f"closes {record.closes} and not {ends}"
     step: Step = unit.steps[record.step]
     match step:
         case Apply(request=request):
@@ -182,14 +167,66 @@ def _acting(record: Asked | Measured, unit: Unit, failed: set[int]) -> str | Non
     return None
 
 
-def _same_data(spec: RunSpec, suite: Suite) -> None:
+def data_problems(spec: RunSpec, suite: Suite) -> Iterator[str]:
+    """How the data of a run differ from a suite. Raises `BenchError` for a split that it has not."""
     if (suite.name, suite.digest) != (spec.suite, spec.suite_digest):
-        raise BadRecord(
+        yield (
             f"run {spec.folder_name} was made with {spec.suite} {spec.suite_digest[:12]}, "
             f"but the data at hand is {suite.name} {suite.digest[:12]}; install the run's data or run again"
         )
     if spec.split not in suite.splits:
         raise BenchError(f"suite {suite.name} has no split {spec.split!r}; it has {', '.join(suite.splits)}")
+
+
+def selection_problems(manifest: Manifest, selection: Selection, baseline: Baseline) -> Iterator[str]:
+    """How a run differs from a baseline: in the cases that need an edit, and in the readings themselves."""
+    run, summary = f"run {manifest.spec.folder_name}", manifest.selection
+    kept = [case.id for case in selection.cases]
+    if (summary.considered, summary.already_right, summary.cases) != (
+        len(selection.considered),
+        selection.already_right,
+        tuple(kept),
+    ):
+        yield f"{run}: its cases are not those that need an edit by the baseline; run again"
+    if baseline.digest(selection.considered, kept) != manifest.baseline:
+        yield (
+            f"{run} was measured against another baseline ({manifest.baseline[:12]}) than "
+            "the one at hand; one of the two was changed or made on another machine: run again"
+        )
+
+
+def measure_problems(spec: RunSpec, protocol: EditingProtocol) -> Iterator[str]:
+    """Whether a run tells of other measures than its protocol takes."""
+    if spec.measures.keys() != measures_of(protocol).keys():
+        yield f"run {spec.folder_name}: its spec tells of other measures than its protocol takes; run again"
+
+
+def schedule_problems(manifest: Manifest, schedule: Sequence[Unit]) -> Iterator[str]:
+    """Whether a manifest announces another schedule than its spec's."""
+    if (manifest.units, manifest.asks) != (len(schedule), sum(len(unit.asks) for unit in schedule)):
+        yield f"run {manifest.spec.folder_name}: manifest.json announces another schedule than its spec's"
+
+
+def probe_problems(
+    ask: Asked, wanted: Sequence[str], positions: Mapping[str, int] | None = None
+) -> Iterator[tuple[str, str]]:
+    """How the answers of an ask differ from the probes `wanted`, in order: a word for it, and what it is.
+
+    `positions`: how many the reference of each has, where that is known.
+    """
+    found = [probe.id for probe in ask.probes]
+    for id in wanted:
+        if id not in found:
+            yield "missing-id", f"probe {id} has no answer"
+    for id in found:
+        if id not in wanted:
+            yield "extra-id", f"probe {id} is none of the case"
+    if sorted(found) == sorted(wanted) and found != list(wanted):
+        yield "order", "its probes are not the suite's, in order"
+    for probe in ask.probes:
+        argmax, wants = probe.reading.argmax, (positions or {}).get(probe.id)
+        if argmax is not None and wants is not None and len(argmax) != wants:
+            yield "positions", f"probe {probe.id} has {len(argmax)} positions, its reference {wants}"
 
 
 def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline) -> None:
@@ -201,18 +238,14 @@ def _same_probes(state: RunState, cases: Sequence[EditCase], baseline: Baseline)
             raise BadRecord(f"{run}: the baseline's probes of case {case} are not the suite's, in order")
     for ask in state.asks:
         where = f"{run}: predictions.jsonl, unit {ask.unit}, case {ask.case}"
-        found = [probe.id for probe in ask.probes]
-        if found != wanted[ask.case]:
-            lacking = next((id for id in wanted[ask.case] if id not in found), None)
-            what = f"probe {lacking} has no answer" if lacking else "its probes are not the suite's, in order"
-            raise BadRecord(f"{where}: {what}")
-        for probe, base in zip(ask.probes, baseline.probes[ask.case], strict=True):
-            positions = probe.reading.argmax
-            if positions is not None and len(positions) != len(base.target):
-                raise BadRecord(
-                    f"{where}: probe {probe.id} has {len(positions)} positions, "
-                    f"its reference {len(base.target)}"
-                )
+        positions = {base.id: len(base.target) for base in baseline.probes[ask.case]}
+        _refuse(f"{where}: {text}" for _, text in probe_problems(ask, wanted[ask.case], positions))
+
+
+def _refuse(problems: Iterator[str]) -> None:
+    """Raise `BadRecord` with the first of these, if there is one."""
+    for text in problems:
+        raise BadRecord(text)
 
 
 def measured_against(run: Checked) -> str:

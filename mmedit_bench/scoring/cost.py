@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,17 @@ def read_cost(folder: Path, units: Container[str]) -> Cost:
         lines = read_regular(folder / FILE_NAME, MOST_BYTES).split(b"\n")
     except FileNotFoundError:
         lines = []
-    rows = [row for row in map(_parsed, lines) if isinstance(row.get("unit"), str) and row["unit"] in units]
+    return cost_of((row for row in map(_parsed, lines) if _unit(row) in units), folder / TRAINING)
+
+
+def cost_of_lines(lines: Iterable[bytes], training: Path) -> Cost:
+    """The same from lines at hand, all of which count; `training` describes the editor's, if it is there."""
+    return cost_of((row for row in map(_parsed, lines) if _unit(row)), training)
+
+
+def cost_of(found: Iterable[dict[str, Any]], training: Path) -> Cost:
+    """The same from lines that are read already."""
+    rows = list(found)
     seconds = _numbers(rows, "seconds")
     # a pace counts as a pair: both times of one line, of the same questions
     pairs = [row for row in rows if _number(row, "edited_seconds") and _number(row, "unedited_seconds")]
@@ -38,8 +48,14 @@ def read_cost(folder: Path, units: Container[str]) -> Cost:
         overhead=sum(edited) / sum(unedited) if pairs else None,
         timed=len(pairs),
         peak_bytes=max(_numbers(rows, "peak_bytes"), default=None),
-        preparation=_number(_described(folder / TRAINING), "seconds"),
+        preparation=_number(_described(training), "seconds"),
     )
+
+
+def _unit(row: dict[str, Any]) -> str:
+    """Empty where a line names none."""
+    unit = row.get("unit")
+    return unit if isinstance(unit, str) else ""
 
 
 def _described(path: Path) -> dict[str, Any]:

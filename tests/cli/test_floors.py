@@ -17,13 +17,13 @@ PACKAGES = ("mmedit_bench", "methods", "leaderboard")
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"version", "errors"}),
     frozenset({"cases", "plugins"}),
-    frozenset({"runs", "protocols", "datasets", "interventions"}),
+    frozenset({"runs", "protocols", "datasets", "interventions", "scaffold"}),
     frozenset({"scoring"}),
-    frozenset({"backbones", "rendering"}),
+    frozenset({"backbones", "rendering", "submissions"}),
     frozenset({"editors", "leaderboard", "retention"}),
     frozenset({"harness", "methods"}),
     frozenset({"execution"}),
-    frozenset({"reproduce"}),
+    frozenset({"reproduce", "submitting"}),
     frozenset({"cli"}),
 )
 """Lowest first. Rooms on one floor do not import each other."""
@@ -82,7 +82,7 @@ def test_the_concepts_page_has_the_same_floors() -> None:
 def test_few_things_stand_directly_in_the_package() -> None:
     marks = ("__init__.py", "__pycache__", "py.typed")  # what any typed package has
     entries = [p for p in (ROOT / "mmedit_bench").iterdir() if p.name not in marks]
-    assert len(entries) <= 16, sorted(p.name for p in entries)
+    assert len(entries) <= 20, sorted(p.name for p in entries)
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

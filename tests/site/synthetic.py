@@ -37,8 +37,8 @@ from tests.leaderboard import fake
 TRACKS = ("edits", "code", "self-reported")
 FAMILIES = ("fine-tuning", "meta-learning", "memory", "in-context", "hybrid", "other")
 SUITE, BACKBONES = "synthetic-vqa", ("blip2-opt-mini", "minigpt4-mini")
-HOSTILE = "<img src=x onerror=alert(1)>\"'&`${7*7}{{7*7}}=1+1\\input{x}\u202e"
-"""Put into every field that a submitter decides on."""
+HOSTILE = "<img src=x onerror=alert(1)>\"'&`${7*7}{{7*7}}\\input{x}"
+"""Put into every field that may hold free text."""
 ERROR = "editing: ValueError: <b>no gradient</b>"
 
 
@@ -125,14 +125,14 @@ class Made:
         return {
             "schema": 1,
             "id": self.id,
-            "name": (f"Editor {self.number}" if not self.control else self.id) + bad[:44],
+            "name": ("=" if bad else "") + (self.id if self.control else f"Editor {self.number}") + bad[:40],
             "editor": self.id,
             "track": self.track,
             "family": "control" if self.control else FAMILIES[self.number % len(FAMILIES)],
-            "version": f"1.{self.number}" + bad,
+            "version": f"1.{self.number}",
             "date": f"2026-{1 + self.number % 12:02d}-{1 + self.number % 28:02d}",
             "authors": [f"Author {self.number}" + bad, "Another"],
-            "contact": f"@editor{self.number}" + bad,
+            "contact": f"@editor{self.number}",
             "licence": "MIT",
             "paper": {"title": f"Editing, part {self.number}" + bad, "url": "https://example.org/paper"},
             "code": None if self.number % 2 else "https://example.org/code",
@@ -177,7 +177,7 @@ def _write_entry(out: Path, made: Made, sequential: int, blind: int, backbones: 
     (folder / "runs").mkdir(parents=True)
     (folder / "submission.yaml").write_text(yaml.safe_dump(made.submission(), allow_unicode=True))
     bad = HOSTILE if made.hostile else ""
-    card = f"# Editor {made.number}\n\nWhat it does.{bad}\n\n- one\n- two\n\n```\nx = 1\n```\n"
+    card = f"# Editor {made.number}\n\nWhat it does.{bad}\u202e\n\n- one\n- two\n\n```\nx = 1\n```\n"
     (folder / "card.md").write_text(card)
     runs = [_write_run(folder / "runs", made, SUITE, BACKBONES[0])]
     if made.number < 6:

@@ -1,0 +1,248 @@
+"""The board as values: entries, their runs, and the blocks in which runs may be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from leaderboard.site.entries import Head
+from leaderboard.site.loading import Suites, Told, load_runs, nobody
+from leaderboard.site.runs import Run
+from leaderboard.site.views import View, views_of
+from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.errors import UnknownName
+from mmedit_bench.plugins.registry import SUITES
+from mmedit_bench.rendering.table import BlockKey as TableKey
+from mmedit_bench.runs.files import read_regular
+from mmedit_bench.runs.spec import canonical
+from mmedit_bench.scoring.families import HEADLINE_FAMILY
+from mmedit_bench.submissions.board_folder import MOST_CARD, BoardEntry, BoardFolder, read_board
+from mmedit_bench.submissions.form import Submission
+
+TRACK_WORDS = {"edits": "edits", "code": "sandboxed code", "self-reported": "self-reported"}
+"""The badges of the tracks."""
+_PLAIN = ("one-step", "{}", "evaluation", None)
+"""Protocol, options, split and limit that need no digest in a block's name."""
+
+
+class BlockKey(NamedTuple):
+    """What the runs of one block have in common. Whatever differs here is not comparable."""
+
+    suite: str
+    """Without the ending that a blind draw's name has."""
+    backbone: str
+    protocol: str
+    options: str
+    """Of the protocol, as JSON with one spelling."""
+    split: str
+    limit: int | None
+    probes: str
+    """"public" or "blind"."""
+    suite_digest: str
+    """Empty for blind probes: each secret draws data of its own."""
+    backbone_digest: str
+    protocol_version: str
+
+    @property
+    def setting(self) -> str:
+        """The protocol, its options, split and limit in words."""
+        table = TableKey("", "", "", "", None, "", "", "", self.options)
+        words = [
+            " ".join([self.protocol, *table.options]),
+            *([self.split] if self.split != "evaluation" else []),
+        ]
+        return ", ".join([*words, *([] if self.limit is None else [f"first {self.limit}"])])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One submission, or one of the maintainers' own editors."""
+
+    submission: Submission
+    status: str
+    """"verified" (a sample was run again), "checked" (scores computed anew), "reference" (our own)."""
+    verified: str
+    by: str
+    digest: str | None
+    card: str | None
+    runs: tuple[Run, ...]
+
+    @property
+    def id(self) -> str:
+        """Names it in addresses."""
+        return self.submission.id
+
+    @property
+    def badge(self) -> str:
+        """The track in words; the maintainers' own runs are in none."""
+        return "reference" if self.status == "reference" else TRACK_WORDS[self.submission.track]
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is shown apart and has no rank."""
+        return self.submission.track == "self-reported"
+
+    def shows(self, family: str) -> bool:
+        """Whether numbers of a family count: by free answers alone where foreign code gave them."""
+        ours = self.status == "reference" or self.submission.track == "edits"
+        return family == HEADLINE_FAMILY or ours
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run in one block."""
+
+    name: str
+    """Unique in its block."""
+    entry: Entry
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Runs on the same suite, backbone and protocol, asked the same sort of probes."""
+
+    slug: str
+    """Names it in addresses."""
+    key: BlockKey
+    rows: tuple[Row, ...]
+    views: Mapping[tuple[str, bool], View]
+    """By scorer family, and whether failed edits are left out."""
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return f"{self.key.suite} on {self.key.backbone}, {self.key.setting}, {self.key.probes} probes"
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The scorer families of which some row has numbers, the headline's first."""
+        named = {name for name, _ in self.views}
+        return tuple(sorted(named, key=lambda name: (name != HEADLINE_FAMILY, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All of the board."""
+
+    board: Path
+    head: Head
+    entries: tuple[Entry, ...]
+    """In the order of their ids."""
+    blocks: tuple[Block, ...]
+    """The one that the first page opens on comes first."""
+    suites: Suites
+    pages: dict[int, str]
+    """By `id` of a run, the name of its page."""
+    workers: int
+
+    def page(self, run: Run) -> str:
+        """The name of a run's page, without its ending: the fingerprint's first 12 digits."""
+        return self.pages[id(run)]
+
+
+def registered(name: str) -> Suite | None:
+    """The registered suite of this name; None if there is none."""
+    try:
+        found: Suite = SUITES.load(name)()
+    except UnknownName:
+        return None
+    return found
+
+
+def load(
+    board: BoardFolder | Path, *, suites: Suites = registered, workers: int = 1, told: Told = nobody
+) -> Site:
+    """A board, with all that its runs' files say. Raises `BadRecord` naming the file at fault."""
+    folder = board if isinstance(board, BoardFolder) else read_board(board)
+    runs = load_runs(folder, suites, workers=workers, told=told)
+    entries = [_entry(*one) for one in zip(folder.entries, runs, strict=True)]
+    blocks = tuple(_blocks(entries))
+    return Site(folder.path, Head.of(folder), tuple(entries), blocks, suites, _pages(entries), workers)
+
+
+def _entry(found: BoardEntry, runs: tuple[Run, ...]) -> Entry:
+    told = found.verification
+    card = found.card and read_regular(found.card, MOST_CARD).decode("utf-8", "replace")
+    return Entry(found.submission, told.status, told.date, told.by, told.digest, card, runs)
+
+
+def _pages(entries: Sequence[Entry]) -> dict[int, str]:
+    """Two entries may have made the very same run; the later one's page says whose it is."""
+    taken: set[str] = set()
+    found = {}
+    for entry in entries:
+        for run in entry.runs:
+            short = run.fingerprint[:12]
+            found[id(run)] = short if short not in taken else f"{short}-{entry.id}"
+            taken.add(short)
+    return found
+
+
+def key_of(run: Run) -> BlockKey:
+    """The block that a run belongs to."""
+    spec = run.spec
+    return BlockKey(
+        run.suite, spec.backbone, spec.protocol, canonical(spec.protocol_options), spec.split, spec.limit,
+        run.probes, "" if run.probes == "blind" else spec.suite_digest, spec.backbone_digest,
+        spec.protocol_version,
+    )  # fmt: skip
+
+
+def _blocks(entries: Sequence[Entry]) -> list[Block]:
+    grouped: dict[BlockKey, list[tuple[Entry, Run]]] = defaultdict(list)
+    for entry in entries:
+        for run in entry.runs:
+            grouped[key_of(run)].append((entry, run))
+    shared = Counter(map(_slug, grouped))
+    found = []
+    for key, runs in grouped.items():
+        slug = _slug(key)
+        slug += f"--{_digest(key)}" if shared[slug] > 1 else ""
+        rows = _rows(runs)
+        found.append(Block(slug, key, rows, views_of(rows)))
+    return sorted(found, key=_opening)
+
+
+def _opening(block: Block) -> tuple[object, ...]:
+    """The board opens on the block with most methods, and among equals on that where they differ most."""
+    means = [
+        cells["mean"].value or 0.0
+        for row in block.rows
+        if not row.run.scores.control and not row.entry.apart
+        if (cells := row.run.cells(HEADLINE_FAMILY)) and cells["mean"].value is not None
+    ]
+    return -len(means), -(max(means) - min(means)) if means else 0.0, block.slug
+
+
+def _slug(key: BlockKey) -> str:
+    """Stable: it depends on this block alone."""
+    plain = (key.protocol, key.options, key.split, key.limit) == _PLAIN
+    protocol = key.protocol if plain else f"{key.protocol}-{_digest((key.options, key.split, key.limit))}"
+    return re.sub(r"[^a-z0-9.-]+", "-", f"{key.suite}--{key.backbone}--{protocol}--{key.probes}".lower())
+
+
+def _digest(values: Sequence[object]) -> str:
+    return hashlib.sha256(canonical(list(values)).encode()).hexdigest()[:8]
+
+
+def _rows(runs: Sequence[tuple[Entry, Run]]) -> tuple[Row, ...]:
+    """Names are those of the entries, with what tells runs and namesakes apart."""
+
+    def spelt(entry: Entry, run: Run, much: int) -> str:
+        options = [f"{name}={value}" for name, value in sorted(run.spec.editor_options.items())]
+        more = [[], options, [entry.id, *options], [entry.id, *options, run.fingerprint[:8]]][much]
+        return " ".join([entry.submission.name, *more])
+
+    names = [spelt(entry, run, 0) for entry, run in runs]
+    for much in range(1, 4):
+        shared = Counter(names)
+        names = [
+            name if shared[name] == 1 else spelt(*one, much) for name, one in zip(names, runs, strict=True)
+        ]
+    return tuple(Row(name, *one) for name, one in zip(names, runs, strict=True))

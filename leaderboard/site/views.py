@@ -1,0 +1,108 @@
+"""One table of a block: its rows by one scorer family, failed edits counted in or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leaderboard.site.stability import Stability, stability_of
+from mmedit_bench.rendering.table import ranks as by_intervals
+from mmedit_bench.scoring.columns import HALF, Column, column, in_order
+from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.places import places
+from mmedit_bench.scoring.ranks import Rank
+from mmedit_bench.scoring.scores import Cell, Cells
+
+if TYPE_CHECKING:
+    from leaderboard.site.model import Row
+
+PAIRED = "paired"
+"""Ranks come from tests of differences edit by edit."""
+INTERVALS = "intervals"
+"""Ranks come from intervals that do not meet: the runs did not answer the same probes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """One run with its numbers."""
+
+    row: Row
+    cells: Cells
+    """Empty where they could not be computed."""
+    rank: Rank | None
+    """None for controls, what is shown apart, partial runs, and means without an interval."""
+
+    @property
+    def mean(self) -> float | None:
+        """The summary."""
+        cell = self.cells.get("mean")
+        return None if cell is None else cell.value
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One table."""
+
+    family: Family
+    left_out: bool
+    """Whether failed edits are left out rather than counted in."""
+    rows: tuple[ViewRow, ...]
+    """Ranked first, then partial runs, then controls, then what is shown apart; the best first."""
+    columns: tuple[Column, ...]
+    ranked_by: str
+    stability: Stability | None
+    """None with fewer than two ranked rows, or where they cannot be paired."""
+
+
+def views_of(rows: Sequence[Row]) -> dict[tuple[str, bool], View]:
+    """All views of a block's rows, by family and whether failed edits are left out."""
+    names = {name: None for row in rows for name in row.run.scores.families if row.entry.shows(name)}
+    return {(name, out): _view(rows, name, out) for name in names for out in (False, True)}
+
+
+def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
+    shown = [row for row in rows if row.entry.shows(family) and row.run.cells(family) is not None]
+    cells = [row.run.cells(family, left_out=left_out) or {} for row in shown]
+    ranked = [
+        (row, own) for row, own in zip(shown, cells, strict=True) if _takes_a_place(row, own.get("mean"))
+    ]
+    parts = [row.run.parts.get((family, left_out)) for row, _ in ranked]
+    paired = [own for own in parts if own is not None]
+    alike = {(row.run.scores.baseline, own.clusters) for (row, _), own in zip(ranked, paired, strict=False)}
+    found: list[Rank]
+    if len(paired) == len(ranked) and len(alike) == 1:
+        by_place = places({str(number): own.values for number, own in enumerate(paired)})
+        found, way = list(by_place.values()), PAIRED
+    else:
+        found, way = by_intervals([own["mean"] for _, own in ranked]), INTERVALS
+    rank_of = {id(row): rank for (row, _), rank in zip(ranked, found, strict=True)}
+    made = [ViewRow(row, own, rank_of.get(id(row))) for row, own in zip(shown, cells, strict=True)]
+    made.sort(key=_order)
+    keys = in_order(key for one in made for key in one.cells)
+    columns = tuple(item for item in map(column, keys) if item.group != HALF)
+    stability = None
+    if way == PAIRED and len(paired) > 1:
+        order = sorted(paired, key=lambda own: -float(own.values.sum()))
+        stability = stability_of([own.values for own in order], paired[0].edits)
+    return View(family_named(family), left_out, tuple(made), columns, way, stability)
+
+
+def _takes_a_place(row: Row, mean: Cell | None) -> bool:
+    scores = row.run.scores
+    whole = scores.complete and not scores.control and not row.entry.apart
+    return whole and mean is not None and mean.half_width is not None
+
+
+def _order(one: ViewRow) -> tuple[object, ...]:
+    scores = one.row.run.scores
+    mean = -1.0 if one.mean is None else one.mean
+    return one.row.entry.apart, scores.control, not scores.complete, -mean, one.row.name
+
+
+def groups(columns: Sequence[Column]) -> Mapping[str, int]:
+    """Column groups in order, and how many columns each spans."""
+    found: dict[str, int] = {}
+    for item in columns:
+        found[item.group] = found.get(item.group, 0) + 1
+    return found

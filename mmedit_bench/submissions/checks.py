@@ -1,0 +1,102 @@
+"""All that is wrong with a submission, as far as it can be told without a model: one list, not a first word.
+
+Where a file cannot be read, the checks that need it are left out, and the problem of that file says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmedit_bench.submissions.checks_files import (
+    ENVIRONMENT,
+    digest_problems,
+    environment_problems,
+    layout_problems,
+    runs_of,
+)
+from mmedit_bench.submissions.checks_run import ExaminedRun, Suites, examined_run
+from mmedit_bench.submissions.digests import FILE as DIGESTS
+from mmedit_bench.submissions.digests import Digests, package_digest
+from mmedit_bench.submissions.edit_files import edit_problems
+from mmedit_bench.submissions.form import FILE as FORM
+from mmedit_bench.submissions.form import Submission
+from mmedit_bench.submissions.hostile import Contents, read_folder
+from mmedit_bench.submissions.problems import Problem
+
+_AGAIN = "make the submission anew with `mmedit-bench submit`"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A submission as far as it could be read, with all that is wrong with it."""
+
+    contents: Contents
+    submission: Submission | None
+    runs: tuple[ExaminedRun, ...]
+    """Those that can be followed."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def digest(self) -> str | None:
+        """sha256 (hex) of digests.json."""
+        return self.contents.digests.get(DIGESTS)
+
+
+def examine(folder: Path, suites: Suites) -> Examined:
+    """Look at all files of a submission. Raises `Unusable` where the folder itself cannot be read."""
+    contents, problems = read_folder(folder)
+    submission = None
+    if FORM in contents.texts:
+        submission, more = Submission.parse(contents.texts[FORM].decode())
+        problems += more
+    track = submission.track if submission else None
+    problems += layout_problems(contents, track)
+    digests = None
+    if DIGESTS in contents.texts:
+        digests, more = Digests.parse(contents.texts[DIGESTS])
+        problems += more
+    if digests:
+        problems += digest_problems(contents, digests)
+        problems += _package_problems(contents, digests)
+    runs: list[ExaminedRun] = []
+    for name in runs_of(contents):
+        run, more = examined_run(contents, name, suites, submission.editor if submission else None)
+        problems += more
+        if run:
+            runs.append(run)
+            if track == "edits":
+                problems += edit_problems(contents, name, run.schedule, run.failed)
+            if digests:
+                problems += _basis_problems(run, digests)
+    if ENVIRONMENT in contents.texts:
+        specs = [run.manifest.spec for run in runs]
+        problems += environment_problems(
+            contents.texts[ENVIRONMENT], {s.torch for s in specs}, {s.transformers for s in specs}
+        )
+    return Examined(contents, submission, tuple(runs), tuple(dict.fromkeys(problems)))
+
+
+def _package_problems(contents: Contents, digests: Digests) -> Iterator[Problem]:
+    """Whether the sources that are shipped are those that digests.json names."""
+    begin = "package/"
+    own = {
+        path.removeprefix(begin): {"sha256": digest}
+        for path, digest in contents.digests.items()
+        if path.startswith(begin)
+    }
+    if own and package_digest(own) != digests.package["sha256"]:
+        yield Problem("package", f"{DIGESTS}#package", "it is not the digest of package/", _AGAIN)
+
+
+def _basis_problems(run: ExaminedRun, digests: Digests) -> Iterator[Problem]:
+    """Whether digests.json names the data and the weights that a run names."""
+    spec = run.manifest.spec
+    for noun, told, name, digest in (
+        ("suites", digests.suites, spec.suite, spec.suite_digest),
+        ("backbones", digests.backbones, spec.backbone, spec.backbone_digest),
+    ):
+        if told.get(name) != digest:
+            text = f"it does not name the {name} of runs/{run.folder}"
+            yield Problem("digests", f"{DIGESTS}#{noun}", text, _AGAIN)

@@ -1,0 +1,1 @@
+"""What makes a submission: it runs editors."""
