@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from leaderboard.site import board_page, data, exports
+from leaderboard.site import board_page, data, details, exports
 from leaderboard.site.html import write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
@@ -19,10 +19,13 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
     ("board", board_page.write),
     ("data", data.write),
     ("exports", exports.write),
+    ("edits and comparisons", details.write),
 )
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
 SCRIPTS = ("data.js", "board.js")
+PAGES = ("pages.css", "pages.js", "edits.js", "paired.js", "charts.js", "compare.js")
+"""Style and scripts of single pages."""
 MARK = ".mmedit-site"
 """Lies in a folder that this has written: only such a one is replaced."""
 
@@ -62,7 +65,7 @@ def build(
 
 def _write_static(out: Path) -> None:
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
-    for name in SCRIPTS:
+    for name in (*SCRIPTS, *PAGES):
         write_text(out / "static" / name, static(name))
 
 

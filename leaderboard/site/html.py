@@ -13,6 +13,7 @@ from mmedit_bench.errors import naming
 
 NAV: tuple[tuple[str, str], ...] = (
     ("index.html", "Board"),
+    ("compare.html", "Compare"),
     ("releases/index.html", "Releases"),
     ("about.html", "About and data"),
 )

@@ -1,7 +1,7 @@
 // Single edits of a block: finds those that a filter asks for, and shows one with every run's answers.
 "use strict";
 (() => {
-  const { load, make, foreign, place, keep, options, root } = window.mmedit;
+  const { load, make, foreign, place, keep, options, root } = mmedit;
   const page = document.getElementById("edits");
   const block = page.dataset.block;
   const form = page.querySelector("form");

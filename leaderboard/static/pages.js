@@ -1,27 +1,6 @@
-// What the pages share that fetch their data when they need it: loading, elements, and the address.
+// What the pages share that are drawn from loaded data: elements, drawings, tables, and the address.
 "use strict";
 (() => {
-  const root = document.body.dataset.root;
-  const waiting = new Map();
-
-  // Data files are scripts that call this: a page that was opened from a file may fetch nothing.
-  window.mmeditData = (name, value) => waiting.get(name)?.given(value);
-
-  function load(name) {
-    if (!waiting.has(name)) {
-      const entry = {};
-      entry.promise = new Promise((given, failed) => {
-        entry.given = given;
-        const script = document.createElement("script");
-        script.src = `${root}data/${name.split("/").map(encodeURIComponent).join("/")}.js`;
-        script.addEventListener("error", () => failed(new Error(`data/${name}.js cannot be loaded`)));
-        waiting.set(name, entry);
-        document.head.append(script);
-      });
-    }
-    return waiting.get(name).promise;
-  }
-
   function filled(element, attributes, children) {
     for (const [name, value] of Object.entries(attributes)) {
       if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
@@ -72,5 +51,5 @@
     );
   }
 
-  window.mmedit = { root, load, make, draw, foreign, place, keep, options, number, table };
+  Object.assign(mmedit, { make, draw, foreign, place, keep, options, number, table, root: document.body.dataset.root });
 })();
