@@ -20,14 +20,15 @@ mmedit.charts = (() => {
   // rows: [title, [[tone, value, low, high], …]]; names: [[tone, name], …] of what the lines are.
   function forest(box, rows, names, first) {
     const width = wide(box);
-    const gutter = width < 500 ? 104 : 150, right = 14, top = 30, each = 15, gap = 9;
+    const longest = Math.max(0, ...rows.map(([title]) => title.length));
+    const gutter = Math.min(longest * CHARACTER + 16, width * 0.45), right = 20, top = 30, each = 15, gap = 9;
     const bounds = rows.flatMap(([, marks]) => marks.flatMap(([, value, low, high]) => [value, low ?? value, high ?? value]));
     const { most, step } = reach(bounds);
     const x = (value) => gutter + ((value + most) / (2 * most)) * (width - gutter - right);
     const parts = [];
     const bottom = top + rows.reduce((sum, [, marks]) => sum + marks.length * each + gap, 0);
-    const sparse = width < 500 && most / step > 2 ? 2 : 1;
-    for (let tick = -most; tick <= most; tick += step * sparse) {
+    const apart = width < 500 && most / step > 2 ? 2 * step : step;
+    for (let tick = -Math.floor(most / apart) * apart; tick <= most; tick += apart) {
       parts.push(line(x(tick), top - 6, x(tick), bottom, tick === 0 ? "zero" : "grid"));
       parts.push(text(x(tick), bottom + 16, `${tick > 0 ? "+" : ""}${number(tick, 0)}`, { "text-anchor": "middle" }));
     }

@@ -6,70 +6,102 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-
-from playwright.sync_api import Browser, Page, Playwright, Route
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tests.site import axe
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Route
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-component-update", "--disable-background-networking")
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 
-def launched(playwright: Playwright) -> Browser:
-    """The browser, or a skip that says what is missing."""
+@contextmanager
+def opened() -> Iterator[Browser]:
+    """The browser. Skips what asks for it, and says why, where there is none."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        axe.missing("NO PLAYWRIGHT: the site is not tested; pip install -e '.[browser]'")
     if CHROMIUM is None:
         axe.missing("NO BROWSER: the site is not tested; install chromium (apt-get install chromium)")
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @dataclass
 class Visit:
-    """One page and what went wrong on it."""
+    """One window on a site, and what went wrong in it."""
 
     page: Page
     home: str
-    """Address that the site lies under."""
+    """Address that the site lies under, with a slash at the end."""
     trouble: list[str] = field(default_factory=list)
-    """Console errors and warnings, uncaught exceptions, dialogs, and requests to elsewhere."""
+    """Errors and warnings of the console (violations of the policy among them), exceptions, dialogs, and
+    requests to elsewhere."""
 
     def open(self, path: str) -> Page:
-        """A page of the site, whose scripts are done with their first work."""
+        """A page of the site that has done its first work."""
+        self.page.goto("about:blank")  # or a new hash would only be a change of the hash
         self.page.goto(self.home + path)
-        self.page.wait_for_load_state("load")
+        if self.page.locator("[data-state]").count() or path.startswith(("compare", "edits/")):
+            self.page.wait_for_selector('[data-state="ready"]')
         return self.page
 
-    def violations(self, **options: Any) -> list[str]:
+    def violations(self) -> list[str]:
         """What axe-core finds serious or critical on the page as it stands."""
         if not self.page.evaluate("typeof window.axe === 'object'"):
-            # evaluated by the debugger, which no Content-Security-Policy stops
-            self.page.evaluate(axe.script() + "; undefined")
-        found = self.page.evaluate("(options) => axe.run(document, options)", {"resultTypes": ["violations"], **options})
+            # the debugger evaluates it, which no Content-Security-Policy stops
+            self.page.evaluate(f"{axe.script()}; undefined")
+        options = {"resultTypes": ["violations"], "preload": False}  # preloading would fetch, from a file too
+        found = self.page.evaluate("(options) => axe.run(document, options)", options)
         return [
-            f"{one['id']} ({one['impact']}): {one['help']}: " + "; ".join(node["html"][:160] for node in one["nodes"][:3])
+            f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
             for one in found["violations"]
             if one["impact"] in axe.SERIOUS
         ]
 
+    def overflows(self) -> bool:
+        """Whether the page itself can be scrolled sideways."""
+        width: int = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return width > 0
+
 
 @contextmanager
-def visiting(browser: Browser, home: str, **context: Any) -> Iterator[Visit]:
-    """A fresh window on a site, shut off from everything but the site itself."""
-    window = browser.new_context(**context)
-    visit = Visit(window.new_page(), home)
+def visiting(browser: Browser, home: str | Path, **context: Any) -> Iterator[Visit]:
+    """A fresh window on a site, from its folder or an address, that nothing else can be reached from."""
+    at = f"{home.as_uri()}/" if isinstance(home, Path) else home
+    window = browser.new_context(**{"viewport": WIDE, **context})
+    visit = Visit(window.new_page(), at)
 
     def route(asked: Route) -> None:
-        if asked.request.url.startswith((home, "data:", "blob:")):
+        if asked.request.url.startswith((at, "data:", "blob:")):
             asked.continue_()
         else:
             visit.trouble.append(f"external request: {asked.request.url}")
             asked.abort()
 
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            visit.trouble.append(f"{message.type}: {message.text}")
+
+    def asked(dialog: Dialog) -> None:
+        visit.trouble.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     window.route("**/*", route)
-    page = visit.page
-    page.on("console", lambda said: visit.trouble.append(f"{said.type}: {said.text}") if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: visit.trouble.append(f"exception: {error}"))
-    page.on("dialog", lambda dialog: (visit.trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    visit.page.on("console", said)
+    visit.page.on("pageerror", lambda error: visit.trouble.append(f"exception: {error}"))
+    visit.page.on("dialog", asked)
     try:
         yield visit
     finally:
