@@ -23,6 +23,9 @@ def run_command(spec: RunSpec) -> str:
     words += [] if spec.limit is None else ["--limit", str(spec.limit)]
     words += ["--seed", str(spec.seed), "--device", spec.device, "--dtype", spec.dtype]
     words += ["--batch-size", str(spec.batch_size)]
+    words += ["--threads", str(spec.threads)] if spec.threads > 1 else []
+    for name, value in sorted(spec.protocol_options.items()):
+        words += [] if value in (None, {}, []) else ["--protocol-set", f"{name}={_spelled(value)}"]
     for kind in spec.evidence:
         words += [] if kind in DEFAULT else ["--evidence", kind]
     for name, value in sorted(spec.editor_options.items()):

@@ -34,15 +34,6 @@ class Line:
         words += [] if scores.complete else ["partial"]
         return " ".join(words)
 
-    @property
-    def status(self) -> tuple[str, ...]:
-        """What a reader must know beside the numbers."""
-        scores = self.of.row.run.scores
-        counts = scores.counts
-        words = ["control"] if scores.control else []
-        words += [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
-        return (*words, *([f"{counts.failed} failed"] if counts.failed else []))
-
 
 @dataclass(frozen=True, slots=True)
 class Table:

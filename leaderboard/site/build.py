@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from leaderboard.site import board_page, data, details, exports
-from leaderboard.site.html import write_text
+from leaderboard.site import about, board_page, data, details, editor_pages, exports, releases, run_pages
+from leaderboard.site.html import write_page, write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
 from leaderboard.templating import static
@@ -19,6 +19,10 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
     ("board", board_page.write),
     ("data", data.write),
     ("exports", exports.write),
+    ("editors", editor_pages.write),
+    ("runs", run_pages.write),
+    ("about", about.write),
+    ("releases", releases.write),
     ("edits and comparisons", details.write),
 )
 """What writes which pages, in the order in which it is done."""
@@ -26,6 +30,8 @@ STYLES = ("theme.css", "base.css", "site.css")
 SCRIPTS = ("data.js", "board.js")
 PAGES = ("pages.css", "pages.js", "edits.js", "paired.js", "charts.js", "compare.js")
 """Style and scripts of single pages."""
+NO_JEKYLL = ".nojekyll"
+"""Tells GitHub Pages to serve the files as they are."""
 MARK = ".mmedit-site"
 """Lies in a folder that this has written: only such a one is replaced."""
 
@@ -34,14 +40,16 @@ def build(
     board: Path,
     out: Path,
     *,
+    release: tuple[str, str] | None = None,
     suites: Suites = registered,
     workers: int = 1,
     told: Told = nobody,
 ) -> Path:
     """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
 
-    It is written beside `out` and moved into its place when it is whole. Raises `BenchError` where
-    `out` holds something else than a site, and `BadRecord` for a board that cannot be read.
+    It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
+    freezes the numbers in the board's folder first. Raises `BenchError` where `out` holds something
+    else than a site or the release says otherwise, and `BadRecord` for a board that cannot be read.
     """
     _replaceable(out)
     make_folder(out.parent)
@@ -49,13 +57,15 @@ def build(
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent))
     try:
         site = load(board, suites=suites, workers=workers, told=told)
+        if release is not None:
+            site = releases.named(site, *release)
+            releases.freeze(site)
         for number, (name, write) in enumerate(WRITERS):
             told(f"writing {name}", number, len(WRITERS))
             write(site, work)
-        _write_static(work)
-        write_text(work / MARK, "")
+        _write_static(site, work)
         work.chmod(0o755)
-        _move(work, out)
+        replace_folder(work, out)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -63,10 +73,16 @@ def build(
     return out
 
 
-def _write_static(out: Path) -> None:
+def _write_static(site: Site, out: Path) -> None:
+    """Styles and scripts, and what GitHub Pages looks for."""
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
     for name in (*SCRIPTS, *PAGES):
         write_text(out / "static" / name, static(name))
+    write_page(
+        site.head, out, "404.html", "missing.html.j2", root=f"{site.head.url}/" if site.head.url else ""
+    )
+    for name in (MARK, NO_JEKYLL):
+        write_text(out / name, "")
 
 
 def _replaceable(out: Path) -> None:
@@ -74,8 +90,12 @@ def _replaceable(out: Path) -> None:
         raise BenchError(f"{out} holds something else than a site; name another folder, or empty it")
 
 
-def _move(work: Path, out: Path) -> None:
-    """Put `work` in the place of `out`, which is there whole at any moment but one."""
+def replace_folder(work: Path, out: Path) -> None:
+    """Put `work` in the place of `out`, which is there whole at any moment but one.
+
+    Raises `BenchError` where `out` holds something else than a site.
+    """
+    _replaceable(out)
     with naming(out):
         old = None
         if out.exists():

@@ -52,8 +52,8 @@ def write(site: Site, out: Path) -> None:
         for run in entry.runs:
             for family in run.scores.families:
                 if entry.shows(family):
-                    name = f"{site.page(run)}.{family}.csv"
-                    write_text(folder / "runs" / name, long_csv([run.scores], family))
+                    place = folder / "runs" / site.page(run)
+                    write_text(place / f"{family}.csv", long_csv([run.scores], family))
 
 
 def dumped(values: object) -> str:

@@ -15,7 +15,6 @@ from mmedit_bench.rendering.grid import Grid, rendered
 from mmedit_bench.rendering.latex import escaped
 from mmedit_bench.rendering.wording import with_margin
 from mmedit_bench.scoring.columns import HEADLINE
-from mmedit_bench.scoring.scores import RunScores
 
 NUMBERS = ("seconds", "edit_bytes", "preparation")
 """Costs that stand in a table for a paper."""
@@ -44,7 +43,7 @@ def grid_of(block: Block, view: View) -> Grid:
             (
                 str(one.rank or ""),
                 one.row.name,
-                ", ".join([one.row.entry.badge, *_status(one.row.run.scores)]),
+                ", ".join([one.row.entry.badge, *one.row.status]),
                 *(with_margin(one.cells.get(item.key)) for item in columns),
                 *(cost_view(one.row.run.scores.cost, item.key).text for item in costs),
             )
@@ -52,13 +51,6 @@ def grid_of(block: Block, view: View) -> Grid:
         ),
         words=3,
     )
-
-
-def _status(scores: RunScores) -> list[str]:
-    counts = scores.counts
-    words = ["control"] if scores.control else []
-    words += [] if scores.complete else [f"{counts.done} of {counts.planned}"]
-    return words + ([f"{counts.failed} failed"] if counts.failed else [])
 
 
 def bibtex(head: Head) -> str:

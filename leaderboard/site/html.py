@@ -36,12 +36,16 @@ class Frame:
     version: str = __version__
 
 
-def write_page(head: Head, out: Path, path: str, template: str, **context: Any) -> None:
+def write_page(
+    head: Head, out: Path, path: str, template: str, *, root: str | None = None, **context: Any
+) -> None:
     """Render `template` (under templates/site/) to `path` below `out`.
 
-    Raises `Unusable` for a file that cannot be written.
+    `root` is the way to the site's root, for a page that is served from anywhere. Raises `Unusable` for
+    a file that cannot be written.
     """
-    frame = Frame(head.title, head.release, head.date, head.url, "../" * path.count("/"), path)
+    way = "../" * path.count("/") if root is None else root
+    frame = Frame(head.title, head.release, head.date, head.url, way, path)
     text = environment().get_template(f"site/{template}").render(site=frame, **context)
     write_text(out / path, text)
 

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from leaderboard.site.entries import Head
 from leaderboard.site.loading import Suites, Told, load_runs, nobody
-from leaderboard.site.runs import Run
+from leaderboard.site.runs import BLIND, Run
 from leaderboard.site.views import View, views_of
 from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.errors import UnknownName
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.rendering.table import BlockKey as TableKey
 from mmedit_bench.runs.files import read_regular
-from mmedit_bench.runs.spec import canonical
+from mmedit_bench.runs.spec import RunSpec, canonical
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
 from mmedit_bench.submissions.board_folder import MOST_CARD, BoardEntry, BoardFolder, read_board
 from mmedit_bench.submissions.form import Submission
@@ -102,6 +102,15 @@ class Row:
     entry: Entry
     run: Run
 
+    @property
+    def status(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers."""
+        scores = self.run.scores
+        counts = scores.counts
+        words = ["control"] if scores.control else []
+        words += [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
+        return (*words, *([f"{counts.failed} failed"] if counts.failed else []))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -168,7 +177,7 @@ def load(
 
 def _entry(found: BoardEntry, runs: tuple[Run, ...]) -> Entry:
     told = found.verification
-    card = found.card and read_regular(found.card, MOST_CARD).decode("utf-8", "replace")
+    card = None if found.card is None else read_regular(found.card, MOST_CARD).decode("utf-8", "replace")
     return Entry(found.submission, told.status, told.date, told.by, told.digest, card, runs)
 
 
@@ -184,13 +193,13 @@ def _pages(entries: Sequence[Entry]) -> dict[int, str]:
     return found
 
 
-def key_of(run: Run) -> BlockKey:
-    """The block that a run belongs to."""
-    spec = run.spec
+def key_of(spec: RunSpec, probes: str) -> BlockKey:
+    """The block that a run belongs to, asked public or blind probes."""
+    blind = probes == "blind"
     return BlockKey(
-        run.suite, spec.backbone, spec.protocol, canonical(spec.protocol_options), spec.split, spec.limit,
-        run.probes, "" if run.probes == "blind" else spec.suite_digest, spec.backbone_digest,
-        spec.protocol_version,
+        spec.suite.removesuffix(BLIND) if blind else spec.suite, spec.backbone, spec.protocol,
+        canonical(spec.protocol_options), spec.split, spec.limit, probes,
+        "" if blind else spec.suite_digest, spec.backbone_digest, spec.protocol_version,
     )  # fmt: skip
 
 
@@ -198,7 +207,7 @@ def _blocks(entries: Sequence[Entry]) -> list[Block]:
     grouped: dict[BlockKey, list[tuple[Entry, Run]]] = defaultdict(list)
     for entry in entries:
         for run in entry.runs:
-            grouped[key_of(run)].append((entry, run))
+            grouped[key_of(run.spec, run.probes)].append((entry, run))
     shared = Counter(map(_slug, grouped))
     found = []
     for key, runs in grouped.items():

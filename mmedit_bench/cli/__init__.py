@@ -18,6 +18,7 @@ app = LazyGroup(
         "score": "mmedit_bench.cli.score:score",
         "report": "mmedit_bench.cli.report:report",
         "compare": "mmedit_bench.cli.compare:compare",
+        "site": "mmedit_bench.cli.site:site",
         "power": "mmedit_bench.cli.power:power",
         "list": "mmedit_bench.cli.listing:listing",
         "prepare": "mmedit_bench.cli.prepare:prepare",

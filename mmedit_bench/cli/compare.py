@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
     help="Chance of any false claim in a column.",
 )  # fmt: skip
+@click.option(
+    "--with", "board", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="BOARD",
+    help="Put one run beside the rows of its block on this board instead.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @speaks
 def compare(
@@ -37,6 +41,7 @@ def compare(
     family: str,
     columns: tuple[str, ...],
     alpha: float,
+    board: Path | None,
     out: Path | None,
     output: Output,
 ) -> None:
@@ -44,14 +49,21 @@ def compare(
 
     RUN is a run's folder or a folder of runs; at least two runs of one suite, backbone, protocol and
     limit. Differences are taken edit by edit (sequence by sequence where edits are made on top of
-    each other). p comes from a permutation test, and is corrected over all pairs of a column.
+    each other). p comes from a permutation test, and is corrected over all pairs of a column. With
+    --with BOARD a single run stands beside the published rows of its block.
 
     \b
     Examples:
       mmedit-bench compare runs/*--ft--* runs/*--unike--*
       mmedit-bench compare runs --column mean --format markdown
       mmedit-bench compare runs --format csv --out pairs.csv
+      mmedit-bench compare runs/*--mine--one-step--* --with board
     """
+    if board is not None:
+        from mmedit_bench.cli.beside import show
+
+        show(folders(runs), board, form, family, columns, out, output)
+        return
     from mmedit_bench.rendering.comparison import as_rows, render
     from mmedit_bench.scoring.columns import HEADLINE
     from mmedit_bench.scoring.comparison import compared

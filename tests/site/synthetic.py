@@ -55,7 +55,8 @@ class SyntheticSuite(fake.FakeSuite):
 
     def _case(self, number: int) -> EditCase:
         made = super()._case(number % 40)
-        old, new = made.id, f"{self.name}-{number:04d}"
+        # a blind draw asks other questions about the same requests
+        old, new = made.id, f"{self.name.removesuffix('-blind')}-{number:04d}"
 
         def own(probe: Probe) -> Probe:
             return replace(probe, id=probe.id.replace(old, new))
@@ -186,6 +187,8 @@ def _write_entry(out: Path, made: Made, sequential: int, blind: int, backbones: 
         runs.append(_write_run(folder / "runs", made, f"{SUITE}-blind", BACKBONES[0]))
     if made.number < sequential:
         runs.append(_write_sequences(folder / "runs", made))
+    if made.track == "self-reported":
+        runs = [run | {"sample": None} for run in runs]
     status = "reference" if made.control else "checked" if made.track == "self-reported" else "verified"
     verification = {
         "schema": 1, "submission": made.id,

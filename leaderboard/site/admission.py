@@ -1,0 +1,137 @@
+"""The maintainers' own runs put on a board: scored here, in no track, and marked as reference."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leaderboard.site.loading import Suites
+from leaderboard.site.model import registered
+from mmedit_bench import __version__
+from mmedit_bench.errors import BenchError, naming
+from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.runs.baseline import FOLDER, path_of
+from mmedit_bench.runs.files import read_regular, write_whole
+from mmedit_bench.runs.folder import Manifest, read_run
+from mmedit_bench.scoring.score import scored
+from mmedit_bench.submissions.board_folder import MOST_CARD, admit
+from mmedit_bench.submissions.form import Submission
+from mmedit_bench.submissions.verified import Verification, VerifiedRun
+
+FILES = ("manifest.json", "predictions.jsonl", "timings.jsonl")
+CARDS = ("card.md", "README.md")
+"""Names of the card that an editor's package may hold, beside its module."""
+
+
+def admit_own(
+    folders: Sequence[Path],
+    board: Path,
+    id: str,
+    *,
+    date: str,
+    form: Path | None = None,
+    given: Mapping[str, Any] | None = None,
+    card: Path | None = None,
+    replace: bool = False,
+    suites: Suites = registered,
+) -> Path:
+    """Score runs of one editor, and put them on the board as the entry `id`; returns its folder.
+
+    `form` is a submission.yaml; without one, or with fields of it left out, they follow from the runs
+    and `given`. The card is the editor's own unless `card` names another. Raises `BenchError` naming
+    what is wrong with a run or with the form.
+    """
+    manifests = {folder: read_run(folder).manifest for folder in folders}
+    editors = sorted({manifest.spec.editor for manifest in manifests.values()})
+    if len(editors) != 1:
+        raise BenchError(f"one entry is one editor, and these are runs of {', '.join(editors)}")
+    first = next(iter(manifests.values()))
+    submission = _submission(id, first, date, form, given or {})
+    runs = tuple(
+        VerifiedRun(
+            folder=manifest.spec.folder_name, fingerprint=manifest.spec.fingerprint, probes="public",
+            sample=None, commitment=None,
+        )
+        for manifest in manifests.values()
+    )  # fmt: skip
+    verification = Verification(
+        submission=id, digest=None, date=date, by=f"mmedit-bench {__version__}", status="reference",
+        problems=(), runs=runs,
+    )  # fmt: skip
+    text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
+    with tempfile.TemporaryDirectory() as work:
+        ready = [_scored(folder, manifest, Path(work), suites) for folder, manifest in manifests.items()]
+        baselines = {
+            path_of(folder.resolve().parent / FOLDER, manifest.spec): None
+            for folder, manifest in manifests.items()
+        }
+        return admit(board, submission, verification, ready, list(baselines), card=text, replace=replace)
+
+
+def _scored(folder: Path, manifest: Manifest, work: Path, suites: Suites) -> Path:
+    """A copy of a run with its scores; the run's own folder stays as it is."""
+    suite = suites(manifest.spec.suite)
+    if suite is None:
+        raise BenchError(f"run {folder} is of suite {manifest.spec.suite}, which is not installed here")
+    scores = scored(folder, suite)
+    place = work / manifest.spec.folder_name
+    with naming(place):
+        place.mkdir()
+        for name in FILES:
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, place / name)
+            else:
+                (place / name).touch()  # timings are notes: a run may have none
+    write_whole(place / "scores.json", scores.text().encode())
+    return place
+
+
+def _submission(
+    id: str, manifest: Manifest, date: str, form: Path | None, given: Mapping[str, Any]
+) -> Submission:
+    spec = manifest.spec
+    values: dict[str, Any] = {
+        "id": id, "name": spec.editor, "editor": spec.editor, "track": "edits",
+        "family": "control" if manifest.control else "other", "version": spec.editor_version, "date": date,
+        "authors": ["The mmedit-bench authors"], "contact": "maintainers", "licence": "MIT", "paper": None,
+        "code": None, "training_data": [],
+        "hyper_parameters": {name: _scalar(value) for name, value in spec.editor_settings.items()},
+        "description": "", "deviations": [],
+    }  # fmt: skip
+    if form is not None:
+        text, where = read_regular(form).decode(), str(form)
+        submission, problems = Submission.parse(text, where, given={**given, "id": id})
+    else:
+        text, where = "schema: 1\n", "the entry's form"
+        submission, problems = Submission.parse(text, where, given=values | dict(given))
+    if submission is None:
+        raise BenchError("; ".join(map(str, problems)))
+    if submission.editor != spec.editor:
+        raise BenchError(f"{where}#editor: it is {submission.editor!r}, and the runs are of {spec.editor!r}")
+    return submission
+
+
+def _scalar(value: Any) -> Any:
+    """A setting as a form may hold it."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _card(editor: str) -> str | None:
+    """The card that lies beside an installed editor's module, without importing it."""
+    if editor not in EDITORS.names():
+        return None
+    package = EDITORS.entry(editor).value.partition(":")[0].rpartition(".")[0]
+    found = importlib.util.find_spec(package) if package else None
+    for place in (found.submodule_search_locations or []) if found else []:
+        for name in CARDS:
+            path = Path(place) / name
+            if path.is_file():
+                return read_regular(path, MOST_CARD).decode("utf-8", "replace")
+    return None

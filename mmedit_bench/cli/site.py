@@ -1,0 +1,199 @@
+"""`mmedit-bench site`: a board's folder becomes static pages, and runs become entries of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+from mmedit_bench.cli.score import FOLDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GROUP = "mmedit_bench.board"
+"""Entry points of whoever builds boards: the benchmark itself never imports the leaderboard."""
+
+BOARD = click.option(
+    "--board",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("board"),
+    show_default=True,
+    help="The board's folder.",
+)
+BUILT = click.option(
+    "--site",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=Path("site"),
+    show_default=True,
+    help="A site that was built.",
+)
+
+
+def board_part(name: str) -> Any:
+    """What is registered for boards under this name. Raises `BenchError` if nobody offers it."""
+    from mmedit_bench.errors import BenchError
+    from mmedit_bench.plugins.registry import Registry
+
+    parts = Registry(GROUP, "part of a board")
+    if name not in parts.names():
+        raise BenchError("no installed distribution builds boards; install mmedit-bench with its leaderboard")
+    return parts.load(name)
+
+
+@click.group()
+def site() -> None:
+    """Build, look at and publish a board's pages; put own runs on it.
+
+    \b
+    Examples:
+      mmedit-bench site admit runs/*--ft--* --board board --as ft
+      mmedit-bench site build --board board --out site
+      mmedit-bench site serve
+    """
+
+
+@site.command()
+@BOARD
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("site"), show_default=True,
+    help="Folder of the site; one that was built before is replaced.",
+)  # fmt: skip
+@click.option("--release", metavar="NAME", help="Freeze the numbers as this release first; needs --date.")
+@click.option("--date", metavar="YYYY-MM-DD", help="The day of the release.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that read runs; default: the cores.")
+@speaks
+def build(
+    board: Path, out: Path, release: str | None, date: str | None, workers: int | None, output: Output
+) -> None:
+    """Write the pages of a board: static files that open from a folder or from any address.
+
+    Needs neither backbone nor editor. The same board gives the same bytes. A release is written into
+    the board's folder once and never again; the site has a folder for each, with its own pages.
+
+    \b
+    Examples:
+      mmedit-bench site build --board board --out site
+      mmedit-bench site build --board board --release 2026.1 --date 2026-11-30
+    """
+    if (release is None) != (date is None):
+        raise click.UsageError("--release and --date go together")
+    write = board_part("build")
+    frozen = None if release is None or date is None else (release, date)
+    with output.progress("site") as advance:
+        made: Path = write(board, out, release=frozen, workers=workers or os.cpu_count() or 1, told=advance)
+    index = made / "index.html"
+    output.result({"site": str(made), "index": str(index.resolve())}, prose=str(index))
+    output.say(f"next: mmedit-bench site serve --site {made}")
+
+
+@site.command()
+@BUILT
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+)
+@speaks
+def serve(site: Path, port: int, output: Output) -> None:
+    """Show a built site to this machine's browsers until Ctrl-C; nobody else can reach it.
+
+    \b
+    Examples:
+      mmedit-bench site serve
+      mmedit-bench site serve --site site --port 8080
+    """
+    from mmedit_bench.cli.serving import server
+
+    with server(site, port) as running:
+        where = f"http://127.0.0.1:{running.server_port}/"
+        output.result({"address": where}, prose=where)
+        running.serve_forever()
+
+
+@site.command()
+@BUILT
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to copy it to, such as docs."
+)
+@click.option("--branch", metavar="NAME", help="Branch to commit it to, such as gh-pages.")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=Path(),
+    help="Repository of the branch; default: the one here.",
+)
+@click.option("--message", default="Publish the board", show_default=True, help="Of the commit.")
+@speaks
+def publish(
+    site: Path, out: Path | None, branch: str | None, repository: Path, message: str, output: Output
+) -> None:
+    """Put a built site where GitHub Pages serves it: a folder, or a branch that holds nothing else.
+
+    The branch is made or moved forward without a look at the work tree; push it yourself.
+
+    \b
+    Examples:
+      mmedit-bench site publish --out docs
+      mmedit-bench site publish --branch gh-pages && git push origin gh-pages
+    """
+    if (out is None) == (branch is None):
+        raise click.UsageError("name either --out or --branch")
+    done = (
+        board_part("publish-folder")(site, out)
+        if branch is None
+        else board_part("publish-branch")(site, branch, repository, message)
+    )
+    facts = {"place": done.place, "commit": done.commit, "changed": done.changed}
+    what = done.place if done.commit is None else f"{done.place} {done.commit[:12]}"
+    output.result(facts, prose=what if done.changed else f"{what}, unchanged")
+    if branch is not None and done.changed:
+        output.say(f"next: git push origin {branch}")
+
+
+@site.command("admit")
+@FOLDERS
+@BOARD
+@click.option("--as", "id", required=True, metavar="ID", help="Id of the entry: a-z, 0-9 and hyphens.")
+@click.option(
+    "--submission", "form", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A submission.yaml; without it the form follows from the runs.",
+)  # fmt: skip
+@click.option("--name", help="For display; default: the editor's.")
+@click.option("--family", help="Such as memory; default: control for controls, else other.")
+@click.option("--deviation", "deviations", multiple=True, help="From its paper; repeatable.")
+@click.option(
+    "--card", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The editor's card; default: the one beside its module.",
+)  # fmt: skip
+@click.option("--date", metavar="YYYY-MM-DD", help="The day; default: today.")
+@click.option("--replace", is_flag=True, help="Put it in the place of the entry of this id.")
+@speaks
+def admit_runs(
+    runs: tuple[Path, ...], board: Path, id: str, form: Path | None, name: str | None, family: str | None,
+    deviations: tuple[str, ...], card: Path | None, date: str | None, replace: bool, output: Output,
+) -> None:  # fmt: skip
+    """Put the maintainers' own runs of one editor on a board, as a reference.
+
+    RUN is a run's folder or a folder of runs. They are scored anew, and marked as reference runs: what
+    strangers submit comes in by `verify --admit`. A board that is not there is made.
+
+    \b
+    Examples:
+      mmedit-bench site admit runs/*--ft--* --board board --as ft --family fine-tuning
+      mmedit-bench site admit runs/*--null--* --as null --replace
+    """
+    from datetime import UTC, datetime
+
+    from mmedit_bench.cli.score import folders
+
+    admit: Callable[..., Path] = board_part("admit")
+    given: dict[str, Any] = {}
+    given |= {} if name is None else {"name": name}
+    given |= {} if family is None else {"family": family}
+    given |= {"deviations": list(deviations)} if deviations else {}
+    day = date or datetime.now(UTC).date().isoformat()
+    made = admit(folders(runs), board, id, date=day, form=form, given=given, card=card, replace=replace)
+    output.result({"entry": str(made)}, prose=str(made))
+    output.say(f"next: mmedit-bench site build --board {board}")
