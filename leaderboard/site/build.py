@@ -5,9 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from leaderboard.site import about, board_page, data, details, editor_pages, exports, releases, run_pages
+from leaderboard.site import (
+    about,
+    audit,
+    board_page,
+    data,
+    details,
+    editor_pages,
+    exports,
+    figures,
+    paper,
+    releases,
+    run_pages,
+)
 from leaderboard.site.html import write_page, write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
@@ -24,11 +37,12 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
     ("about", about.write),
     ("releases", releases.write),
     ("edits and comparisons", details.write),
+    ("figures", figures.write),
 )
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
 SCRIPTS = ("data.js", "board.js")
-PAGES = ("pages.css", "pages.js", "edits.js", "paired.js", "charts.js", "compare.js")
+PAGES = ("pages.css", "pages.js", "edits.js", "paired.js", "charts.js", "compare.js", "copy.js")
 """Style and scripts of single pages."""
 NO_JEKYLL = ".nojekyll"
 """Tells GitHub Pages to serve the files as they are."""
@@ -41,6 +55,7 @@ def build(
     out: Path,
     *,
     release: tuple[str, str] | None = None,
+    results: Path | None = None,
     suites: Suites = registered,
     workers: int = 1,
     told: Told = nobody,
@@ -48,7 +63,8 @@ def build(
     """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
 
     It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
-    freezes the numbers in the board's folder first. Raises `BenchError` where `out` holds something
+    freezes the numbers in the board's folder first; `results` is a folder of what `reproduce` wrote, for the
+    paper's pages. Raises `BenchError` where `out` holds something
     else than a site or the release says otherwise, and `BadRecord` for a board that cannot be read.
     """
     _replaceable(out)
@@ -60,9 +76,16 @@ def build(
         if release is not None:
             site = releases.named(site, *release)
             releases.freeze(site)
+        documents, findings = paper.documents_of(results), audit.read_findings(board)
+        more = [(paper.INDEX, "Paper")] * bool(documents) + [(audit.PAGE, "Audit")] * bool(findings)
+        site = replace(site, head=replace(site.head, more=tuple(more)))
         for number, (name, write) in enumerate(WRITERS):
             told(f"writing {name}", number, len(WRITERS))
             write(site, work)
+        if documents:
+            paper.write(site, work, documents)
+        if findings:
+            audit.write(site, work, findings)
         _write_static(site, work)
         work.chmod(0o755)
         replace_folder(work, out)
