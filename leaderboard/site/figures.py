@@ -166,6 +166,7 @@ def _saved(figure: Any) -> dict[str, bytes]:
     kinds: Iterator[tuple[str, dict[str, Any]]] = iter((("svg", {"Date": None}), ("png", {"Software": None})))
     for ending, metadata in kinds:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=ending, metadata=metadata, dpi=150)
+        figure.savefig(buffer, format=ending, metadata=metadata, dpi=120)
         found[ending] = buffer.getvalue()
+        figure.set_layout_engine("none")  # laid out once is enough
     return found
