@@ -47,16 +47,13 @@ def write(site: Site, out: Path) -> None:
                         write_bytes(out / FOLDER / f"{block.slug}-{name}.{ending}", data)
 
 
-def has_decay(block: Block) -> bool:
-    """Whether there is anything to draw along sequences."""
-    return any(_curve(row) for row in block.rows)
-
-
 def _tradeoff(block: Block) -> Any:
     """Generality against locality with both intervals; a panel of reliability beside it shares its colours."""
-    rows = [(row, across, up) for row in block.rows if (across := _cell(row, "generality")) and (up := _cell(row, "locality"))]
-    if not rows:
-        return None
+    rows = [
+        (row, across, up)
+        for row in block.rows
+        if (across := _cell(row, "generality")) and (up := _cell(row, "locality"))
+    ]
     figure, (panel, beside) = _panels(block, 2)
     named = _named([row for row, _, _ in rows])
     for row, across, up in rows:
@@ -92,7 +89,11 @@ def _decay(block: Block) -> Any:
         for row in rows:
             if id(row) not in named:
                 continue
-            points = [(point.at, cell) for point in _curve(row) if (cell := point.cells.get(key)) and cell.value is not None]
+            points = [
+                (point.at, cell)
+                for point in _curve(row)
+                if (cell := point.cells.get(key)) and cell.value is not None
+            ]
             style = _style(row, named)
             at, cells = [one for one, _ in points], [cell for _, cell in points]
             panel.plot(at, [cell.value for cell in cells], marker=".", label=_name(row), **style)
