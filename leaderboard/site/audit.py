@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leaderboard.site.html import write_page
-from leaderboard.site.lazy import json_of, write_text
+from leaderboard.site.html import write_page, write_text
+from leaderboard.site.lazy import json_of
 from leaderboard.site.model import Site
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.files import finite, parsed, read_regular

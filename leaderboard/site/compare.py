@@ -41,9 +41,7 @@ def write_block(site: Site, edits: Edits, out: Path) -> None:
     write_data(out, f"{name}/index", _index(site, edits, ahead=ahead))
     for place, key in enumerate(edits.keys):
         own = {family: table for family, of in tables.items() if (table := of[place]) is not None}
-        write_data(
-            out, f"{name}/run-{key}", {family: _packed(table, edits) for family, table in own.items()}
-        )
+        write_data(out, f"{name}/run-{key}", {family: _packed(table, edits) for family, table in own.items()})
     if ahead:
         found = {family: pairs_of(edits, of) for family, of in tables.items()}
         for place, key in enumerate(edits.keys):

@@ -17,7 +17,7 @@ from leaderboard.site.model import Site
 
 
 def write(site: Site, out: Path, told: Told = nobody) -> None:
-    """edits/BLOCK/index.html and compare.html with their data. Raises `BenchError` naming the file at fault."""
+    """edits/BLOCK/index.html and compare.html with their data. Raises `BenchError`."""
     for number, block in enumerate(site.blocks, start=1):
         edits = edits_of(site, block)
         write_block(site, edits, flat_of(edits), out)

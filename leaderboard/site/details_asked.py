@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
 from leaderboard.site.answers import Before
 from leaderboard.site.details_reading import Asked, Wanted
 from leaderboard.site.loading import Suites
@@ -19,6 +20,7 @@ from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.checking import protocol_of
 from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
@@ -62,17 +64,24 @@ def asked_of(data: Data, before: Before, columns: Sequence[str]) -> Asked:
     for id, bases in before.probes.items():
         case = data.cases.get(id)
         if data.told and case is not None:
-            if [probe.id for probe in case.probes] != [name for name, *_ in bases]:
+            if [probe.id for probe in case.probes] != [name for name, _, _ in bases]:
                 raise BadRecord(f"the baseline's probes of case {id} are not the suite's, in order")
             found[id] = tuple(
                 Wanted(
-                    name, place[key_of(probe.kind, probe.stratum)], probe.kind, probe.reference, *unedited
+                    name,
+                    place[key_of(probe.kind, probe.stratum)],
+                    probe.kind,
+                    probe.reference,
+                    tokens,
+                    unedited,
                 )
-                for probe, (name, *unedited) in zip(case.probes, bases, strict=True)
+                for probe, (name, tokens, unedited) in zip(case.probes, bases, strict=True)
             )
         else:
             target = case.request.target if case else ""
-            found[id] = tuple(Wanted(name, -1, "", target, *unedited) for name, *unedited in bases)
+            found[id] = tuple(
+                Wanted(name, -1, "", target, tokens, unedited) for name, tokens, unedited in bases
+            )
     return Asked(tuple(columns), found)
 
 

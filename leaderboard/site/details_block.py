@@ -119,4 +119,10 @@ def shown_order(probes: Sequence[Wanted], columns: Sequence[str]) -> list[int]:
 def heading(key: str) -> dict[str, str]:
     """A column as pages name it."""
     found = column(key)
-    return {"key": key, "group": found.group, "title": found.title, "short": found.short, "about": found.about}
+    return {
+        "key": key,
+        "group": found.group,
+        "title": found.title,
+        "short": found.short,
+        "about": found.about,
+    }

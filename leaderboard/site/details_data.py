@@ -30,9 +30,7 @@ def write_block(site: Site, edits: Edits, flat: Flat, out: Path) -> None:
     for key, outcomes in zip(edits.keys, flat.outcomes, strict=True):
         write_data(out, f"{name}/outcomes-{key}", digits(outcomes))
     methods = [
-        own
-        for own, row in zip(flat.outcomes, edits.block.rows, strict=True)
-        if not row.run.scores.control
+        own for own, row in zip(flat.outcomes, edits.block.rows, strict=True) if not row.run.scores.control
     ]
     write_data(out, f"{name}/outcomes", joined(methods or list(flat.outcomes)))
     for number, start in enumerate(range(0, len(edits.rows), size)):
@@ -118,9 +116,7 @@ def _chunk(edits: Edits, flat: Flat, rows: range, gallery: Gallery) -> dict[str,
         "edits": shown,
         "answers": dict(zip(edits.keys, local, strict=False)),
         "before": local[len(edits.keys) :],
-        "outcomes": {
-            key: digits(own[span]) for key, own in zip(edits.keys, flat.outcomes, strict=True)
-        },
+        "outcomes": {key: digits(own[span]) for key, own in zip(edits.keys, flat.outcomes, strict=True)},
         "errors": dict(_errors(edits, rows, texts)),
         "texts": texts.all(),
     }
@@ -132,7 +128,9 @@ def _errors(edits: Edits, rows: range, texts: Texts) -> Iterator[tuple[str, Mapp
         if not run.errors:
             continue
         own = {
-            row - rows.start: texts(run.errors[int(places[row])]) for row in rows if int(places[row]) in run.errors
+            row - rows.start: texts(run.errors[int(places[row])])
+            for row in rows
+            if int(places[row]) in run.errors
         }
         if own:
             yield key, own

@@ -24,7 +24,7 @@ MOST_NAMED = 12
 """Runs that are named in a figure, the best first; all others are points."""
 LONGEST = 28
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a3a", "#000000")
-"""Told apart also by those who do not see all colours (Okabe and Ito); further lines are dashed, then dotted."""
+"""Told apart also by those who do not see all colours (Okabe and Ito)."""
 _QUIET = "#8a8f96"
 _INK = "#333333"
 _PLAIN = {
@@ -48,7 +48,7 @@ def write(site: Site, out: Path) -> None:
 
 
 def _tradeoff(block: Block) -> Any:
-    """Generality against locality with both intervals; a panel of reliability beside it shares its colours."""
+    """Generality against locality with both intervals, and beside it, in the same colours, reliability."""
     rows = [
         (row, across, up)
         for row in block.rows
@@ -69,7 +69,13 @@ def _tradeoff(block: Block) -> Any:
         cell = _cell(row, "reliability/main")
         assert cell is not None
         beside.errorbar(
-            cell.value, place, xerr=_arms(cell), marker="o", linestyle="none", elinewidth=1, **_style(row, named)
+            cell.value,
+            place,
+            xerr=_arms(cell),
+            marker="o",
+            linestyle="none",
+            elinewidth=1,
+            **_style(row, named),
         )
     beside.set_yticks(range(len(shown)), [_name(row) for row in shown])
     beside.set(xlabel="reliability (percent)", xlim=(-3, 103), ylim=(-0.7, max(len(shown), 1) - 0.3))

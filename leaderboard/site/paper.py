@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leaderboard.site.html import write_bytes, write_page
-from leaderboard.site.lazy import json_of, write_text
+from leaderboard.site.html import write_bytes, write_page, write_text
+from leaderboard.site.lazy import json_of
 from leaderboard.site.model import Site
 from leaderboard.site.paper_documents import FIGURES, Document, made, read_documents
 from leaderboard.site.paper_tables import tables
@@ -61,11 +61,7 @@ def _block(document: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, A
         "backbone": block.get("backbone_digest"),
         "published": block.get("published_as") if any(row["published"] for row in made(block)) else None,
         "tables": tables(document, block),
-        "absent": [
-            (row["label"], str(row["error"]))
-            for row in block["rows"]
-            if "cells" not in row
-        ],
+        "absent": [(row["label"], str(row["error"])) for row in block["rows"] if "cells" not in row],
         "partial": [
             (row["label"], row["failed"], row["complete"])
             for row in made(block)

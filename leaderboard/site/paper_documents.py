@@ -1,4 +1,4 @@
-"""The documents that `mmedit-bench reproduce` leaves, as a site reads them: JSON that somebody may have edited."""
+"""The documents that `mmedit-bench reproduce` leaves: JSON that somebody may have edited since."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def _look(values: Mapping[str, Any]) -> None:
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
             raise TypeError(f"{number!r} stands where a number belongs")
     for block in values["blocks"]:
-        block.setdefault("title", f"{block['suite']} on {block['backbone']}")  # of before there were sequences
+        block.setdefault(
+            "title", f"{block['suite']} on {block['backbone']}"
+        )  # of before there were sequences
         block.setdefault("resampled", "edits")
     dict(values["versions"])
     if values["published"] is not None and not isinstance(values["published"], dict):

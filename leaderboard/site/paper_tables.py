@@ -67,8 +67,8 @@ def _scores(document: Mapping[str, Any], block: Mapping[str, Any], rows: Sequenc
         lines.append(Line("between", "measured − published", (*texts, *blank)))
     own = family_named(family)
     caption = (
-        f"{own.title[0].upper()}{own.title[1:]}: {own.change} where the edit should reach, {own.keep} elsewhere. "
-        f"Percent ± half the 95 % interval over {block['resampled']}."
+        f"{own.title[0].upper()}{own.title[1:]}: {own.change} where the edit should reach, {own.keep} "
+        f"elsewhere. Percent ± half the 95 % interval over {block['resampled']}."
     )
     return Table(caption, (*heads, "s/edit"), tuple(lines))
 
@@ -109,10 +109,11 @@ def _along(rows: Sequence[Row]) -> list[Table]:
         cells += [_spelt(found["area"].get(MEANS[0])), _spelt(found["order_deviation"].get("mean"))]
         lines.append(Line("", row["label"], (*cells, _signed((row.get("gap") or {}).get("mean")) or MISSING)))
     caption = (
-        f"Along {first['sequences']} sequences of {first['length']} edits, {first['orders']} orders each, free "
-        "generation. After N: of all edits made so far; at age G: of an edit that G others followed. "
-        "Half-life: the first age asked at which less than half of age 0 is left. Area: mean height along the "
-        "sequence. Order: standard deviation of the mean between orders. Gap: one-step mean minus mean at the end."
+        f"Along {first['sequences']} sequences of {first['length']} edits, {first['orders']} orders each, "
+        "free generation. After N: of all edits made so far; at age G: of an edit that G others followed. "
+        "Half-life: the first age asked at which less than half of age 0 is left. Area: mean height along "
+        "the sequence. Order: standard deviation of the mean between orders. Gap: one-step mean minus mean "
+        "at the end."
     )
     return [Table(caption, tuple(heads), tuple(lines))]
 

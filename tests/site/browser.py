@@ -44,8 +44,8 @@ class Visit:
     home: str
     """Address that the site lies under, with a slash at the end."""
     trouble: list[str] = field(default_factory=list)
-    """Errors and warnings of the console (violations of the policy among them), exceptions, dialogs, and
-    requests to elsewhere."""
+    """Errors and warnings of the console (violations of the policy among them), exceptions, dialogs,
+    and requests to elsewhere."""
 
     def open(self, path: str) -> Page:
         """A page of the site that has done its first work."""
@@ -63,7 +63,7 @@ class Visit:
         options = {"resultTypes": ["violations"], "preload": False}  # preloading would fetch, from a file too
         found = self.page.evaluate("(options) => axe.run(document, options)", options)
         return [
-            f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
+            f"{one['id']} ({one['impact']}): {[node['html'][:160] for node in one['nodes'][:3]]}"
             for one in found["violations"]
             if one["impact"] in axe.SERIOUS
         ]

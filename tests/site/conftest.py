@@ -27,7 +27,9 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "embedded"
 @pytest.fixture(scope="session")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six entries whose every field is an attempt at script, blind and in sequences as well."""
-    made = write_board(tmp_path_factory.mktemp("board") / "board", entries=6, edits=EDITS, hostile=True, backbones=1)
+    made = write_board(
+        tmp_path_factory.mktemp("board") / "board", entries=6, edits=EDITS, hostile=True, backbones=1
+    )
     finding = {
         "dataset": f"data{HOSTILE}", "finding": f"leak{HOSTILE}", "numbers": {f"share{HOSTILE}": 0.5},
         "sentence": f"Half of it leaks.{HOSTILE}", "command": f"mmedit-bench data audit{HOSTILE}",

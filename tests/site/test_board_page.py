@@ -31,7 +31,10 @@ def chosen(wide: Visit) -> Page:
 def test_a_click_sorts_and_another_turns_it(wide: Visit) -> None:
     page = chosen(wide)
     head = page.locator("th[data-key='locality'], th[data-key='image_locality/main']").first
-    place = head.evaluate("(one) => [...one.closest('thead').querySelectorAll('tr:last-child th')].indexOf(one)") + 3
+    place = (
+        head.evaluate("(one) => [...one.closest('thead').querySelectorAll('tr:last-child th')].indexOf(one)")
+        + 3
+    )
     head.locator("button").click()
     first = numbers(page, place)
     assert len(first) > 2 and first in (sorted(first), sorted(first, reverse=True))

@@ -26,7 +26,9 @@ def test_the_address_is_the_view(wide: Visit) -> None:
     page.wait_for_function("location.hash.includes('copy-target')")
     address, told = page.url, page.inner_text("#difference-lead")
     again = wide.open(address.removeprefix(wide.home))
-    values = {one: again.input_value(f"[name={one}]") for one in ("first", "fourth", "measure", "across", "scorer")}
+    values = {
+        one: again.input_value(f"[name={one}]") for one in ("first", "fourth", "measure", "across", "scorer")
+    }
     assert values == {
         "first": "editor-003", "fourth": "copy-target", "measure": "locality", "across": "seconds",
         "scorer": "generation",
@@ -77,7 +79,8 @@ def test_numbers_computed_in_the_page_are_those_of_the_scorer(wide: Visit, site:
                 own = page.evaluate(
                     """async ([block, family, first, second]) => {
                       const load = (name) => mmedit.load(`compare/${block}/${name}`);
-                      const [index, mine, theirs] = await Promise.all([load("index"), load(`run-${first}`), load(`run-${second}`)]);
+                      const names = ["index", `run-${first}`, `run-${second}`];
+                      const [index, mine, theirs] = await Promise.all(names.map(load));
                       return mmedit.paired.compared(index, mine[family], theirs[family]);
                     }""",
                     [PUBLIC, family, first, second],

@@ -90,7 +90,9 @@ def harmed(site: Path, editor: str, kind: str) -> int:
     for shape, width in zip(index["edits"]["shapes"], index["edits"]["widths"], strict=True):
         own = outcomes[start : start + width]
         start += width
-        codes = [int(sign, 16) for sign, place in zip(own, index["shapes"][shape], strict=True) if place == wanted]
+        codes = [
+            int(sign, 16) for sign, place in zip(own, index["shapes"][shape], strict=True) if place == wanted
+        ]
         found += any(code & 8 and not code & 2 for code in codes)
     return found
 
@@ -109,7 +111,10 @@ def test_keys_walk_and_the_address_remembers(wide: Visit) -> None:
     again = wide.open(address.removeprefix(wide.home))
     assert where(wide) == said
     assert again.input_value("[name=editor]") == "editor-003"
-    assert again.locator(".answers tr.chosen .error").inner_text() == "edit failed: editing: ValueError: <b>no gradient</b>"
+    assert (
+        again.locator(".answers tr.chosen .error").inner_text()
+        == "edit failed: editing: ValueError: <b>no gradient</b>"
+    )
 
 
 def test_a_filter_that_nothing_fits(wide: Visit) -> None:
@@ -132,7 +137,9 @@ def test_secret_questions_are_not_published(wide: Visit, site: Path) -> None:
     page = wide.open(f"edits/{BLIND}/index.html")
     assert "secret" in page.inner_text(".note")
     assert page.locator(".figures img").count() == 1  # the edited picture is public, what is asked is not
-    words = set(page.locator(".answers tbody:last-of-type .good, .answers tbody:last-of-type .bad").all_inner_texts())
+    words = set(
+        page.locator(".answers tbody:last-of-type .good, .answers tbody:last-of-type .bad").all_inner_texts()
+    )
     assert words <= {"as before", "the target", "changed"} and words
     folder = site / "data" / "details" / BLIND
     texts = "".join(path.read_text() for path in folder.glob("*.js*"))

@@ -1,4 +1,4 @@
-"""What must hold of every kind of page, in a real browser: on a board whose every field is an attempt at script."""
+"""What must hold of every kind of page, in a real browser, on a board whose every field is hostile."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def test_the_list_above_is_all_kinds_of_pages(site: Path) -> None:
     for page in site.rglob("*.html"):
         path = page.relative_to(site).as_posix()
         folder = path.rpartition("/")[0]
-        assert path in (*known, "404.html") or (folder in kinds and folder) or folder.startswith("edits/"), path
+        assert path in (*known, "404.html") or (folder in kinds and folder) or folder.startswith("edits/"), (
+            path
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,7 +85,10 @@ def test_a_phone_scrolls_down_only(phone: Visit, site: Path, kind: str) -> None:
         first = box.locator("tbody th").first
         moved = box.evaluate("(one) => { one.scrollLeft = 200; return one.scrollLeft; }")
         if moved and first.count():
-            at = first.evaluate("(one) => one.getBoundingClientRect().left - one.closest('.scroll').getBoundingClientRect().left")
+            at = first.evaluate(
+                "(one) => one.getBoundingClientRect().left"
+                " - one.closest('.scroll').getBoundingClientRect().left"
+            )
             assert abs(at) <= 1  # the first column stays
     assert phone.trouble == []
 
@@ -105,7 +110,9 @@ def test_what_submitters_write_stays_text(phone: Visit, site: Path, kind: str) -
 def test_printed_there_is_no_box_to_scroll(wide: Visit, site: Path, kind: str) -> None:
     page = wide.open(path_of(site, kind))
     page.emulate_media(media="print")
-    hidden = page.eval_on_selector_all("nav, form.tools", "all => all.every((one) => getComputedStyle(one).display === 'none')")
+    hidden = page.eval_on_selector_all(
+        "nav, form.tools", "all => all.every((one) => getComputedStyle(one).display === 'none')"
+    )
     assert hidden
     boxes = page.eval_on_selector_all(".scroll", "all => all.map((one) => getComputedStyle(one).overflowX)")
     assert set(boxes) <= {"visible"}
@@ -115,15 +122,19 @@ def test_printed_there_is_no_box_to_scroll(wide: Visit, site: Path, kind: str) -
 @pytest.mark.parametrize("kind", ["board", "compare", "edits"])
 def test_every_control_is_reached_by_tab_and_seen(wide: Visit, site: Path, kind: str) -> None:
     page = wide.open(path_of(site, kind))
-    wanted = page.eval_on_selector_all("select, button:not(:disabled), summary, .scroll", "all => all.filter((one) => one.checkVisibility()).length")
+    wanted = page.eval_on_selector_all(
+        "select, button:not(:disabled), summary, .scroll",
+        "all => all.filter((one) => one.checkVisibility()).length",
+    )
     reached = set()
     for _ in range(wanted + 60):
         page.keyboard.press("Tab")
         told = page.evaluate(
             """() => {
               const own = document.activeElement, style = getComputedStyle(own);
-              const all = [...document.querySelectorAll("select, button:not(:disabled), summary, .scroll")].filter((one) => one.checkVisibility());
-              return [all.indexOf(own), own === document.body || style.outlineStyle !== "none" || own.matches(".skip")];
+              const all = [...document.querySelectorAll("select, button:not(:disabled), summary, .scroll")];
+              const place = all.filter((one) => one.checkVisibility()).indexOf(own);
+              return [place, own === document.body || own.matches(".skip") || style.outlineStyle !== "none"];
             }"""
         )
         assert told[1], "focus is not visible"
@@ -136,7 +147,14 @@ def test_every_control_is_reached_by_tab_and_seen(wide: Visit, site: Path, kind:
 def test_the_first_page_is_small(site: Path, browser: Browser) -> None:
     sizes: list[int] = []
     with visiting(browser, site) as visit:
-        visit.page.on("request", lambda asked: sizes.append((site / asked.url.removeprefix(visit.home).partition("#")[0]).stat().st_size) if asked.url.startswith(visit.home) else None)
+        visit.page.on(
+            "request",
+            lambda asked: (
+                sizes.append((site / asked.url.removeprefix(visit.home).partition("#")[0]).stat().st_size)
+                if asked.url.startswith(visit.home)
+                else None
+            ),
+        )
         visit.open("index.html")
     assert 0 < sum(sizes) < 300_000
 
