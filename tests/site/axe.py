@@ -17,7 +17,7 @@ SERIOUS = ("serious", "critical")
 
 
 def script() -> str:
-    """The checker's source. Skips the test where it cannot be had, and fails it under CI."""
+    """The checker's source. Skips the test where it cannot be had, and fails it where it must."""
     wanted = json.loads((FOLDER / "package-lock.json").read_bytes())["packages"]["node_modules/axe-core"]
     installed = FOLDER / "node_modules" / "axe-core"
     with (FOLDER / ".lock").open("w") as lock:
@@ -46,7 +46,7 @@ def _install() -> None:
 
 
 def missing(what: str) -> None:
-    """Skip loudly; where the continuous integration runs, fail."""
-    if os.environ.get("CI"):
+    """Skip and say why; fail where MMEDIT_BROWSER=required says that nothing may be missing."""
+    if os.environ.get("MMEDIT_BROWSER") == "required":
         pytest.fail(what)
     pytest.skip(what)
