@@ -112,7 +112,7 @@
       make("h2", { class: "edit-title" }, ...heading),
       make("p", { class: "quiet" }, foreign(editId(number)), own.sort ? `, ${own.sort}` : ""),
       figures(own),
-      index.why ? make("p", { class: "note" }, index.why) : null ?? "",
+      index.why ? make("p", { class: "note" }, index.why) : "",
       answers(number, chunk, own, start, words),
     );
   }
@@ -150,7 +150,7 @@
       "div", { class: "scroll", role: "region", "aria-label": "Answers to this edit", tabindex: "0" },
       make(
         "table", { class: "answers" },
-        make("caption", {}, index.why ? "Answers after the edit, a row per run." : "Answers after the edit, a row per run. Took and kept are as the edit wants it; missed and disturbed are not."),
+        make("caption", {}, make("span", {}, index.why ? "Answers after the edit, a row per run." : "Answers after the edit, a row per run. Took and kept are as the edit wants it; missed and disturbed are not.")),
         make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Asked"), ...head)),
         make(
           "tbody", {},

@@ -39,7 +39,7 @@
       "div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
       make(
         "table", { class: "plain" },
-        make("caption", {}, caption),
+        make("caption", {}, make("span", {}, caption)),
         make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
         make(
           "tbody", {},
