@@ -63,9 +63,9 @@ def build(
     """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
 
     It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
-    freezes the numbers in the board's folder first; `results` is a folder of what `reproduce` wrote, for the
-    paper's pages. Raises `BenchError` where `out` holds something
-    else than a site or the release says otherwise, and `BadRecord` for a board that cannot be read.
+    freezes the numbers in the board's folder first; `results` is a folder of what `reproduce` wrote, for
+    the paper's pages. Raises `BenchError` where `out` holds something else than a site or the release
+    says otherwise, and `BadRecord` for a board that cannot be read.
     """
     _replaceable(out)
     make_folder(out.parent)
@@ -86,7 +86,7 @@ def build(
             paper.write(site, work, documents)
         if findings:
             audit.write(site, work, findings)
-        _write_static(site, work)
+        write_static(site, work)
         work.chmod(0o755)
         replace_folder(work, out)
     except BaseException:
@@ -96,7 +96,7 @@ def build(
     return out
 
 
-def _write_static(site: Site, out: Path) -> None:
+def write_static(site: Site, out: Path) -> None:
     """Styles and scripts, and what GitHub Pages looks for."""
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
     for name in (*SCRIPTS, *PAGES):

@@ -59,7 +59,7 @@ def bibtex(head: Head) -> str:
     key = re.sub(r"[^a-z0-9]+", "-", f"mmedit-bench-{head.release or 'board'}".lower()).strip("-")
     note = f"release {head.release}" if head.release else "current state"
     fields = {
-        "title": "{" + escaped(head.title) + "}",
+        "title": "{" + _braceless(head.title) + "}",
         "author": "{The mmedit-bench authors}",
         "year": year,
         "note": escaped(f"{note}{', ' + head.date if head.date else ''}, mmedit-bench {__version__}"),
@@ -67,3 +67,8 @@ def bibtex(head: Head) -> str:
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join([f"@misc{{{key},", *lines, "}"]) + "\n"
+
+
+def _braceless(text: str) -> str:
+    """BibTeX counts braces that LaTeX has escaped, too."""
+    return escaped(text.replace("{", "(").replace("}", ")")).replace(r"\textbackslash{}", "/")

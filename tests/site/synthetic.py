@@ -31,6 +31,7 @@ from mmedit_bench.runs.baseline import FOLDER, Baseline, path_of
 from mmedit_bench.runs.folder import Manifest, SelectionSummary
 from mmedit_bench.runs.spec import RunSpec, canonical
 from mmedit_bench.scoring.score import scored
+from mmedit_bench.scoring.scores import RunScores
 from tests.fakes.folder import SPEC, write_run
 from tests.leaderboard import fake
 
@@ -89,6 +90,12 @@ class Made:
     entries: int
     edits: int
     hostile: bool
+    kinds: int
+
+    @property
+    def like(self) -> int:
+        """Whose answers it gives: beyond `kinds` submissions the same answers come under other names."""
+        return self.number if self.number < self.kinds else 2 + (self.number - 2) % (self.kinds - 2)
 
     @property
     def control(self) -> bool:
@@ -107,18 +114,18 @@ class Made:
         """How often probes to change, to spread to, and to keep come out as wanted."""
         if self.control:
             return {"change": float(self.number), "spread": float(self.number), "keep": 1.0 - self.number}
-        rng = random.Random(self.number)
+        rng = random.Random(self.like)
         return {"change": rng.uniform(0.6, 1), "spread": rng.uniform(0.3, 0.98), "keep": rng.uniform(0.4, 1)}
 
     @property
     def failed(self) -> int:
         """Every tenth editor breaks down on some edits."""
-        return max(1, self.edits // 50) if self.number % 10 == 3 else 0
+        return max(1, self.edits // 50) if self.like % 10 == 3 else 0
 
     @property
     def planned(self) -> int | None:
         """Units after which the run was ended: one submission in forty is partial."""
-        return max(1, self.edits // 3) if self.number % 40 == 8 else None
+        return max(1, self.edits // 3) if self.like % 40 == 8 else None
 
     def submission(self) -> dict[str, Any]:
         """The fields of submission.yaml."""
@@ -146,15 +153,16 @@ class Made:
 
 def write_board(
     out: Path, *, entries: int = 6, edits: int = 20, hostile: bool = False, sequential: int = 3,
-    blind: int = 2, backbones: int = 2, workers: int = 1,
+    blind: int = 2, backbones: int = 2, workers: int = 1, kinds: int | None = None,
 ) -> Path:  # fmt: skip
     """Write a board folder and return it.
 
     The first `sequential` editors have sequences as well, the first `blind` a blind pass, and the first
-    six a run on each of `backbones` backbones.
+    six a run on each of `backbones` backbones. Beyond `kinds` submissions the same answers come again under
+    other names, which spares most of the time that a large board takes to write.
     """
     out.mkdir(parents=True)
-    made = [Made(number, entries, edits, hostile) for number in range(entries)]
+    made = [Made(number, entries, edits, hostile, kinds or entries) for number in range(entries)]
     head = {
         "title": "A synthetic board" + (HOSTILE if hostile else ""), "url": "https://example.org/board",
         "description": "Made-up numbers.", "release": {"name": "2026.1", "date": "2026-11-01"},
@@ -221,7 +229,7 @@ def _baseline(suite: SyntheticSuite) -> Baseline:
 
 def _write_baseline(folder: Path, suite: SyntheticSuite, backbone: str) -> None:
     folder.mkdir(exist_ok=True)
-    spec = _spec(Made(0, 1, 1, False), suite, backbone)
+    spec = _spec(Made(0, 1, 1, False, 1), suite, backbone)
     ids = [case.id for case in suite.cases("evaluation")]
     _write_gz(folder / f"{path_of(folder, spec).name}.gz", _baseline(suite).lines(ids, ids))
 
@@ -252,21 +260,51 @@ def _fragments(suite: SyntheticSuite) -> list[tuple[EditCase, list[tuple[str, st
     return found
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a run says, whoever made it: answers, costs, and what they come to."""
+
+    predictions: bytes
+    timings: bytes
+    """Both as gzip files."""
+    scores: RunScores
+
+
+@functools.cache
+def _digest(suite: SyntheticSuite) -> str:
+    ids = tuple(case.id for case in suite.cases("evaluation"))
+    return _baseline(suite).digest(ids, ids)
+
+
+def _manifest(made: Made, suite: SyntheticSuite, spec: RunSpec) -> Manifest:
+    ids = tuple(case.id for case in suite.cases("evaluation"))
+    return Manifest(
+        spec, SelectionSummary(len(ids), 0, ids), len(ids), len(ids), _digest(suite),
+        control=made.control, source="synthetic 1.0",
+    )  # fmt: skip
+
+
 def _write_run(out: Path, made: Made, name: str, backbone: str) -> dict[str, Any]:
     suite = suite_of(name, made.edits)
     spec = _spec(made, suite, backbone)
-    ids = tuple(case.id for case in suite.cases("evaluation"))
-    manifest = Manifest(
-        spec, SelectionSummary(len(ids), 0, ids), len(ids), len(ids), _baseline(suite).digest(ids, ids),
-        control=made.control, source="synthetic 1.0",
-    )  # fmt: skip
+    manifest = _manifest(made, suite, spec)
+    written = _answers(replace(made, number=made.like), name, backbone)
+    scores = replace(written.scores, spec=spec, control=made.control)
+    return _place(out, manifest, replace(written, scores=scores))
+
+
+@functools.cache
+def _answers(made: Made, name: str, backbone: str) -> Written:
+    suite = suite_of(name, made.edits)
+    spec = _spec(made, suite, backbone)
     rng = np.random.default_rng(made.number * 7 + len(name) + len(backbone))
     lines, timings = [], []
+    skills = made.skill
     for place, (case, rows) in enumerate(_fragments(suite)[: made.planned]):
         draws = rng.random(len(rows))
         broken = place < made.failed
         parts = [
-            before if broken else good if draw < made.skill[skill] else bad
+            before if broken else good if draw < skills[skill] else bad
             for draw, (skill, good, bad, before) in zip(draws, rows, strict=True)
         ]
         error = json.dumps(ERROR) if broken else "null"
@@ -283,11 +321,11 @@ def _write_run(out: Path, made: Made, name: str, backbone: str) -> dict[str, Any
             f'{{"edit_bytes":{1000 * (1 + made.number)},"seconds":{seconds},"step":0,"unit":"{case.id}"}}\n'
         )
     files = {
-        "manifest.json": manifest.text().encode(),
+        "manifest.json": _manifest(made, suite, spec).text().encode(),
         "predictions.jsonl": "".join(lines).encode(),
         "timings.jsonl": "".join(timings).encode(),
     }
-    return _place(out, spec, files, suite, _baseline(suite))
+    return _written(spec, files, suite)
 
 
 def _write_sequences(out: Path, made: Made) -> dict[str, Any]:
@@ -308,13 +346,12 @@ def _write_sequences(out: Path, made: Made) -> dict[str, Any]:
         folder = write_run(Path(work), suite, spec, reply, fake.base_probe, control=made.control)
         names = ("manifest.json", "predictions.jsonl", "timings.jsonl")
         files = {name: (folder / name).read_bytes() for name in names}
-    return _place(out, spec, files, suite, _baseline(suite))
+        manifest = Manifest.read(folder / "manifest.json")
+    return _place(out, manifest, _written(spec, files, suite))
 
 
-def _place(
-    out: Path, spec: RunSpec, files: dict[str, bytes], suite: SyntheticSuite, baseline: Baseline
-) -> dict[str, Any]:
-    """Write a run as a board holds it, with the scores that its answers come to."""
+def _written(spec: RunSpec, files: dict[str, bytes], suite: SyntheticSuite) -> Written:
+    """Score a run as `score` does."""
     ids = [case.id for case in suite.cases("evaluation")]
     with tempfile.TemporaryDirectory() as work:
         plain = Path(work) / spec.folder_name
@@ -323,18 +360,26 @@ def _place(
             (plain / name).write_bytes(data)
         beside = path_of(Path(work) / FOLDER, spec)
         beside.parent.mkdir()
-        beside.write_bytes(baseline.lines(ids, ids))
-        scores = scored(plain, suite).text()
+        beside.write_bytes(_baseline(suite).lines(ids, ids))
+        scores = scored(plain, suite)
+    packed = (gzip.compress(files[name], 6, mtime=0) for name in ("predictions.jsonl", "timings.jsonl"))
+    return Written(*packed, scores)
+
+
+def _place(out: Path, manifest: Manifest, written: Written) -> dict[str, Any]:
+    """Lay a run down as a board holds it."""
+    spec = manifest.spec
     folder = out / spec.folder_name
     folder.mkdir()
-    (folder / "manifest.json").write_bytes(files["manifest.json"])
-    (folder / "scores.json").write_text(scores)
-    for name in ("predictions.jsonl", "timings.jsonl"):
-        _write_gz(folder / f"{name}.gz", files[name])
-    blind = suite.name.endswith("-blind")
+    (folder / "manifest.json").write_text(manifest.text())
+    (folder / "scores.json").write_text(written.scores.text())
+    (folder / "predictions.jsonl.gz").write_bytes(written.predictions)
+    (folder / "timings.jsonl.gz").write_bytes(written.timings)
+    blind = spec.suite.endswith("-blind")
+    count = min(20, len(manifest.selection.cases))
     return {
         "folder": spec.folder_name, "fingerprint": spec.fingerprint, "probes": "blind" if blind else "public",
-        "sample": {"edits": min(20, len(ids)), "equal": min(20, len(ids))},
+        "sample": {"edits": count, "equal": count},
         "commitment": hashlib.sha256(b"synthetic").hexdigest() if blind else None,
     }  # fmt: skip
 
@@ -348,7 +393,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sequential", type=int, default=3, help="editors with sequences")
     parser.add_argument("--blind", type=int, default=2, help="editors with a blind pass")
     parser.add_argument("--backbones", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--kinds", type=int, help="distinct sets of answers; default: one for each entry")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--force", action="store_true", help="remove the folder first")
     options = vars(parser.parse_args(arguments))
     folder = options.pop("folder")
