@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-from collections.abc import Callable
 from functools import cache
 from itertools import zip_longest
 
@@ -43,6 +42,10 @@ from mmedit_bench.errors import BadData
 
 DRAW = 1
 """Version of the way probes are drawn by a secret; raise it when that changes."""
+
+
+DECOYS = 2
+"""Further draws that decoys are taken from: enough for an edit that is asked about again."""
 
 
 def drawn_by(secret: bytes) -> Draw:
@@ -75,6 +78,10 @@ class BlindPicturebook:
         self._public = public
         self._tasks = tasks
         self._draw = drawn_by(secret)
+        self._others = [
+            drawn_by(hmac.digest(secret, b"decoys/%d" % n, hashlib.sha256)) for n in range(DECOYS)
+        ]
+        self._pictures: dict[str, ImageRef] = {}
         self._cases: dict[str, tuple[EditCase, ...]] = {}
 
     def cases(self, split: str) -> tuple[EditCase, ...]:
@@ -89,34 +96,56 @@ class BlindPicturebook:
             self._cases[split] = tuple(case for cases in in_turn for case in cases if case is not None)
         return self._cases[split]
 
+    def decoys(self, split: str) -> dict[str, tuple[Query, ...]]:
+        """By case, questions of the same forms with the same drawings, none of which is one of its probes.
+
+        They count for nothing: they are asked so that nobody can tell from what is asked together how
+        many of its questions are of a kind.
+        """
+        pool = SplitPool(files.load().entities, split)
+        own = {case.id: {probe.query for probe in case.probes} for case in self.cases(split)}
+        found: dict[str, tuple[Query, ...]] = {}
+        for edit in (edit for task in self._tasks for edit in _edits(task, split)):
+            drawn = (self._query(one) for draw in self._others for one in probes(pool, edit, draw))
+            found[edit.id] = tuple(query for query in dict.fromkeys(drawn) if query not in own[edit.id])
+        return found
+
     def _of(self, task: str, split: str) -> list[EditCase]:
-        data = files.load()
-        things = {entity.id: entity for entity in data.entities}
-        pool = SplitPool(data.entities, split)
+        pool = SplitPool(files.load().entities, split)
         requests = {case.id: case.request for case in self._public.cases(split)}
+        return [
+            EditCase(requests[edit.id], self._named(pool, edit), edit.task, split, edit.sort)
+            for edit in _edits(task, split)
+        ]
 
-        @cache
-        def picture(name: str) -> ImageRef:
-            # one file for a drawing in all of a draw: cases that show the same can be told to
-            thing, artist = name.split("/")
-            return shifted(things[thing].pictures[artist], self._draw("picture", name))
-
-        def case(edit: StoredEdit) -> EditCase:
-            asked = probes(pool, edit, self._draw)
-            return EditCase(requests[edit.id], self._named(edit, asked, picture), edit.task, split, edit.sort)
-
-        return [case(e) for e in data.edits if e.task == task and e.id.split("-")[1] == split]
-
-    def _named(
-        self, edit: StoredEdit, asked: list[Asked], picture: Callable[[str], ImageRef]
-    ) -> tuple[Probe, ...]:
-        """Under ids that say nothing, in an order of their own."""
+    def _named(self, pool: SplitPool, edit: StoredEdit) -> tuple[Probe, ...]:
+        """Probes under ids that say nothing, in an order of their own."""
         found = []
-        for place, one in enumerate(asked):
+        for place, one in enumerate(probes(pool, edit, self._draw)):
             id = f"{self._draw('id', edit.id, str(place)).getrandbits(48):012x}"
-            query = Query(one.prompt, picture(one.picture) if one.picture else None)
-            found.append(Probe(f"{edit.id}/{id}", one.kind, query, one.reference, one.stratum))
+            found.append(Probe(f"{edit.id}/{id}", one.kind, self._query(one), one.reference, one.stratum))
         return tuple(self._draw("order", edit.id).sample(found, len(found)))
+
+    def _query(self, asked: Asked) -> Query:
+        return Query(asked.prompt, self._picture(asked.picture) if asked.picture else None)
+
+    def _picture(self, name: str) -> ImageRef:
+        """One file for a drawing in all of a draw, so that cases that show the same are seen to."""
+        if name not in self._pictures:
+            thing, artist = name.split("/")
+            public = _drawings()[thing][artist]
+            self._pictures[name] = shifted(public, self._draw("picture", name))
+        return self._pictures[name]
+
+
+@cache
+def _drawings() -> dict[str, dict[str, bytes]]:
+    """By thing and artist."""
+    return {entity.id: entity.pictures for entity in files.load().entities}
+
+
+def _edits(task: str, split: str) -> list[StoredEdit]:
+    return [edit for edit in files.load().edits if edit.task == task and edit.id.split("-")[1] == split]
 
 
 def probes(pool: SplitPool, edit: StoredEdit, draw: Draw) -> list[Asked]:
