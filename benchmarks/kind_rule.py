@@ -40,6 +40,14 @@ WEIGHTS = {
 NEAR = 9.0
 """Mean distance of colours, in steps of 256, below which two drawings are one that was moved by a pixel."""
 
+POINTING = frozenset(
+    {
+        "this", "picture", "image", "pictured", "shown", "here", "drawing", "sketch", "see", "caption",
+        "describe",
+    }
+)  # fmt: skip
+"""Words of the public wordings that point at what is shown."""
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -228,6 +236,9 @@ def rules(task: str) -> dict[str, Rule]:
         found[f"a picture, and words: {least:g} shared"] = lambda request, query, least=least: (  # type: ignore[misc]
             query.image is not None and overlap(request.query.prompt, query.prompt) >= least
         )
+    found["a picture, and a word that points at it"] = lambda request, query: (
+        query.image is not None and not POINTING.isdisjoint(words(query.prompt))
+    )
     found["learned from the public training split"] = Learned(lessons(task, None))
     found["learned from blind draws of the training split"] = Learned(
         lessons(task, b"a secret of the rule's own")
