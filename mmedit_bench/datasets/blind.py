@@ -27,8 +27,10 @@ def blind_suite(suite: Suite, secret: bytes) -> Suite:
 
     Requests (ids, targets, pictures) and the training split are those of `suite`; the digest follows
     from the suite and from the secret's commitment. What a suite's `blind(secret)` returns may also offer
-    `decoys(split)`: by case, queries like those of its probes, to be asked among them. Raises `BenchError` for a suite that cannot be
-    drawn anew (it has no method `blind(secret)`), and for a secret of less than `SHORTEST` bytes.
+    `decoys(split)`: by case, queries like those of its probes, to be asked among them.
+
+    Raises `BenchError` for a suite that cannot be drawn anew (it has no method `blind(secret)`), and
+    for a secret of less than `SHORTEST` bytes.
     """
     if len(secret) < SHORTEST:
         raise BenchError(f"a secret of {len(secret)} bytes can be guessed; {HOW}")
