@@ -40,12 +40,12 @@ WEIGHTS = {
 NEAR = 9.0
 """Mean distance of colours, in steps of 256, below which two drawings are one that was moved by a pixel."""
 
-POINTING = frozenset(
-    {
-        "this", "picture", "image", "pictured", "shown", "here", "drawing", "sketch", "see", "caption",
-        "describe",
-    }
-)  # fmt: skip
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.lower()))
+
+
+POINTING = words("this picture image pictured shown here drawing sketch see caption describe")
 """Words of the public wordings that point at what is shown."""
 
 
@@ -67,11 +67,9 @@ Rule = Callable[[EditRequest, Query], bool]
 
 def guesses(cases: Iterable[EditCase], answer: Callable[[Sequence[Query]], list[str]]) -> list[Guess]:
     """The headline's probes of the cases that need an edit."""
-    cases = list(cases)
-    said = answer([case.request.query for case in cases])
-    needed = [
-        c for c, text in zip(cases, said, strict=True) if normalize(text) != normalize(c.request.target)
-    ]
+    pairs = [(case, normalize(case.request.target)) for case in cases]
+    said = answer([case.request.query for case, _ in pairs])
+    needed = [c for (c, target), text in zip(pairs, said, strict=True) if normalize(text) != target]
     asked = [(c.request, p) for c in needed for p in c.probes if p.stratum == "main" and p.kind in WEIGHTS]
     found = []
     for (request, probe), text in zip(asked, answer([p.query for _, p in asked]), strict=True):
@@ -94,10 +92,6 @@ def mean(asked: Sequence[Guess], said: Sequence[bool]) -> dict[str, float]:
 
 
 # ---- what a query shows
-
-
-def words(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", text.lower()))
 
 
 @cache
@@ -132,6 +126,30 @@ def colours(one: ImageRef, other: ImageRef) -> float:
         return np.bincount((steps @ (16, 4, 1)).ravel(), minlength=64) / steps[..., 0].size
 
     return float(np.abs(histogram(one) - histogram(other)).sum()) / 2
+
+
+@cache
+def _published() -> tuple[list[str], np.ndarray]:
+    """The things of all public drawings, and the drawings in small."""
+    drawings = [(e.id, data) for e in files.load().entities for data in e.pictures.values()]
+    images = [ImageRef(hashlib.sha256(data).hexdigest(), lambda data=data: data) for _, data in drawings]  # type: ignore[misc]
+    return [thing for thing, _ in drawings], np.stack([_small(image) for image in images])
+
+
+def _small(image: ImageRef) -> np.ndarray:
+    return np.asarray(image.open().resize((16, 16), Image.Resampling.BOX), np.float32).ravel()
+
+
+@cache
+def thing_of(image: ImageRef) -> str:
+    """The thing that the nearest public drawing shows: who brings the data along knows it."""
+    things, drawings = _published()
+    return things[int(np.abs(drawings - _small(image)).sum(1).argmin())]
+
+
+def points(query: Query) -> bool:
+    """Whether it has a picture, and a word that points at it."""
+    return query.image is not None and not POINTING.isdisjoint(words(query.prompt))
 
 
 def shown(request: EditRequest, query: Query, *, looks: bool) -> tuple[object, ...]:
@@ -236,8 +254,9 @@ def rules(task: str) -> dict[str, Rule]:
         found[f"a picture, and words: {least:g} shared"] = lambda request, query, least=least: (  # type: ignore[misc]
             query.image is not None and overlap(request.query.prompt, query.prompt) >= least
         )
-    found["a picture, and a word that points at it"] = lambda request, query: (
-        query.image is not None and not POINTING.isdisjoint(words(query.prompt))
+    found["a picture, and a word that points at it"] = lambda request, query: points(query)
+    found["... and public drawings at hand: it is the edited thing"] = lambda request, query: (
+        points(query) and thing_of(query.image) == thing_of(request.query.image)  # type: ignore[arg-type]
     )
     found["learned from the public training split"] = Learned(lessons(task, None))
     found["learned from blind draws of the training split"] = Learned(

@@ -43,6 +43,8 @@ from mmedit_bench.errors import BadData
 DRAW = 1
 """Version of the way probes are drawn by a secret; raise it when that changes."""
 
+BESIDE = 0.5
+"""Chance that a question in words is asked with a picture of what it names beside it."""
 
 DECOYS = 2
 """Further draws that decoys are taken from: enough for an edit that is asked about again."""
@@ -55,10 +57,6 @@ def drawn_by(secret: bytes) -> Draw:
         return random.Random(hmac.digest(secret, "/".join(about).encode(), hashlib.sha256))
 
     return draw
-
-
-BESIDE = 0.5
-"""Chance that a question in words is asked with a picture of what it names beside it."""
 
 
 class BlindPicturebook:
