@@ -279,9 +279,7 @@ def main() -> None:
     asked = [guesses(draw.cases("evaluation")[: given.limit], base.answer) for draw in draws]
 
     print(f"{given.suite} on {given.backbone}, {len(asked[0]) // len(WEIGHTS)} edits, {len(secrets)} draws")
-    print(
-        "| rule | public | blind | least | most | " + " | ".join(f"blind {kind}" for kind in WEIGHTS) + " |"
-    )
+    print("| " + " | ".join(["rule", "public", "blind", "least", "most", *WEIGHTS]) + " |")
     print("|---|" + "---:|" * (4 + len(WEIGHTS)))
 
     def row(name: str, said: Callable[[Sequence[Guess]], Sequence[bool]]) -> None:
