@@ -17,7 +17,7 @@ from mmedit_bench.cli.run import parsed
     "--suite",
     "suites",
     multiple=True,
-    help="Suite whose train split is learned from; repeatable; default: all that are installed.",
+    help="Suite whose train split is learned from; repeatable; default: all installed, as they stand.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
@@ -49,12 +49,12 @@ def prepare(
       mmedit-bench prepare --editor mend --backbone blip2-opt-mini
       mmedit-bench prepare --editor unike --backbone minigpt4-mini --suite picturebook-vqa
     """
+    from mmedit_bench.datasets.prompts import as_they_stand
     from mmedit_bench.execution.local import Workshop
     from mmedit_bench.execution.order import Order
-    from mmedit_bench.plugins.registry import SUITES
 
     workshop, made = Workshop(artefacts), []
-    for suite in suites or SUITES.names():
+    for suite in suites or as_they_stand():
         planned = Order(suite=suite, options=parsed(settings), **order)  # type: ignore[arg-type]
         with output.progress(f"{planned.editor} {suite}") as advance:
             artefact = workshop.prepare(planned, progress=advance)

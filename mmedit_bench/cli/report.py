@@ -22,17 +22,19 @@ class FamilyName(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """The choices."""
-        from mmedit_bench.scoring.families import families
-
-        return f"[{'|'.join(families())}]"
+        return f"[{'|'.join(self._known())}]"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """`value`, if there is such a family."""
-        from mmedit_bench.scoring.families import families
-
-        if value not in families():
-            self.fail(f"{value!r} is not one of {', '.join(families())}.", param, ctx)
+        if value not in self._known():
+            self.fail(f"{value!r} is not one of {', '.join(self._known())}.", param, ctx)
         return value
+
+    @staticmethod
+    def _known() -> tuple[str, ...]:
+        from mmedit_bench.scoring.families import families, legacy_families
+
+        return (*families(), *legacy_families())
 
 
 @click.command()
@@ -70,11 +72,14 @@ def report(
       mmedit-bench report runs --family teacher_forced_token --format latex --out table.tex
       mmedit-bench report runs --sort correction --format markdown
       mmedit-bench report runs --section harm
+      mmedit-bench report runs --family legacy_trainer_exact
     """
     from mmedit_bench.rendering.report import render
     from mmedit_bench.runs.files import make_folder, write_whole
+    from mmedit_bench.scoring.families import legacy_families
 
-    scored = score_all(folders(runs), write=False, secret=secret)
+    legacy = not {family, (section or "").rpartition("/")[2]}.isdisjoint(legacy_families())
+    scored = score_all(folders(runs), write=False, legacy=legacy, secret=secret)
     on_screen = form == "terminal" and out is None and not output.json
     text = render(
         [scores for _, scores in scored],

@@ -33,6 +33,13 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
     "--protocol", default="one-step", show_default=True, help="In which order; see `list protocols`."
 )
 @click.option("--split", default="evaluation", show_default=True, help="Split of the suite.")
+@click.option(
+    "--prompt-format",
+    metavar="NAME",
+    default="clean",
+    show_default=True,
+    help="Words of a published evaluation: legacy-trainer, legacy-editor or liveedit.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Most edits made; default: all that are needed.")
 @click.option(
     "--secret",
@@ -86,6 +93,7 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 def run(
     output: Output,
     out: Path,
+    prompt_format: str,
     settings: tuple[str, ...],
     protocol_set: tuple[str, ...],
     engine: Engine,
@@ -120,9 +128,11 @@ def run(
       mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor unike \\
           --executor submitit --workers 8 --slurm partition=gpu --slurm time=2:00:00 --device cuda
     """
+    from mmedit_bench.datasets.prompts import in_format
     from mmedit_bench.execution.local import Workshop
     from mmedit_bench.execution.order import Order
 
+    order["suite"] = in_format(order["suite"], prompt_format)
     isolation = None
     if isolate:
         from mmedit_bench.execution.isolated import Isolation

@@ -36,8 +36,11 @@ SECRET = click.option(
 @click.option(
     "--more", is_flag=True, help="Also print what edits do beyond the headline, and what they cost."
 )
+@click.option(
+    "--legacy", is_flag=True, help="Also score as published evaluations do; see the comparability guide."
+)
 @speaks
-def score(runs: tuple[Path, ...], secret: Path | None, more: bool, output: Output) -> None:
+def score(runs: tuple[Path, ...], secret: Path | None, more: bool, legacy: bool, output: Output) -> None:
     """Score runs and write scores.json into each.
 
     RUN is a run's folder or a folder of runs. Needs neither backbone nor editor, only the suite's
@@ -48,11 +51,12 @@ def score(runs: tuple[Path, ...], secret: Path | None, more: bool, output: Outpu
     Examples:
       mmedit-bench score runs/picturebook-vqa--blip2-opt-mini--ft--one-step--*
       mmedit-bench score runs --more
+      mmedit-bench score runs --legacy
       mmedit-bench score runs --json
     """
     from mmedit_bench.rendering.retention import measured_text
 
-    scored = score_all(folders(runs), secret=secret)
+    scored = score_all(folders(runs), legacy=legacy, secret=secret)
     prose = "\n".join(describe(folder, scores, more=more) for folder, scores in scored)
     # by fingerprint, as the folders' names end: an editor may have several runs
     named = [(f"{scores.spec.editor} {scores.spec.fingerprint[:12]}", scores) for _, scores in scored]
@@ -90,13 +94,13 @@ def _expanded(path: Path) -> Iterator[Path]:
 
 
 def score_all(
-    runs: Iterable[Path], *, write: bool = True, secret: Path | None = None
+    runs: Iterable[Path], *, write: bool = True, legacy: bool = False, secret: Path | None = None
 ) -> list[tuple[Path, RunScores]]:
     """Score run folders, loading each suite once; with `write`, leave a scores.json in each."""
     from mmedit_bench.scoring.score import score_run, scored
 
     suites, compute = Suites(secret), score_run if write else scored
-    return [(run, compute(run, suites.of(run))) for run in runs]
+    return [(run, compute(run, suites.of(run), legacy=legacy)) for run in runs]
 
 
 class Suites:
@@ -168,7 +172,11 @@ def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:
 
 
 def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
-    """For people: which run, the main numbers by generation and what its protocol adds; with `more` all."""
+    """For people: which run, the main numbers by generation and what its protocol adds; with `more` all.
+
+    Families that repeat published evaluations follow, each with its name, where the run was scored with
+    them.
+    """
     from mmedit_bench.rendering import protocol_numbers
 
     cells = scores.family("generation").overall
@@ -187,8 +195,23 @@ def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
         else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
     )
     told = [f"generation, in percent ({done}): {numbers}", *protocol_numbers.lines(scores, "generation")]
+    told += _legacy(scores)
     told += _further(scores) if more else ()
     return "\n  ".join([str(folder), *told])
+
+
+def _legacy(scores: RunScores) -> Iterator[str]:
+    from mmedit_bench.rendering.wording import amount
+    from mmedit_bench.scoring.columns import HEADLINE, column
+    from mmedit_bench.scoring.families import legacy_families
+
+    for name, family in legacy_families().items():
+        if name in scores.families:
+            cells = scores.families[name].overall
+            numbers = ", ".join(f"{column(key).short} {amount(cells[key])}" for key in HEADLINE if "/" in key)
+            yield f"{name} ({family.title}): {numbers}"
+        elif name in scores.left_out:
+            yield f"{name} ({family.title}): {scores.left_out[name]}"
 
 
 def _further(scores: RunScores) -> Iterator[str]:

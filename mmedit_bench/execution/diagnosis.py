@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mmedit_bench.datasets.prompts import as_they_stand
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 
@@ -144,7 +145,7 @@ def stability(name: str, count: int, device: str, dtype: str) -> Finding:
 
 def _some_probes() -> Iterator[Probe]:
     """Probes of all suites in turn, so that captions and short answers share batches."""
-    suites = [SUITES.load(name)() for name in SUITES.names()]
+    suites = [SUITES.load(name)() for name in as_they_stand()]
     cases = [iter(suite.cases(suite.splits[-1])) for suite in suites]
     for together in zip(*cases, strict=False):
         for case in together:

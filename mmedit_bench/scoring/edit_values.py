@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmedit_bench.cases import EditCase
+from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.records import Asked
 from mmedit_bench.scoring import intervals
@@ -18,6 +19,7 @@ from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
 from mmedit_bench.scoring.families import MAIN_GROUPS, MEAN_OF, Family, family_named
 from mmedit_bench.scoring.metrics import Seen
+from mmedit_bench.scoring.sections import not_recorded
 
 GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
 """Means of columns, and the mean of those."""
@@ -84,8 +86,14 @@ class EditValues:
 
 
 def edit_values(run: Checked, family: str, moment: str = END) -> EditValues:
-    """One family's measurements of a run, edit by edit, in the schedule's order."""
-    return values_of(run, family_named(family), joined(run, moment))
+    """One family's measurements of a run, edit by edit, in the schedule's order.
+
+    Raises `BenchError` for an unknown family, and for one whose evidence the run did not record.
+    """
+    known, spec = family_named(family), run.state.manifest.spec
+    if missing := [kind for kind in known.needs if kind not in spec.evidence]:
+        raise BenchError(f"run {spec.folder_name} has no numbers of {family}: {not_recorded(missing)}")
+    return values_of(run, known, joined(run, moment))
 
 
 class Joined(NamedTuple):

@@ -34,6 +34,11 @@ class Family:
         return self.on_change.title
 
     @property
+    def legacy(self) -> bool:
+        """Whether it repeats a published evaluation; see `scoring.legacy`."""
+        return self.on_change.legacy
+
+    @property
     def change(self) -> str:
         """The measurement of probes that the edit should reach."""
         return self.on_change.label
@@ -69,11 +74,24 @@ MEAN_OF = ("reliability/main", "generality", "locality")
 
 @functools.cache
 def families() -> Mapping[str, Family]:
-    """All families by name, the headline's first, read once in a process.
+    """The families that every run is scored by, by name, the headline's first; read once in a process.
+
+    Raises as `legacy_families` does.
+    """
+    return {name: family for name, family in _registered().items() if not family.legacy}
+
+
+@functools.cache
+def legacy_families() -> Mapping[str, Family]:
+    """Those that repeat published evaluations, by name: a run is scored by them on request.
 
     Raises `Collision` if two metrics bear one label or claim one side of a family, and `BenchError`
     for a plugin that offers no metrics or half a family.
     """
+    return {name: family for name, family in _registered().items() if family.legacy}
+
+
+def _registered() -> dict[str, Family]:
     labels: dict[str, str] = {}
     sides: dict[str, dict[str, Metric]] = {}
     for name in METRICS.names():
@@ -97,19 +115,19 @@ def families() -> Mapping[str, Family]:
                 )
             own[metric.side] = metric
     for family, own in sides.items():
-        if len(own) < 2 or len({metric.title for metric in own.values()}) > 1:
+        if len(own) < 2 or len({(metric.title, metric.legacy) for metric in own.values()}) > 1:
             only = next(iter(own.values()))
             raise BenchError(
                 f"family {family!r} of {labels[only.label]} needs a metric for each side, change and keep, "
-                "with one title"
+                "with one title, both legacy or neither"
             )
     order = sorted(sides, key=lambda name: (name != HEADLINE_FAMILY, name))
     return {name: Family(name, sides[name]["change"], sides[name]["keep"]) for name in order}
 
 
 def family_named(name: str) -> Family:
-    """The family called `name`; `BenchError` listing the known ones otherwise."""
-    known = families()
+    """The family called `name`, legacy or not; `BenchError` listing the known ones otherwise."""
+    known = {**families(), **legacy_families()}
     if name not in known:
         raise BenchError(f"scorer family {name!r} is unknown; choose one of {', '.join(known)}")
     return known[name]

@@ -52,6 +52,8 @@ class Metric:
     """What the family measures, in plain words; the same on both sides."""
     read: Callable[[Seen], float | None]
     """In [0, 1]; None where the edited model gave nothing to measure."""
+    legacy: bool = False
+    """Whether it repeats a published evaluation: such families are scored on request only."""
 
     def __post_init__(self) -> None:
         if unknown := [kind for kind in self.needs if kind not in KINDS]:
@@ -79,13 +81,13 @@ def generation_exact(answer: str, reference: str) -> float:
 
 def teacher_forced_token(argmax: Sequence[int], target: Sequence[int]) -> float:
     """(1 / (T-1)) sum_{t<T} 1[p_t = y_t]: share of the reference's tokens guessed, end token aside."""
-    _check(argmax, target)
+    check_positions(argmax, target)
     return _share_equal(argmax[:-1], target[:-1])
 
 
 def teacher_forced_exact(argmax: Sequence[int], target: Sequence[int]) -> float:
     """prod_{t<=T} 1[p_t = y_t]: every token of the reference guessed, the end token too."""
-    _check(argmax, target)
+    check_positions(argmax, target)
     return float(list(argmax) == list(target))
 
 
@@ -96,17 +98,18 @@ def generation_same(answer: str, before: str) -> float:
 
 def agreement_top1(argmax: Sequence[int], before: Sequence[int]) -> float:
     """(1 / (T-1)) sum_{t<T} 1[p_t = p'_t]: share of positions with an unchanged guess, end token aside."""
-    _check(argmax, before)
+    check_positions(argmax, before)
     return _share_equal(argmax[:-1], before[:-1])
 
 
 def agreement_exact(argmax: Sequence[int], before: Sequence[int]) -> float:
     """prod_{t<=T} 1[p_t = p'_t]: no guess changed at any position, the end token's included."""
-    _check(argmax, before)
+    check_positions(argmax, before)
     return float(list(argmax) == list(before))
 
 
-def _check(one: Sequence[int], other: Sequence[int]) -> None:
+def check_positions(one: Sequence[int], other: Sequence[int]) -> None:
+    """Raises `BadRecord` unless both have a token, or more, and the end token."""
     if len(one) != len(other):
         raise BadRecord(f"{len(one)} guessed tokens against {len(other)}; the same positions are needed")
     if len(one) < 2:

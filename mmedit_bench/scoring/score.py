@@ -28,7 +28,7 @@ from mmedit_bench.scoring.checking import Checked, checked, measured_against
 from mmedit_bench.scoring.conflicts import conflict_scores
 from mmedit_bench.scoring.cost import read_cost
 from mmedit_bench.scoring.edit_values import GROUPS, Joined, joined, tasks_of, values_of
-from mmedit_bench.scoring.families import Family, families
+from mmedit_bench.scoring.families import Family, families, legacy_families
 from mmedit_bench.scoring.normalize import NORMALIZER_VERSION
 from mmedit_bench.scoring.retention import measure_scores
 from mmedit_bench.scoring.rollbacks import rollback_scores
@@ -50,13 +50,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def score_run(folder: Path, suite: Suite, baselines: Path | None = None) -> RunScores:
+def score_run(
+    folder: Path, suite: Suite, baselines: Path | None = None, *, legacy: bool = False
+) -> RunScores:
     """Score a run, complete or not, and write its scores.json (whole or not at all).
 
     In a folder that cannot be written the scores are returned all the same, with a warning. Raises
     as `scored`.
     """
-    scores = scored(folder, suite, baselines)
+    scores = scored(folder, suite, baselines, legacy=legacy)
     try:
         write_whole(folder / FILE_NAME, scores.text().encode())
     except Unusable as error:
@@ -66,14 +68,17 @@ def score_run(folder: Path, suite: Suite, baselines: Path | None = None) -> RunS
     return scores
 
 
-def scored(folder: Path, suite: Suite, baselines: Path | None = None) -> RunScores:
+def scored(folder: Path, suite: Suite, baselines: Path | None = None, *, legacy: bool = False) -> RunScores:
     """The scores of a run and what its edits cost, computed from its answers; writes nothing.
 
-    Raises `BadRecord` if the run was made with other data, is not what its spec asks for, or is
-    measured against a baseline that is not at hand.
+    With `legacy`, also by the families that repeat published evaluations (`scoring.legacy`). Raises
+    `BadRecord` if the run was made with other data, is not what its spec asks for, or is measured against
+    a baseline that is not at hand.
     """
     run = checked_run(folder, suite, baselines)
-    return replace(scores_of(run), cost=read_cost(folder, {record.unit for record in run.state.records}))
+    return replace(
+        scores_of(run, legacy=legacy), cost=read_cost(folder, {record.unit for record in run.state.records})
+    )
 
 
 def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Checked:
@@ -98,11 +103,11 @@ def checked_run(folder: Path, suite: Suite, baselines: Path | None = None) -> Ch
         ) from None
 
 
-def scores_of(run: Checked) -> RunScores:
+def scores_of(run: Checked, *, legacy: bool = False) -> RunScores:
     """The scores of what a run has recorded so far, without its cost."""
     state, selection = run.state, run.selection
     spec = state.manifest.spec
-    recorded, left_out = _recorded(spec.evidence)
+    recorded, left_out = _recorded(spec.evidence, legacy)
     planned = sum(step.moment == END for unit in run.schedule for _, step in unit.asks)
     moments = dict.fromkeys(step.moment for unit in run.schedule for _, step in unit.asks)
     found = {moment: joined(run, moment) for moment in (END, *moments)}
@@ -145,10 +150,10 @@ def _by_family(
     return {name: own for name, own in found.items() if own is not None}
 
 
-def _recorded(evidence: Sequence[str]) -> tuple[list[Family], dict[str, str]]:
+def _recorded(evidence: Sequence[str], legacy: bool) -> tuple[list[Family], dict[str, str]]:
     """The families that can be read from this evidence, and why the others cannot."""
     found, left_out = [], {}
-    for family in families().values():
+    for family in (*families().values(), *(legacy_families().values() if legacy else ())):
         if missing := [kind for kind in family.needs if kind not in evidence]:
             left_out[family.name] = not_recorded(missing)
         else:

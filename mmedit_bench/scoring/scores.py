@@ -167,9 +167,10 @@ class RunScores:
 
     def family(self, name: str) -> FamilyScores:
         """The scores of one family. Raises `BenchError` for one that the run has no evidence of."""
-        family_named(name)
+        legacy = family_named(name).legacy
         if name not in self.families:
-            why = self.left_out.get(name, "it was not scored with it; score it again")
+            how = " with --legacy" if legacy else ""
+            why = self.left_out.get(name, f"it was not scored with it; score it again{how}")
             raise BenchError(f"run {self.spec.folder_name} has no numbers of {name}: {why}")
         return self.families[name]
 

@@ -154,7 +154,9 @@ def parts_of(
     told = told_of(asks, baseline)
     parts: list[Part] = []
     left_out: dict[str, str] = {}
-    for behaviour in behaviours(families):
+    # a line that is repeated measures what it did, and nothing that it never had
+    own = {name: family for name, family in families.items() if not family.legacy}
+    for behaviour in behaviours(own):
         if missing := [kind for kind in behaviour.needs if kind not in baseline.kinds]:
             left_out[behaviour.name] = not_recorded(missing)
         elif (table := table_of(behaviour, told)).columns:
@@ -164,9 +166,9 @@ def parts_of(
     if HEADLINE_FAMILY in families:
         headline = families[HEADLINE_FAMILY]
         parts += [
-            gap_of(headline, families[name], tables, groups)
-            for name in families
-            if name.startswith("teacher_forced")
+            gap_of(headline, family, tables, groups)
+            for name, family in families.items()
+            if name.startswith("teacher_forced") or family.legacy
         ]
     return parts, left_out
 

@@ -23,6 +23,7 @@ broken = tests.cli.lab:NotThere
 lab-backbone = tests.cli.lab:backbone
 [mmedit_bench.suites]
 lab-suite = tests.cli.lab:Suite
+lab-suite-legacy-trainer = tests.cli.lab:worded
 """
 
 Call = Callable[..., Result]

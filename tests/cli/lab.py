@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmedit_bench.cases import EditCase, EditRequest, Probe, Query
+from mmedit_bench.datasets.prompts import Formatted
 from mmedit_bench.datasets.suite import allow
 from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Route, Training
 from tests.tiny import tiny_backbone, tiny_cases
@@ -61,6 +62,11 @@ class BlindSuite(Suite):
             for probe in case.probes
         ]
         return tuple(chance.sample(probes, len(probes)))
+
+
+def worded() -> Formatted:
+    """The suite in other words."""
+    return Formatted(Suite(), "legacy-trainer")
 
 
 def backbone(*, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> Backbone:

@@ -55,7 +55,9 @@ def test_a_changed_run_is_refused_by_name(runs: Path) -> None:
 
 def test_the_families_are_those_of_the_metrics(runs: Path) -> None:
     done = call("report", "--help")
-    assert "[generation|teacher_forced_exact|teacher_forced_token]" in "".join(done.output.split())
+    assert "[generation|teacher_forced_exact|teacher_forced_token|legacy_editor|" in "".join(
+        done.output.split()
+    )
     done = call("report", runs, "--family", "bleu")
     assert done.exit_code == 2 and "'bleu' is not one of generation" in done.stderr
     assert call("report", runs, "--family", "teacher_forced_token").exit_code == 0
@@ -79,3 +81,22 @@ def test_baselines_beside_runs_are_passed_over_and_alone_are_refused(runs: Path)
     assert len(json.loads(done.stdout)) == len(EDITORS)
     alone = call("score", baselines)
     assert alone.exit_code != 0
+
+
+def test_published_lines_are_shown_on_request(runs: Path) -> None:
+    (folder,) = runs.glob("*--ft--*")
+    plain = call("score", folder)
+    assert plain.exit_code == 0 and "legacy" not in plain.stdout and "liveedit" not in plain.stdout
+    done = call("score", folder, "--legacy")
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if " (" in line}
+    assert "early EasyEdit and UniKE, answer positions): Rel" in lines["legacy_editor"]
+    assert "LiveEdit, answer positions): Rel" in lines["liveedit"]
+    assert "top10 was not recorded; run again with --evidence top10" in lines["legacy_trainer_exact"]
+    assert "gap/legacy_editor" in call("score", folder, "--legacy", "--more").stdout
+    table = call("report", folder, "--family", "legacy_editor", "--format", "markdown")
+    assert table.exit_code == 0 and r"legacy\_editor\_kept" in table.stdout
+    gap = call("report", folder, "--section", "gap/liveedit", "--format", "markdown")
+    assert gap.exit_code == 0 and "free generation, whole answer minus LiveEdit" in gap.stdout
+    lacking = call("report", folder, "--family", "legacy_trainer_exact")
+    assert lacking.exit_code == 2 and "--evidence top10" in lacking.stderr

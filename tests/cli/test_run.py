@@ -134,3 +134,14 @@ def test_a_folder_without_runs_is_refused(call: Call, command: str) -> None:
     done = call(command, "empty")
     assert done.exit_code == 2
     assert "manifest.json" in done.stderr
+
+
+def test_other_words_are_another_suite(call: Call) -> None:
+    plain = _folder(_run(call, "echo", "--limit", "1", "--json"))
+    assert _folder(_run(call, "echo", "--limit", "1", "--prompt-format", "clean", "--json")) == plain
+    worded = _folder(_run(call, "echo", "--limit", "1", "--prompt-format", "legacy-trainer", "--json"))
+    assert worded.name.startswith("lab-suite-legacy-trainer--") and worded != plain
+    assert call("score", worded).exit_code == 0
+    done = _run(call, "echo", "--prompt-format", "liveedit")
+    assert done.exit_code == 2
+    assert "has no prompt format 'liveedit'; it has clean, legacy-trainer" in done.stderr

@@ -54,6 +54,12 @@ def test_pairs_are_what_two_runs_alone_say(runs: dict[str, Checked]) -> None:
             assert pair.difference.value == pytest.approx(means[pair.first].value - means[pair.second].value)
 
 
+def test_runs_without_the_evidence_are_not_compared_by_it(runs: dict[str, Checked]) -> None:
+    with pytest.raises(BenchError, match="top10 was not recorded; run again with --evidence top10"):
+        compared(runs, "legacy_trainer_exact")
+    assert compared(runs, "legacy_editor").labels["text_locality/main"] == "legacy_editor_kept"
+
+
 def test_won_and_lost_are_counted_by_edit(runs: dict[str, Checked]) -> None:
     found = compared(runs, columns=["text_locality/main", "mean"])
     mine, theirs = (edit_values(runs[name], "generation") for name in ("ft", "ike"))
