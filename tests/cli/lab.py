@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmedit_bench.cases import EditCase, EditRequest
+from mmedit_bench.cases import EditCase, EditRequest, Probe, Query
 from mmedit_bench.datasets.prompts import Formatted
 from mmedit_bench.datasets.suite import allow
 from mmedit_bench.editors import Backbone, ConstantAnswer, Edit, Route, Training
@@ -29,6 +31,37 @@ class Suite:
     def cases(self, split: str) -> tuple[EditCase, ...]:
         allow(self.name, split)
         return tiny_cases(6, split)
+
+    def blind(self, secret: bytes) -> BlindSuite:
+        return BlindSuite(secret)
+
+
+class BlindSuite(Suite):
+    """The same cases; their probes have other ids, wordings and an order of their own by a secret."""
+
+    name = "lab-suite-blind"
+
+    def __init__(self, secret: bytes) -> None:
+        self.digest = hashlib.sha256(secret).hexdigest()
+
+    def cases(self, split: str) -> tuple[EditCase, ...]:
+        return tuple(replace(case, probes=self._drawn(case, "probe")) for case in super().cases(split))
+
+    def decoys(self, split: str) -> dict[str, tuple[Query, ...]]:
+        drawn = {case.id: self._drawn(case, "decoy") for case in super().cases(split)}
+        return {id: tuple(probe.query for probe in probes) for id, probes in drawn.items()}
+
+    def _drawn(self, case: EditCase, what: str) -> tuple[Probe, ...]:
+        chance = random.Random(f"{self.digest}/{what}/{case.id}")
+        probes = [
+            replace(
+                probe,
+                id=f"{case.id}/{chance.getrandbits(48):012x}",
+                query=Query(f"{probe.query.prompt} {chance.randrange(1000)}", probe.query.image),
+            )
+            for probe in case.probes
+        ]
+        return tuple(chance.sample(probes, len(probes)))
 
 
 def worded() -> Formatted:

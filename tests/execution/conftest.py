@@ -15,6 +15,7 @@ slow = tests.cli.lab:Slow
 curious = tests.cli.lab:Curious
 keeper = tests.execution.keeper:Keeper
 fleeting = tests.execution.keeper:Fleeting
+listener = tests.execution.listener:Listener
 """
 
 
