@@ -9,6 +9,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from mmedit_bench.errors import BadRecord
+from mmedit_bench.runs.files import parsed
+
 MOST_HEAD = 16 << 20
 """Most bytes of a frame's head."""
 MOST_BODY = 2 << 30
@@ -50,8 +53,8 @@ class Channel:
         if mark != _MARK or head > MOST_HEAD or body > min(most_body, MOST_BODY):
             raise ChannelBroken("what came is no frame")
         try:
-            told = json.loads(self._exactly(head, until))
-        except (ValueError, RecursionError):
+            told = parsed(self._exactly(head, until))
+        except BadRecord:
             raise ChannelBroken("a frame's head is no JSON") from None
         if not isinstance(told, dict):
             raise ChannelBroken("a frame's head is no mapping")

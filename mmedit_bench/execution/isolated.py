@@ -81,7 +81,7 @@ class Isolated:
         kept = self._trainings.read() if self._trainings else None
         question = {"do": "ready", "kept": kept[0] if kept else None}
         try:
-            head, data = self._child.ask(question, kept[1] if kept else b"", self._isolation.ready_timeout)
+            head, data = self._ask(question, kept[1] if kept else b"", self._isolation.ready_timeout)
         except (ChannelBroken, TimeoutError) as error:
             self._child.end()
             why = self._child.reason or f"its process ended ({error})"
@@ -107,7 +107,7 @@ class Isolated:
         def asked() -> tuple[dict[str, Any], bytes]:
             handles = [self._handle(one.edit) for one in carried]
             self._carry(handles)
-            return self._child.ask(
+            return self._ask(
                 {
                     "do": "make", "as": new, "id": request.id, "prompt": request.query.prompt,
                     "target": request.target, "picture": image.digest if image else None,
@@ -146,7 +146,7 @@ class Isolated:
         self._wholes.clear()
         self._there.clear()
         try:
-            self._child.ask({"do": "forget", "keep": sorted(used)}, b"", START)
+            self._ask({"do": "forget", "keep": sorted(used)}, b"", START)
         except (ChannelBroken, TimeoutError):
             self._restart()
 
@@ -165,7 +165,7 @@ class Isolated:
 
         def asked() -> tuple[dict[str, Any], bytes]:
             self._carry(sorted({handle for handle, _ in places}))
-            return self._child.ask(
+            return self._ask(
                 {"do": "answer", "places": places, "queries": told}, bytes(body), self._isolation.edit_timeout
             )
 
@@ -217,12 +217,15 @@ class Isolated:
             head, parts = packed_parts(
                 {digest: self._shared[digest] for digest in whole.shared}, self._shared_there
             )
-            reply, _ = self._child.ask(
+            reply, _ = self._ask(
                 head | {"do": "carry", "as": handle, "size": len(whole.data)}, whole.data + parts, START
             )
             if "error" in reply:
                 raise EditFailed(str(reply["error"])[:2000])
             self._there.add(handle)
+
+    def _ask(self, head: dict[str, Any], body: bytes, seconds: float | None) -> tuple[dict[str, Any], bytes]:
+        return self._child.ask(head, body, seconds)
 
     def _start(self) -> EditorIdentity:
         self._child = Child(self._order, self._isolation, self._log, self._artefacts)
