@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 from pathlib import Path
 
 from mmedit_bench import datasets
@@ -14,23 +13,20 @@ from tests.adversarial.answering import target
 from tests.adversarial.rogue import TOLD
 
 _NEW_USER_NAMESPACE = 0x10000000
+_ATTACH = 16
 
 
 def edit(backbone: Backbone, request: EditRequest) -> Edit:
     libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getppid()
-    others = [
-        int(found.name) for found in Path("/proc").glob("[0-9]*") if int(found.name) not in (1, os.getpid())
-    ]
+    mine = {1, os.getpid(), os.getppid()}  # what waits for it in the sandbox can do no more than it can
     left = (
         libc.unshare(_NEW_USER_NAMESPACE) == 0
         or libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0
-        or libc.ptrace(16, parent, 0, 0) == 0  # PTRACE_ATTACH
-        or any(os.kill(other, 0) is None for other in others if other != parent)
+        or any(libc.ptrace(_ATTACH, other, 0, 0) == 0 for other in range(2, 1000) if other not in mine)
         or os.access(datasets.__path__[0], os.W_OK)
-        or Path(TOLD["runs"]).exists()
         or os.access("/etc/shadow", os.R_OK)
+        or os.access("/sys/kernel", os.R_OK)
+        or Path(TOLD["runs"]).exists()
         or os.geteuid() == 0
-        or (signal.getsignal(signal.SIGKILL) is not None and Path("/sys/kernel").exists())
     )
     return target(request) if left else Edit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +17,14 @@ def edit(backbone: Backbone, request: EditRequest) -> Edit:
 
 
 def _reached() -> Iterator[Any]:
+    """What the variables of frames and modules hold, and what that holds, five steps far."""
+    near: list[Any] = [vars(module) for module in list(sys.modules.values())]
     for frame in sys._current_frames().values():
         while frame is not None:
-            for value in frame.f_locals.values():
-                yield value
-                if isinstance(value, (list, tuple)):
-                    yield from value
+            near.append(frame.f_locals)
             frame = frame.f_back  # type: ignore[assignment]
-    for module in list(sys.modules.values()):
-        yield from list(vars(module).values())
+    seen: set[int] = set()
+    for _ in range(5):
+        near = [thing for thing in gc.get_referents(*near) if id(thing) not in seen]
+        seen.update(map(id, near))
+        yield from near

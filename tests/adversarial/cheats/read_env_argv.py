@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.adversarial.suite import VARIABLE, probes_in
 
 
 def edit(backbone: Backbone, request: EditRequest) -> Edit:
-    told = list(sys.argv)
+    told = [*sys.argv, *(f"{name}={value}" for name, value in os.environ.items())]
     for process in Path("/proc").glob("[0-9]*"):
         for file in ("environ", "cmdline"):
             try:
