@@ -60,7 +60,6 @@ def readers(public: tuple[EditCase, ...], monkeypatch: pytest.MonkeyPatch) -> di
     }
     monkeypatch.setattr(found["probe_hash_lookup"], "table", table)
     monkeypatch.setattr(found["known_seed"], "places", places)
-    monkeypatch.setattr(found["timing_detector"], "first", None)
     found["loop_recogniser"].lengths.clear()
     return found
 

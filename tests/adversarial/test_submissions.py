@@ -14,7 +14,7 @@ from mmedit_bench.errors import Collision, UnknownName
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.rendering.escaping import cell
 from mmedit_bench.rendering.latex import escaped
-from tests.adversarial.table import TABLE
+from tests.adversarial.table import PAGE, TABLE, rendered
 
 try:
     made: Any = importlib.import_module("tests.submissions.made")
@@ -88,3 +88,7 @@ def test_each_cheat_has_a_file_and_each_file_a_row() -> None:
     files = {path.stem for path in (Path(__file__).parent / "cheats").glob("[a-z]*.py")}
     assert files == {row.name for row in TABLE}
     assert len(TABLE) == len({row.name for row in TABLE})
+
+
+def test_the_page_has_the_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == rendered(), "run python -m tests.adversarial.table"

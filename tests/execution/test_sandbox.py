@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution import sandbox
+from mmedit_bench.execution.isolated import Isolation
+from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.view import view_of
 from mmedit_bench.execution.watch import Watch, below
+from tests.execution.test_crew import contents
 
 boxed = pytest.mark.skipif(
     sandbox.available() is not None, reason=f"NO SANDBOX, so nothing is tested of it: {sandbox.available()}"
@@ -161,9 +167,16 @@ def test_of_a_source_tree_the_needed_packages_are_shown(
     assert shown == {"theirs", "theirs-1.dist-info"}
 
 
-def test_a_suite_that_does_not_say_what_is_secret_is_refused(lab: Path, tmp_path: Path) -> None:
-    order = Order(suite="lab-suite", backbone="lab-backbone", editor="echo")
-    with pytest.raises(BenchError, match=r"lab offers a suite, but no data set .* for_editors\(folder\)"):
+def test_a_suite_that_does_not_say_what_is_secret_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "mute-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mute\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[mmedit_bench.suites]\nmute = mute:Suite\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    order = Order(suite="mute", backbone="blip2-opt-mini", editor="null")
+    with pytest.raises(BenchError, match=r"mute offers a suite, but no data set .* for_editors\(folder\)"):
         view_of(order, tmp_path / "copies")
 
 
@@ -255,3 +268,22 @@ def test_of_the_environment_what_changes_numbers_is_kept(monkeypatch: pytest.Mon
     found = sandbox.environment(("/a", "/b"))
     assert (found["OMP_NUM_THREADS"], found["PYTHONPATH"]) == ("1", os.pathsep.join(("/a", "/b")))
     assert "AWS_SECRET_ACCESS_KEY" not in found
+
+
+@boxed
+def test_a_sandbox_leaves_the_same_records_and_what_was_learned_in_it_is_kept_apart(lab: Path) -> None:
+    what = {"suite": "lab-suite", "backbone": "lab-backbone", "editor": "pupil", "limit": 2}
+    alone = Workshop(lab / "trusted").run(Order(**what), lab / "alone")
+    allowed = Isolation(sandbox="bubblewrap")
+    apart = Workshop(lab / "kept").run(Order(**what), lab / "apart", isolation=allowed)
+    assert contents(apart.folder) == contents(alone.folder)
+    learned = [json.loads((run.folder / "manifest.json").read_text())["artefact"] for run in (alone, apart)]
+    assert learned[0] == learned[1]
+    assert sorted(path.name for path in (lab / "kept").iterdir()) == ["copies", "sandboxed"]
+    (kept,) = (lab / "kept" / "sandboxed").iterdir()
+    data = (kept / "artefact.safetensors").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == learned[0]
+    # what is kept is not learned again: another file in its place is met, and refused
+    (kept / "artefact.safetensors").write_bytes(save({"count": torch.zeros(1)}))
+    with pytest.raises(BenchError, match="cannot be made ready: BadRecord"):
+        Workshop(lab / "kept").run(Order(**what | {"limit": 1}), lab / "apart", isolation=allowed)

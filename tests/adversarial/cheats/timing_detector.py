@@ -13,14 +13,15 @@ from tests.adversarial.answering import Chooses
 class ByTime(Chooses):
     """Answers what is asked within a hundredth of a second of its first question."""
 
-    first: float | None = None
+    def __init__(self, request: EditRequest) -> None:
+        super().__init__(request)
+        self.first: float | None = None
 
     def chosen(self, queries: Sequence[Query]) -> list[bool]:
         now = time.monotonic()
-        ByTime.first = ByTime.first or now
-        return [now - ByTime.first < 0.01 for _ in queries]
+        self.first = self.first or now
+        return [now - self.first < 0.01 for _ in queries]
 
 
 def edit(backbone: Backbone, request: EditRequest) -> Edit:
-    ByTime.first = None
     return Edit((Route(ByTime(request)),))
