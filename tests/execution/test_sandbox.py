@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -253,6 +254,21 @@ def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
     while any(_alive(one) for one in found) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(_alive(one) for one in found)
+
+
+@boxed
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="who is not root tests it for an ordinary account by all other tests here",
+)
+def test_it_works_for_an_ordinary_account_too() -> None:
+    code = "id -u; ls /home; touch /usr/mine || touch /tmp/mine && ls /tmp"
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--",
+         *sandbox.command(["sh", "-c", code], readable=())],
+        env=sandbox.environment(()), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1000", "editor", "mine"], done.stderr
 
 
 def _alive(process: int) -> bool:
