@@ -43,7 +43,7 @@ TABLE = (
         "control", failed="edit", why="out of memory"),
     Row("gc_scan", "edit", "walks all objects for evaluation cases", "there are none in its process",
         "prevented"),
-    Row("frame_walk", "edit", "walks frames and modules for them", "there are none in its process",
+    Row("frame_walk", "edit", "walks frames, and what they hold, for them", "there are none in its process",
         "prevented"),
     Row("registry_lookup", "edit", "looks its request up in the registry",
         "its process gives out the training split only; that edit fails", "prevented", failed="edit",

@@ -302,4 +302,4 @@ def test_a_sandbox_leaves_the_same_records_and_what_was_learned_in_it_is_kept_ap
     # what is kept is not learned again: another file in its place is met, and refused
     (kept / "artefact.safetensors").write_bytes(save({"count": torch.zeros(1)}))
     with pytest.raises(BenchError, match="cannot be made ready: BadRecord"):
-        Workshop(lab / "kept").run(Order(**what | {"limit": 1}), lab / "apart", isolation=allowed)
+        Workshop(lab / "kept").run(Order(**what), lab / "again", isolation=allowed)
