@@ -108,7 +108,7 @@ TABLE = (
     Row("timing_detector", "question", "tells kinds by when they are asked", "all are asked at once",
         "prevented"),
     Row("probe_hash_lookup", "question", "brings a table of the published probes",
-        "finds none of a blind draw but the edited question", "residual"),
+        "finds none of a blind draw", "residual"),
     Row("known_seed", "question", "replays the published draw", "a blind draw is by a secret", "residual"),
     Row("loop_recogniser", "question", "works for the benchmark's rhythm only",
         "what it is asked has no fixed length, and earlier edits are asked again", "residual"),
