@@ -8,6 +8,7 @@ goes back into a sandbox of the same editor only. Nothing of it is trusted but w
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -123,15 +124,12 @@ def _cut(kept: Mapping[str, Any], body: bytes) -> tuple[bytes, bytes]:
 
 
 def _files(package: str) -> Iterator[Path]:
-    import importlib.util
-
     spec = importlib.util.find_spec(package)  # of a top-level name: nothing is imported
-    if spec is None or not spec.origin:
+    if spec is None:
         raise BenchError(f"package {package} is not to be found; install it anew")
-    origin = Path(spec.origin)
-    if origin.name != "__init__.py":
-        yield origin
-        return
-    for path in origin.parent.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
+    for folder in spec.submodule_search_locations or ():
+        for path in Path(folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+    if not spec.submodule_search_locations and spec.origin:
+        yield Path(spec.origin)
