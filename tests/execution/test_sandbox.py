@@ -168,6 +168,28 @@ def test_of_a_source_tree_the_needed_packages_are_shown(
     assert shown == {"theirs", "theirs-1.dist-info"}
 
 
+def test_a_shadowed_copy_of_the_package_shows_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "mmedit_bench/datasets/picturebook/picturebook.parquet"
+    other = tmp_path / "older" / name
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"all splits")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "older")])
+    view = view_of(ORDER, tmp_path / "copies")
+    copies = {view.instead[path] for path in view.instead if path.name == "picturebook.parquet"}
+    assert other in view.instead
+    assert len(copies) == 1
+
+
+def test_a_linked_package_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "methods").symlink_to(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "tree")])
+    with pytest.raises(BenchError, match="methods is a link"):
+        view_of(ORDER, tmp_path / "copies")
+
+
 def test_a_suite_that_does_not_say_what_is_secret_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
