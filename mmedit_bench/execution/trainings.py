@@ -20,9 +20,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.execution.channel import MOST_BODY
 from mmedit_bench.execution.order import Order
 from mmedit_bench.plugins.registry import EDITORS
-from mmedit_bench.runs.files import MOST_BYTES, MOST_SMALL, make_folder, read_regular, write_whole
+from mmedit_bench.runs.files import MOST_SMALL, make_folder, read_regular, write_whole
 from mmedit_bench.runs.spec import canonical
 
 FILES = ("artefact.json", "artefact.safetensors")
@@ -48,7 +49,7 @@ class Trainings:
         """What is kept, or None. Raises `BadRecord` for what is no regular file."""
         try:
             name = read_regular(self._place / "folder").decode()
-            parts = [read_regular(self._place / file, MOST_BYTES) for file in FILES]
+            parts = [read_regular(self._place / file, MOST_BODY) for file in FILES]
         except FileNotFoundError:
             return None
         return {"folder": name, "sizes": [len(part) for part in parts]}, b"".join(parts)
