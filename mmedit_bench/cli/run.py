@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmedit_bench.cli.executors import executes
+from mmedit_bench.cli.isolation import isolates
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
     from mmedit_bench.execution.engine import Engine
+    from mmedit_bench.execution.isolated import Isolation
     from mmedit_bench.harness.run import RunResult
 
 SOME_FAILED = 3
@@ -62,7 +64,7 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 )
 @click.option("--evidence", multiple=True, metavar="KIND", help="Record this of every reply too; repeatable.")
 @executes("Workers that share its units; each holds a backbone.", default=1)
-@click.option("--isolate", is_flag=True, help="Give the editor a process to itself, one beside each worker.")
+@isolates
 @click.option(
     "--edit-timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -70,12 +72,6 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
     help="Longest time for one edit; default: 600 with --isolate, else none.",
 )
 @click.option("--fail-fast", is_flag=True, help="End the run at the first failed edit; status 3.")
-@click.option(
-    "--memory-limit",
-    type=click.IntRange(min=1),
-    metavar="MIB",
-    help="Address space of the editor's process, with --isolate.",
-)
 @speaks
 def run(
     output: Output,
@@ -83,10 +79,9 @@ def run(
     settings: tuple[str, ...],
     protocol_set: tuple[str, ...],
     engine: Engine,
-    isolate: bool,
+    isolation: Isolation | None,
     edit_timeout: float | None,
     fail_fast: bool,
-    memory_limit: int | None,
     **order: Any,
 ) -> None:
     """Run an editor and record every answer.
@@ -107,16 +102,12 @@ def run(
           --set demonstrations=8 --out runs
       mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor unike \\
           --executor submitit --workers 8 --slurm partition=gpu --slurm time=2:00:00 --device cuda
+      mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor theirs --sandbox
     """
     from mmedit_bench.execution.local import Workshop
     from mmedit_bench.execution.order import Order
 
-    isolation = None
-    if isolate:
-        from mmedit_bench.execution.isolated import Isolation
-
-        isolation = Isolation(edit_timeout or 600.0, memory_limit << 20 if memory_limit else None)
-    elif edit_timeout and (engine.workers > 1 or not engine.here):
+    if edit_timeout and not isolation and (engine.workers > 1 or not engine.here):
         raise click.BadParameter(
             "several processes keep no time; use one, or --isolate", param_hint="--edit-timeout"
         )

@@ -6,7 +6,11 @@ import json
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import Any
+
+from mmedit_bench.errors import BadRecord
+from mmedit_bench.runs.files import parsed
 
 MOST_HEAD = 16 << 20
 """Most bytes of a frame's head."""
@@ -40,19 +44,28 @@ class Channel:
         except OSError as error:
             raise ChannelBroken(str(error)) from None
 
-    def receive(self, seconds: float | None = None) -> tuple[dict[str, Any], bytes]:
-        """The next frame. Raises as `send`."""
+    def receive(
+        self, seconds: float | None = None, most_body: int = MOST_BODY
+    ) -> tuple[dict[str, Any], bytes]:
+        """The next frame, with a body of at most `most_body` bytes. Raises as `send`."""
         until = None if seconds is None else time.monotonic() + seconds
         mark, head, body = _SIZES.unpack(self._exactly(_SIZES.size, until))
-        if mark != _MARK or head > MOST_HEAD or body > MOST_BODY:
+        if mark != _MARK or head > MOST_HEAD or body > min(most_body, MOST_BODY):
             raise ChannelBroken("what came is no frame")
         try:
-            told = json.loads(self._exactly(head, until))
-        except (ValueError, RecursionError):
+            told = parsed(self._exactly(head, until))
+        except BadRecord:
             raise ChannelBroken("a frame's head is no JSON") from None
         if not isinstance(told, dict):
             raise ChannelBroken("a frame's head is no mapping")
         return told, self._exactly(body, until)
+
+    def quiet(self) -> None:
+        """Raises `ChannelBroken` if the other side has said more than was received, or is gone."""
+        self._end.settimeout(None)
+        with suppress(BlockingIOError):
+            waiting = self._end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            raise ChannelBroken("it spoke unasked" if waiting else "the other side hung up")
 
     def close(self) -> None:
         """Hang up."""

@@ -24,8 +24,8 @@ def main(descriptor: int) -> None:
     """Serve until the asking side hangs up."""
     channel = Channel(socket.socket(fileno=descriptor))
     told, _ = channel.receive()
-    if limit := told["memory"]:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    for name, limit in told["limits"].items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
     only_train()
     with suppress(ChannelBroken):
         _serve(channel, told)
@@ -37,13 +37,14 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
     from mmedit_bench.execution.crossing import packed, unpacked_parts
     from mmedit_bench.execution.order import Order
     from mmedit_bench.execution.parts import Parts
+    from mmedit_bench.execution.trainings import laid_down, picked_up
     from mmedit_bench.harness.editor_side import Carried, InProcess
     from mmedit_bench.harness.identity import identity_of
     from mmedit_bench.interventions import Edit, Shared, fold
     from mmedit_bench.plugins.registry import EDITORS
 
     artefacts = Path(told["artefacts"]) if told["artefacts"] else None
-    order = Order(**told["order"])
+    order, apart = Order(**told["order"]), told["apart"]
     try:
         workshop = Parts(artefacts)
         editor, base, suite = workshop.editor(order), workshop.backbone(order), workshop.suite(order.suite)
@@ -64,7 +65,11 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
         try:
             match head["do"]:
                 case "ready":
-                    reply["learned"] = side.ready(lambda phase, done, total: None)
+                    if artefacts and head["kept"]:
+                        laid_down(artefacts, head["kept"], body)
+                    learned = reply["learned"] = side.ready(lambda phase, done, total: None)
+                    if artefacts and learned and apart:
+                        reply["kept"], data = picked_up(artefacts, learned["fingerprint"])
                 case "carry":
                     unpacked_parts(head, memoryview(body)[head["size"] :], known)
                     held[head["as"]] = Edit.from_bytes(body[: head["size"]], known)

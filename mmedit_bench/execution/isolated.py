@@ -6,38 +6,32 @@ of the process; an edit that holds other code is recorded as failed.
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from mmedit_bench.cases import EditRequest, Query
 from mmedit_bench.errors import BenchError, WeightsChanged
-from mmedit_bench.execution.channel import Channel, ChannelBroken
+from mmedit_bench.execution.channel import ChannelBroken
+from mmedit_bench.execution.child import START, Child, Isolation
 from mmedit_bench.execution.crossing import Far, packed_parts, unpacked
+from mmedit_bench.execution.introduction import introduced
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.remote import Place, RemoteReader
+from mmedit_bench.execution.trainings import Trainings, checked, package_digest
+from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost
 from mmedit_bench.harness.identity import EditorIdentity
 from mmedit_bench.interventions import Edit, Route, Shared
-from mmedit_bench.runs.files import make_folder
+
+__all__ = ["Isolated", "Isolation"]
 
 MOST_RESTARTS = 20
 """Processes that may be lost in a row, with no question answered between, until the run is given up."""
-START = 600.0
-"""Seconds that a process has to load backbone and editor."""
 MOST_ANSWER = 4096
 """Most characters of an answer that a route gives."""
-MOST_LOG = 1 << 20
-"""Most bytes that are kept of what the processes print."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +42,24 @@ class _Whole:
     shared: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """What the editor's process is allowed."""
-
-    edit_timeout: float = 600.0
-    """Seconds that one edit may take."""
-    memory_limit: int | None = None
-    """Bytes of address space."""
-
-
 class Isolated:
     """A `harness.editor_side.EditorSide` that asks another process."""
 
     def __init__(self, order: Order, isolation: Isolation, log: Path, artefacts: Path | None = None) -> None:
         """Starts the process; the first MiB of its output goes to the file `log`.
 
-        Raises `BenchError` if it cannot start.
+        Raises `BenchError` if it cannot start, or not in the sandbox that is asked for.
         """
         self._order, self._isolation, self._artefacts = order, isolation, artefacts
         self._log = log
         self._lost = self._number = 0
+        self._why = ""
+        """Why the latest process that was lost ended, where our side ended it."""
         self._ready = False
+        self._trainings: Trainings | None = None
+        if isolation.sandbox != "none":
+            kept = artefacts or default_folder()
+            self._trainings = Trainings(kept, order, package_digest(order))
         self._handles: dict[int, tuple[int, Edit]] = {}
         """By identity of an edit in force: its handle, and the edit itself."""
         self._wholes: dict[int, _Whole] = {}
@@ -85,19 +75,29 @@ class Isolated:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self._child.end()
 
     def ready(self, progress: Progress) -> Mapping[str, Any] | None:
+        kept = self._trainings.read() if self._trainings else None
+        question = {"do": "ready", "kept": kept[0] if kept else None}
         try:
-            head, _ = self._ask({"do": "ready"}, b"", None)
-        except ChannelBroken as error:
+            head, data = self._ask(question, kept[1] if kept else b"", self._isolation.ready_timeout)
+        except (ChannelBroken, TimeoutError) as error:
+            self._child.end()
+            why = self._child.reason or f"its process ended ({error})"
+            if isinstance(error, TimeoutError):
+                why = f"it took longer than {self._isolation.ready_timeout:g} seconds"
             raise BenchError(
-                f"editor {self._order.editor}: its process ended ({error}); see {self._log}"
+                f"editor {self._order.editor} was not made ready: {why}; see {self._log}"
             ) from None
         if "error" in head:
-            raise BenchError(f"editor {self._order.editor} cannot be made ready: {head['error']}")
+            raise BenchError(f"editor {self._order.editor} cannot be made ready: {head['error']!s:.2000}")
         self._ready = True
         learned: Mapping[str, Any] | None = head.get("learned")
+        if self._trainings and learned is not None:
+            learned, found = checked(learned, head.get("kept"), data)
+            if kept is None:
+                self._trainings.write(found)
         return learned
 
     def make(self, request: EditRequest, carried: Sequence[Carried], seed: int) -> Edit:
@@ -186,7 +186,7 @@ class Isolated:
             self._restart()
             seconds = f"{self._isolation.edit_timeout:g} seconds"
             raise EditFailed(
-                f"took longer than {seconds}" if late else "the editor's process ended"
+                f"took longer than {seconds}" if late else f"the editor's process ended{self._why}"
             ) from None
         self._lost = 0
         if "error" in head:
@@ -225,52 +225,27 @@ class Isolated:
             self._there.add(handle)
 
     def _ask(self, head: dict[str, Any], body: bytes, seconds: float | None) -> tuple[dict[str, Any], bytes]:
-        serial = self._next()
-        self._channel.send(head | {"n": serial}, body, seconds)
-        reply, data = self._channel.receive(seconds)
-        if reply.get("re") != serial:
-            raise ChannelBroken("a reply to another question")
-        return reply, data
+        return self._child.ask(head, body, seconds)
 
     def _start(self) -> EditorIdentity:
-        near, far = socket.socketpair()
-        paths = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
-        make_folder(self._log.parent)
-        with far:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mmedit_bench.execution.editor_process", str(far.fileno())],
-                pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": paths}, start_new_session=True,
-            )  # fmt: skip
-        assert self._process.stdout is not None
-        self._printing = threading.Thread(
-            target=_kept, args=(self._process.stdout, self._log), daemon=True, name="editor.log"
-        )
-        self._printing.start()
-        self._channel = Channel(near)
+        self._child = Child(self._order, self._isolation, self._log, self._artefacts)
         try:
-            self._channel.send(
-                {
-                    "order": asdict(self._order),
-                    "artefacts": str(self._artefacts) if self._artefacts else None,
-                    "memory": self._isolation.memory_limit,
-                }
-            )
-            head, _ = self._channel.receive(START)
-            if "refused" in head:
-                self._end()
-                raise BenchError(str(head["refused"]))
-            return EditorIdentity(**head["identity"])
-        except (ChannelBroken, TimeoutError, KeyError, TypeError) as error:
-            self._end()
+            return introduced(self._child.hello(), self._order)
+        except BenchError:
+            self._child.end()
+            raise
+        except (ChannelBroken, TimeoutError) as error:
+            self._child.end()
+            why = self._child.reason or repr(error)
             raise BenchError(
-                f"editor {self._order.editor}: its process did not start ({error!r}); see {self._log}"
+                f"editor {self._order.editor}: its process did not start ({why}); see {self._log}"
             ) from None
 
     def _restart(self) -> None:
         """A new process in place of one that is lost. Raises `EditorLost` after too many in a row."""
         self._lost += 1
-        self._end()
+        self._child.end()
+        self._why = f": {self._child.reason}" if self._child.reason else ""
         self._there.clear()
         self._shared_there.clear()
         if self._lost > MOST_RESTARTS:
@@ -284,21 +259,3 @@ class Isolated:
                 self.ready(lambda phase, done, total: None)
         except BenchError as error:
             raise EditorLost(f"editor {self._order.editor} cannot be brought back: {error}") from None
-
-    def _end(self) -> None:
-        self._channel.close()
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # what it started goes with it
-        self._process.wait()
-        self._printing.join(5)  # a process that left its group may hold the pipe open
-
-
-def _kept(printed: IO[bytes], log: Path) -> None:
-    """Copy to the end of `log` until it is full; what comes then is read and dropped."""
-    with printed:
-        while part := os.read(printed.fileno(), 1 << 16):
-            size = log.stat().st_size if log.exists() else 0
-            if room := max(0, MOST_LOG - size):
-                # no file for a process that is silent; where it cannot be written the editor goes on
-                with suppress(OSError), log.open("ab") as file:
-                    file.write(part[:room])

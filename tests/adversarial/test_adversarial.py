@@ -3,146 +3,152 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmedit_bench.errors import BadRecord
-from mmedit_bench.execution.isolated import MOST_LOG, Isolation
+from mmedit_bench.cases import CHANGE_KINDS, EditCase
+from mmedit_bench.errors import BadRecord, WeightsChanged
+from mmedit_bench.execution.child import MOST_LOG
+from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
-from tests.adversarial.cheats import CHEATS
-from tests.cli.conftest import ENTRY_POINTS
+from mmedit_bench.execution.sandbox import available
+from tests.adversarial.conftest import NAMES
+from tests.adversarial.table import TABLE
 
-Lines = dict[str, list[str]]
-"""Records by unit."""
+Answers = dict[str, str]
+"""By id of the probe."""
+ROWS = {row.name: row for row in TABLE}
+BOX = Isolation(
+    edit_timeout=5.0, memory_limit=16 << 30, sandbox="bubblewrap", processes=64, ready_timeout=60.0
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a cheat comes to."""
-
-    like: str
-    """The honest editor whose records it leaves, but for the units that fail."""
-    edits: int = 0
-    """Edits that fail."""
-    asks: int = 0
-    """Cases that cannot be asked with the edit in force."""
-    why: str = ""
-    """What the records say."""
-
-
-EXPECTED = {
-    "cheat-registry": Outcome("echo", edits=6, why="is given the split 'train' only"),
-    "cheat-memory": Outcome("null"),
-    "cheat-exit": Outcome("echo", edits=1, why="the editor's process ended"),
-    "cheat-soft-exit": Outcome("echo", edits=1, why="SystemExit"),
-    "cheat-hang": Outcome("echo", edits=1, why="took longer than 2 seconds"),
-    "cheat-flood": Outcome("echo"),
-    "cheat-garbage": Outcome("echo", edits=1, why="an editor must return an Edit, not a str"),
-    "cheat-scribble": Outcome("echo", edits=1, why="the editor's process ended"),
-    "cheat-thread": Outcome("echo"),
-    "cheat-sizeless": Outcome("echo", edits=1, why="too large for numbers"),
-    "cheat-endless": Outcome("echo", asks=1, why="no text of at most 4096 characters"),
-    "cheat-ambush": Outcome("echo", asks=1, why="the editor's process ended"),
-    "cheat-smuggle": Outcome("echo", edits=1, why="is code, which is not loaded here"),
-}
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the lab's plugins and the cheats installed."""
-    folder = tmp_path_factory.mktemp("lab")
-    info = folder / "installed" / "lab-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
-    cheats = "".join(f"{name} = {place}\n" for name, place in CHEATS.items())
-    (info / "entry_points.txt").write_text(
-        ENTRY_POINTS.replace("[mmedit_bench.editors]\n", "[mmedit_bench.editors]\n" + cheats)
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(info.parent)
-        patch.setenv("MMEDIT_BENCH_HOME", str(folder / "home"))
-        yield folder
+boxed = pytest.mark.skipif(
+    available() is not None, reason=f"NO SANDBOX, so nothing is known of the cheats: {available()}"
+)
 
 
 def order(editor: str, **more: Any) -> Order:
-    return Order(suite="lab-suite", backbone="lab-backbone", editor=editor, **more)
+    return Order(suite="rogue-suite", backbone="lab-backbone", editor=editor, **more)
 
 
-def records(folder: Path) -> Lines:
-    found: Lines = {}
-    for line in (folder / "predictions.jsonl").read_text().splitlines():
-        found.setdefault(json.loads(line)["unit"], []).append(line)
-    return found
+class Told:
+    """A run's records, by case."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers: dict[str, Answers] = {}
+        self.errors: dict[str, list[tuple[str, str]]] = {}
+        for line in (folder / "predictions.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            self.errors.setdefault(row["unit"], [])
+            if row.get("status") == "failed":
+                self.errors[row["unit"]].append((row["kind"], row["error"]))
+            if row["kind"] == "ask":
+                self.answers[row["unit"]] = {probe["id"]: probe["answer"] for probe in row["probes"]}
+
+    def marks(self, case: EditCase, bare: Answers) -> int:
+        """How many of a case's probes are answered as they should be; `bare`: as the backbone does."""
+        return sum(
+            self.answers[case.id][probe.id]
+            == (probe.reference if probe.kind in CHANGE_KINDS else bare[probe.id])
+            for probe in case.probes
+        )
 
 
 @pytest.fixture(scope="module")
-def honest(lab: Path) -> dict[str, Lines]:
-    return {name: records(Workshop().run(order(name), lab / "runs").folder) for name in ("echo", "null")}
+def cases(lab: Path) -> dict[str, EditCase]:
+    found = Workshop().suite("rogue-suite").cases("evaluation")
+    return dict(zip(NAMES, found, strict=True))
 
 
-@pytest.mark.parametrize("cheat", EXPECTED)
-def test_a_cheat_earns_nothing(lab: Path, honest: dict[str, Lines], cheat: str) -> None:
-    wanted = EXPECTED[cheat]
-    seconds = 2.0 if cheat == "cheat-hang" else 60.0
-    result = Workshop().run(order(cheat), lab / "runs", isolation=Isolation(edit_timeout=seconds))
-    assert (result.status, result.units, result.failed) == (
-        "complete", 6, wanted.edits + wanted.asks,
-    )  # fmt: skip
-    found, failed = records(result.folder), set()
-    asks = 0
-    for unit, lines in found.items():
-        told = [json.loads(line) for line in lines]
-        errors = [one["error"] for one in told if one.get("status") == "failed"]
-        if not errors:
-            assert lines == honest[wanted.like][unit]
-            continue
-        failed.add(unit)
-        assert all(wanted.why in error for error in errors)
-        asks += any(one.get("status") == "failed" and "probes" in one for one in told)
-        # what is asked after a failed edit is what the unedited backbone says
-        bare = [json.loads(line) for line in honest["null"][unit]]
-        assert [one["probes"] for one in told if "probes" in one] == [
-            one["probes"] for one in bare if "probes" in one
-        ]
-    assert (len(failed), asks) == (wanted.edits + wanted.asks, wanted.asks)
-    assert not list((lab / "runs").glob("editor-*.log")), "what is printed belongs to the run"
+@pytest.fixture(scope="module")
+def honest(lab: Path) -> dict[str, Told]:
+    """Controls where nothing is apart."""
+    shop = Workshop()
+    return {
+        name: Told(shop.run(order("rogue", options={"trick": name}), lab / "honest").folder)
+        for name in ("null", "copy_target")
+    }
 
 
-def test_the_walk_through_memory_finds_the_cases_where_nothing_is_apart(lab: Path) -> None:
-    result = Workshop().run(order("cheat-memory"), lab / "together")
-    assert '"found"' in (result.folder / "predictions.jsonl").read_text()
+@pytest.fixture(scope="module")
+def cheated(lab: Path, port: int) -> tuple[Told, float]:
+    """All cheats in one run with the sandbox on, and the seconds it took."""
+    began = time.monotonic()
+    options = {"port": port, "runs": str(lab / "runs")}
+    result = Workshop().run(order("rogue", options=options), lab / "runs", isolation=BOX)
+    assert (result.status, result.units) == ("complete", len(NAMES))
+    assert result.failed == sum(bool(ROWS[name].failed) for name in NAMES)
+    return Told(result.folder), time.monotonic() - began
 
 
-def test_a_flood_leaves_the_programs_own_words_readable(lab: Path) -> None:
-    words = ["run", "--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "cheat-flood"]
-    code = "from mmedit_bench.cli import app; app()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words, "--isolate", "--limit", "2", "--json", "--out", lab / "cli"],
-        env=_environment(), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["status"], told["edits"], told["failed"]) == ("complete", 2, 0)
-    assert (Path(told["folder"]) / "editor.log").stat().st_size == MOST_LOG
+@boxed
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cheat_earns_nothing(
+    cases: dict[str, EditCase], honest: dict[str, Told], cheated: tuple[Told, float], name: str
+) -> None:
+    row, case, run = ROWS[name], cases[name], cheated[0]
+    like, bare = honest[row.like], honest["null"].answers[case.id]
+    assert run.marks(case, bare) <= like.marks(case, bare)
+    if not row.alone:
+        assert run.answers[case.id] == like.answers[case.id]
+    kinds = {"": [], "edit": ["apply", "ask"], "question": ["ask"]}[row.failed]
+    found = [kind for kind, _ in run.errors[case.id]]
+    assert found == kinds or (row.failed == "edit" and found == ["apply"])
+    assert all(row.why in error for _, error in run.errors[case.id])
+
+
+def test_controls_earn_what_they_should(cases: dict[str, EditCase], honest: dict[str, Told]) -> None:
+    for case in cases.values():
+        bare = honest["null"].answers[case.id]
+        kept = sum(probe.kind not in CHANGE_KINDS for probe in case.probes)
+        assert honest["null"].marks(case, bare) == kept
+        assert honest["copy_target"].marks(case, bare) == len(case.probes) - kept
+
+
+@pytest.mark.parametrize(
+    "name", ["gc_scan", "frame_walk", "registry_lookup", "read_gold_path", "read_env_argv", "network_fetch"]
+)
+def test_the_cheat_works_where_nothing_is_apart(
+    lab: Path, port: int, cases: dict[str, EditCase], honest: dict[str, Told], name: str
+) -> None:
+    done = Workshop().run(order("rogue", options={"trick": name, "port": port}, limit=1), lab / "together")
+    case = cases[NAMES[0]]
+    assert Told(done.folder).marks(case, honest["null"].answers[case.id]) > honest["null"].marks(
+        case, honest["null"].answers[case.id]
+    )
+
+
+@boxed
+def test_what_is_printed_is_cut_and_belongs_to_the_run(lab: Path, cheated: tuple[Told, float]) -> None:
+    assert (cheated[0].folder / "editor.log").stat().st_size == MOST_LOG
+    assert not list((lab / "runs").glob("editor-*.log"))
+
+
+@boxed
+def test_code_of_an_editor_is_not_loaded_where_probes_are_asked(cheated: tuple[Told, float]) -> None:
+    import builtins
+
+    assert not hasattr(builtins, "MMEDIT_PATCHED")
+
+
+@boxed
+def test_weights_that_were_written_to_end_the_run(lab: Path) -> None:
+    options = {"trick": "mutate_base_model"}
+    with pytest.raises(WeightsChanged):
+        Workshop().run(order("rogue", options=options, limit=1), lab / "mutated", isolation=BOX)
 
 
 @pytest.mark.parametrize("number", [0, 5], ids=["recorded", "still to come"])
-def test_a_poisoned_baseline_is_refused_by_the_next_run(lab: Path, tmp_path: Path, number: int) -> None:
+def test_a_baseline_poisoned_without_a_sandbox_is_refused_by_the_next_run(
+    lab: Path, cases: dict[str, EditCase], tmp_path: Path, number: int
+) -> None:
     out = tmp_path / "runs"
-    cases = [case.id for case in Workshop().suite("lab-suite").cases("evaluation")]
-    options = {"folder": str(out / "baselines"), "case": cases[number]}
-    Workshop().run(order("cheat-poison", options=options, limit=1), out)
+    options = {"trick": "poisoned_baseline", "runs": str(out), "case": [c.id for c in cases.values()][number]}
+    Workshop().run(order("rogue", options=options, limit=1), out)
     with pytest.raises(BadRecord, match=r"two different readings|is answered otherwise by the backbone"):
-        Workshop().run(order("echo"), out)
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+        Workshop().run(order("rogue", options={"trick": "copy_target"}, limit=6), out)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mmedit_bench.datasets.picturebook import files, schema, wordings
 from mmedit_bench.datasets.picturebook.edits import StoredEdit
 from mmedit_bench.datasets.picturebook.entities import SPLITS
 from mmedit_bench.datasets.picturebook.halves import halves
+from mmedit_bench.datasets.picturebook.training_split import training_split
 from mmedit_bench.errors import BadData
 
 TASKS = ("vqa", "caption")
@@ -90,6 +91,13 @@ class Dataset:
                 raise BadData(f"npm ci failed: {done.stderr.strip()[-500:]}")
             build(Path(folder) / "node_modules", target)
         return target
+
+    def for_editors(self, folder: Path) -> Mapping[Path, Path]:
+        """Installed files that hold more than the training split, each with a copy that does not.
+
+        Copies are made below `folder` and kept for the next time. A sandboxed editor sees them instead.
+        """
+        return training_split(folder)
 
     @staticmethod
     def _edits(task: str, split: str) -> list[StoredEdit]:

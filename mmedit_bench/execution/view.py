@@ -1,0 +1,113 @@
+"""What a sandboxed editor is shown of this machine's files: code and weights, and no evaluation data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.execution.order import Order
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES, Entry, Registry
+from mmedit_bench.retention.picturebook import DOCUMENTS
+
+_INSTALLED = ("site-packages", "dist-packages")
+_DATA = Registry("mmedit_bench.data", "data set")
+_OURS = "mmedit-bench"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Paths as `execution.sandbox.command` takes them, and where Python looks for modules."""
+
+    readable: tuple[Path, ...]
+    instead: Mapping[Path, Path]
+    path: tuple[str, ...]
+
+
+def view_of(order: Order, copies: Path, more: Sequence[Path] = ()) -> View:
+    """What the editor of an order needs to see, and `more`.
+
+    That is the interpreter, installed packages, and of a source tree on Python's path only packages
+    of the distributions that offer the order's editor, backbone and suite, and of this one. Of their
+    data sets it sees the copies that these make, below `copies`. Raises `BenchError` for an unknown
+    name, for a path of `more` that is not there, and for a suite whose files cannot be told.
+    """
+    suite = SUITES.entry(order.suite)
+    entries = [EDITORS.entry(order.editor), BACKBONES.entry(order.backbone), suite]
+    instead = {
+        place.resolve(): copy for name in {_OURS, suite.distribution} for place, copy in _copies(name, copies)
+    }
+    nothing = copies / "nothing"
+    nothing.write_bytes(b"")
+    instead[DOCUMENTS.resolve()] = nothing
+    packages = {_top(value) for entry in entries for value in _values(entry)} | {__name__.partition(".")[0]}
+    path = tuple(str(Path(part or ".").resolve()) for part in sys.path)
+    prefixes = (sys.prefix, sys.base_prefix, sys.base_exec_prefix)
+    shown = [Path(prefix).resolve() for prefix in prefixes]
+    shown.append(Path(sys.executable).resolve())
+    for part in map(Path, path):
+        if part.is_file() or part.name in _INSTALLED or any(part.is_relative_to(one) for one in shown):
+            shown.append(part)
+        elif part.is_dir():
+            shown += _needed(part, packages)
+    for other in more:
+        if not other.exists():
+            raise BenchError(f"{other}: there is no such file or folder to be read in the sandbox")
+        shown.append(other.resolve())
+    seen = [path for path in shown if path.exists()]
+    hidden = {at: copy for at, copy in instead.items() if any(at.is_relative_to(one) for one in seen)}
+    return View(tuple(seen), hidden, path)
+
+
+def _copies(distribution: str, folder: Path) -> list[tuple[Path, Path]]:
+    """Files of a distribution that hold evaluation data, each with what is shown instead.
+
+    Data sets are trusted as suites are: their code is loaded here. Raises `BenchError` if no data set
+    of it has a `for_editors`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = [name for name in _DATA.names() if _DATA.entry(name).distribution == distribution]
+    sets = [made for name in own if (made := getattr(_DATA.load(name), "for_editors", None))]
+    if not sets:
+        raise BenchError(
+            f"{distribution} offers a suite, but no data set that says which of its files a sandboxed editor "
+            "must not see; register one with a method for_editors(folder) under mmedit_bench.data"
+        )
+    return [pair for made in sets for pair in made(folder).items()]
+
+
+def _values(entry: Entry) -> Iterator[str]:
+    """What an entry's distribution registers, as `module:attribute`."""
+    yield entry.value
+    if entry.location:
+        yield from (
+            point.value
+            for point in distribution(entry.distribution).entry_points
+            if point.group.startswith("mmedit_bench.")
+        )
+
+
+def _needed(tree: Path, packages: set[str]) -> Iterator[Path]:
+    """Packages and modules of these names in a source tree, and what tells of its distributions."""
+    for name in sorted(packages):
+        for found in (tree / name, tree / f"{name}.py"):
+            if found.exists():
+                yield found
+    for ending in ("dist-info", "egg-info"):
+        yield from sorted(tree.glob(f"*.{ending}"))
+
+
+def hub_cache() -> Path:
+    """Where the Hugging Face hub's files are kept, for an account whose home is not shown."""
+    if named := os.environ.get("HF_HUB_CACHE"):
+        return Path(named)
+    home = os.environ.get("HF_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "huggingface") / "hub"
+
+
+def _top(value: str) -> str:
+    return value.partition(":")[0].partition(".")[0].strip()

@@ -1,0 +1,12 @@
+"""Control: takes memory until there is none."""
+
+from __future__ import annotations
+
+from mmedit_bench.cases import EditRequest
+from mmedit_bench.editors import Backbone, Edit
+
+
+def edit(backbone: Backbone, request: EditRequest) -> Edit:
+    held = []
+    while True:
+        held.append(bytearray(1 << 30))
