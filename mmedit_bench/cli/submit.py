@@ -35,7 +35,7 @@ def as_in_run(*names: str) -> Callable[[click.Command], click.Command]:
 
 @as_in_run(
     "protocol", "limit", "seed", "device", "dtype", "batch_size", "threads", "settings", "protocol_set",
-    "isolate", "edit_timeout", "memory_limit",
+    "isolate", "sandbox", "readable", "edit_timeout", "ready_timeout", "memory_limit", "processes",
 )  # fmt: skip
 @click.command()
 @click.argument("what", metavar="PATH_OR_PACKAGE")
@@ -68,11 +68,6 @@ def as_in_run(*names: str) -> Callable[[click.Command], click.Command]:
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, make one edit for each run, write nothing.")
 @executes("Workers that share a run's units; not in track edits.", default=1)
-@click.option(
-    "--unsafe-no-sandbox",
-    is_flag=True,
-    help="Track code: run the editor without a sandbox; the submission says so.",
-)
 @speaks
 def submit(
     output: Output,
@@ -89,9 +84,12 @@ def submit(
     dry_run: bool,
     engine: Engine,
     isolate: bool,
+    sandbox: bool | None,
+    readable: tuple[Path, ...],
     edit_timeout: float | None,
+    ready_timeout: float | None,
     memory_limit: int | None,
-    unsafe_no_sandbox: bool,
+    processes: int | None,
     **order: Any,
 ) -> None:
     """Run an editor on suites and backbones and put together what is handed in.
@@ -104,7 +102,8 @@ def submit(
     \b
     Tracks:
       edits          its edits as data; whoever verifies applies them and asks
-      code           the editor's source; it is run in a process of its own, in a sandbox
+      code           the editor's source; it is run in a process of its own, in a sandbox. With
+                     --unsafe-no-sandbox it is run without, and the submission says so
       self-reported  answers only; shown apart
 
     Exit status: 0 done; 2 something to mend, see the message; 3 done, but the editor failed on
@@ -127,9 +126,12 @@ def submit(
     means = Means(
         engine=None if engine.here and engine.workers == 1 else engine,
         isolate=isolate,
+        sandbox=sandbox,
         edit_timeout=edit_timeout,
+        ready_timeout=ready_timeout,
         memory_limit=memory_limit,
-        unboxed=unsafe_no_sandbox,
+        processes=processes,
+        readable=readable,
     )
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")

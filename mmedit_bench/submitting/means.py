@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.engine import Engine
@@ -18,16 +18,28 @@ class Means:
     """None: this process does it all."""
     isolate: bool = False
     """Whether the editor has a process to itself; in track code it always has."""
+    sandbox: bool | None = None
+    """Whether that process is in a sandbox; None: in track code it is. False is said by the user alone."""
     edit_timeout: float | None = None
     """Seconds that one edit may take."""
+    ready_timeout: float | None = None
+    """Seconds that an isolated editor may take to be made ready."""
     memory_limit: int | None = None
-    """MiB of address space of the editor's process."""
-    unboxed: bool = False
-    """Whether an editor of track code is run without a sandbox."""
+    """MiB of the editor's process."""
+    processes: int | None = None
+    """Processes and threads of a sandbox."""
+    readable: tuple[Path, ...] = ()
+    """What a sandboxed editor may read beside installed packages."""
 
-    def isolation(self, track: str) -> Isolation | None:
+    @property
+    def unboxed(self) -> bool:
+        """Whether the user has an editor run without a sandbox that would have one."""
+        return self.sandbox is False
+
+    def isolation(self, track: str, patience: float) -> Isolation | None:
         """The process of the editor in a track; None for one that shares this one.
 
+        `patience` is the seconds that a sandboxed editor has to be made ready unless told otherwise.
         Raises `BenchError` for what does not go together.
         """
         if self.unboxed and track != "code":
@@ -36,26 +48,23 @@ class Means:
             )
         if track == "edits" and self.engine is not None:
             raise BenchError("track edits keeps the edits of this process; use one worker of executor local")
-        if track != "code" and not self.isolate:
-            if self.memory_limit:
-                raise BenchError("--memory-limit is for an editor in a process of its own; add --isolate")
+        boxed = self.sandbox or (track == "code" and not self.unboxed)
+        if not boxed and (self.processes or self.readable):
+            raise BenchError("--processes and --readable are for an editor in a sandbox; add --sandbox")
+        if not (boxed or self.isolate or track == "code"):
+            if self.memory_limit or self.ready_timeout:
+                raise BenchError(
+                    "--memory-limit and --ready-timeout are for an editor in a process of its own; add "
+                    "--isolate"
+                )
             if self.edit_timeout and self.engine is not None:
                 raise BenchError("--edit-timeout is for one process, or for --isolate; add that")
             return None
-        allowed: dict[str, Any] = {"edit_timeout": self.edit_timeout or 600.0}
-        if self.memory_limit:
-            allowed["memory_limit"] = self.memory_limit << 20
-        if track == "code":
-            allowed |= _box(self.unboxed)
-        return Isolation(**allowed)
-
-
-def _box(unboxed: bool) -> dict[str, Any]:
-    if "sandbox" in {own.name for own in fields(Isolation)}:
-        return {"sandbox": "none" if unboxed else "bubblewrap"}
-    if unboxed:
-        return {}
-    raise BenchError(
-        "track code runs its editor in a sandbox, and this version has none; --unsafe-no-sandbox runs it "
-        "without, and the submission says so"
-    )
+        return Isolation(
+            edit_timeout=self.edit_timeout or 600.0,
+            memory_limit=self.memory_limit << 20 if self.memory_limit else None,
+            sandbox="bubblewrap" if boxed else "none",
+            processes=self.processes,
+            ready_timeout=self.ready_timeout or (patience if boxed else None),
+            readable=tuple(path.absolute() for path in self.readable),
+        )

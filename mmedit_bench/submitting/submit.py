@@ -31,6 +31,8 @@ from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submitting.keeping import Keeping, kept_edits
 from mmedit_bench.submitting.means import Means
 
+PATIENCE = 4 * 3600.0
+"""Seconds that a sandboxed editor may take to be made ready, its training included, as `run` has it."""
 UNBOXED = "Run without a sandbox."
 """What a submission of track code says under `deviations` when its editor was not boxed in."""
 
@@ -83,7 +85,7 @@ class Desk:
         self.folder = made.path
         self.work = out / f"{self.submission.id}.work"
         self.runs = runs or self.work / "runs"
-        self._isolation = self._means.isolation(self.submission.track)
+        self._isolation = self._means.isolation(self.submission.track, PATIENCE)
 
     def _workshop(self) -> Workshop:
         """A workshop, after a look at all names: none is found wrong after hours."""

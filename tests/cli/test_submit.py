@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import Result
 
+from mmedit_bench.execution.sandbox import available
 from mmedit_bench.interventions import Edit
 from mmedit_bench.runs.folder import read_run
 from mmedit_bench.submissions.digests import Digests, digests_of, package_digest
@@ -38,7 +39,7 @@ class Editor:
             raise KeyboardInterrupt
         if Path("fail").exists():
             raise RuntimeError("not today")
-        return Edit((Route(ConstantAnswer(request.target)),))
+        return Edit((Route(ConstantAnswer(os.environ.get("OF_THE_HOUSE", request.target))),))
 """
 FORM: dict[str, Any] = {
     "schema": 1, "id": "own-1", "name": "Own", "track": "edits", "family": "other", "authors": ["Ada"],
@@ -181,6 +182,19 @@ def test_track_code_ships_the_source(own: Call) -> None:
     assert "own_module" not in sys.modules  # it ran in a process of its own
 
 
+@pytest.mark.skipif(available() is not None, reason=f"NO SANDBOX: {available()}")
+def test_track_code_runs_in_a_sandbox(own: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_HOUSE", "seen")
+    words = ("--suite", "picturebook-vqa", "--backbone", "blip2-opt-mini", "--limit", "1", "--track", "code")
+    done = own("submit", "own", *words)
+    assert done.exit_code == 0, (done.output, done.exception)
+    folder = Path("submissions/own-1")
+    assert parsed(folder)[0].deviations == ()
+    (run,) = (folder / "runs").iterdir()
+    answers = {probe.reading.answer for ask in read_run(run).asks for probe in ask.probes}
+    assert answers and "seen" not in answers
+
+
 def test_a_self_reported_submission_holds_answers_only(own: Call) -> None:
     submitted(own, "--track", "self-reported", "--limit", "2")
     names = {path.name for path in Path("submissions/own-1").iterdir()}
@@ -227,6 +241,8 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "workers": ({}, ("--workers", "2"), "use one worker"),
     "sandbox": ({}, ("--unsafe-no-sandbox",), "is for track code"),
     "memory": ({}, ("--memory-limit", "100"), "--isolate"),
+    "processes": ({}, ("--processes", "9"), "add --sandbox"),
+    "readable": ({"track": "code"}, ("--unsafe-no-sandbox", "--readable", "own"), "add --sandbox"),
     "long list": ({}, ("--set", f"list_of={list(range(200))}"), "hyper_parameters.list_of"),
     "place": ({}, ("--out", "file"), "file"),
     "other folder": ({}, ("--out", "own"), "is no submission"),
