@@ -232,7 +232,7 @@ def describe_trial(desk: Desk, tried: Sequence[tuple[Order, RunResult | None]]) 
     for order, result in tried:
         word = "one edit made"
         if result is None:
-            word = "not tried: its editor has to be trained first, which `mmedit-bench prepare` does"
+            word = "not tried: its editor has to be trained first, which the run does"
         elif result.failed:
             word = "the edit FAILED"
         limit = "all edits that are needed" if order.limit is None else f"at most {order.limit} edits"

@@ -24,7 +24,7 @@ from mmedit_bench.runs.files import make_folder, write_whole
 from mmedit_bench.runs.folder import RunState
 from mmedit_bench.runs.records import Applied
 from mmedit_bench.submissions.folder import SHARED, edit_file
-from mmedit_bench.submissions.limits import MOST_FILE
+from mmedit_bench.submissions.limits import MOST_BYTES, MOST_FILE
 
 if TYPE_CHECKING:
     from mmedit_bench.interventions import Edit
@@ -42,6 +42,8 @@ class Keeping:
     def __init__(self, side: EditorSide, folder: Path) -> None:
         self._side = side
         self._folder = folder
+        self._bytes = 0
+        """Of the edits made here; what was kept before a stop is counted when all is put together."""
 
     def ready(self, progress: Progress) -> Mapping[str, Any] | None:
         return self._side.ready(progress)
@@ -50,6 +52,12 @@ class Keeping:
         """Raises `EditNotData` for code and for what is too large, `EditorLost` if it cannot be written."""
         edit = self._side.make(request, carried, seed)
         data = _as_data(edit)
+        self._bytes += len(data)
+        if self._bytes > MOST_BYTES:
+            raise EditNotData(
+                f"the edits come to more than {MOST_BYTES >> 20} MiB, the most of a submission; make fewer "
+                f"by --limit, or {INSTEAD}"
+            )
         try:
             make_folder(self._folder)
             for part in edit.shared().values():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
-import json
 import math
 import re
 import tempfile
@@ -17,12 +17,15 @@ from mmedit_bench import __version__
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
+from mmedit_bench.execution.trainings import Trainings, package_digest
+from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.run import RunResult
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 from mmedit_bench.runs.files import read_regular
 from mmedit_bench.runs.folder import Manifest, RunFolder, read_run
 from mmedit_bench.runs.spec import RunSpec, canonical
+from mmedit_bench.submissions.fields import MOST_VALUE, MOST_WHOLE, PLACEHOLDER
 from mmedit_bench.submissions.folder import Parts, SubmissionFolder, assembled
 from mmedit_bench.submissions.form import ParameterValue, Submission
 from mmedit_bench.submissions.limits import MOST_FORM
@@ -111,16 +114,27 @@ class Desk:
         found: list[tuple[Order, RunResult | None]] = []
         for order in self._orders:
             one = replace(order, limit=1, protocol="one-step", protocol_options={})
-            if workshop.untrained(one):
+            if self._untrained(workshop, one):
                 found.append((order, None))
                 continue
             with tempfile.TemporaryDirectory(prefix="mmedit-bench-") as folder:
                 found.append((order, self._run(workshop, one, Path(folder), Path(folder), progress)))
         return found
 
+    def _untrained(self, workshop: Workshop, order: Order) -> bool:
+        """Whether the editor would be trained first, which takes too long for a trial."""
+        if not hasattr(EDITORS.load(order.editor), "train"):
+            return False
+        if self._isolation and self._isolation.sandbox != "none":  # it shares its trainings with nobody
+            return Trainings(default_folder(), order, package_digest(order)).read() is None
+        return workshop.untrained(order)
+
     def make(self, progress: Progress | None = None) -> Made:
-        """Carry out what is left of the runs and put the submission together."""
-        workshop = self._workshop()
+        """Carry out what is left of the runs and put the submission together.
+
+        Raises as `run`, and `BenchError` for a package that was changed meanwhile.
+        """
+        workshop, package = self._workshop(), self.package.sha256
         results = tuple(self._run(workshop, order, self.runs, self.work, progress) for order in self._orders)
         manifests = [Manifest.read(RunFolder(result.folder).manifest) for result in results]
         edits: dict[str, Mapping[str, Path]] = {}
@@ -129,6 +143,8 @@ class Desk:
                 plan, state = workshop.plan_of(order, manifest), read_run(result.folder)
                 edits[result.folder.name] = kept_edits(self.work / "edits", plan, state)
         specs = [manifest.spec for manifest in manifests]
+        if self.package.sha256 != package:
+            raise BenchError("the package was changed while its editor ran; give the same command again")
         parts = Parts(
             submission=self._completed(hyper_parameters(specs)),
             package=self.package,
@@ -189,7 +205,8 @@ def told(problems: Sequence[Problem]) -> str:
 def hyper_parameters(specs: Sequence[RunSpec]) -> dict[str, ParameterValue]:
     """The settings that runs were made with; what differs between backbones is told for each.
 
-    A setting that is no single value is given as its JSON text.
+    A setting that is no single value is given as its JSON text, and a text that is too long for the form
+    as its digest: after hours of runs, nothing about them may be refused.
     """
     by_backbone: dict[str, dict[str, ParameterValue]] = {}
     for spec in specs:
@@ -217,8 +234,15 @@ def environment() -> str:
 
 
 def _single(value: Any) -> ParameterValue:
-    if isinstance(value, str | bool | int) or value is None:
+    if isinstance(value, bool) or value is None:
         return value
+    if isinstance(value, int):
+        return value if abs(value) <= MOST_WHOLE else str(value)[:MOST_VALUE]
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    text = value if isinstance(value, str) else canonical(value)
+    if not text.isprintable():
+        text = ascii(text)
+    if len(text) <= MOST_VALUE and not text.startswith(PLACEHOLDER):
+        return text
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
