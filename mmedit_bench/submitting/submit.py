@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import math
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,15 +20,15 @@ from mmedit_bench.harness.run import RunResult
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 from mmedit_bench.runs.files import read_regular
 from mmedit_bench.runs.folder import Manifest, RunFolder, read_run
-from mmedit_bench.runs.spec import RunSpec, canonical
-from mmedit_bench.submissions.fields import MOST_VALUE, MOST_WHOLE, PLACEHOLDER
 from mmedit_bench.submissions.folder import Parts, SubmissionFolder, assembled
 from mmedit_bench.submissions.form import ParameterValue, Submission
 from mmedit_bench.submissions.limits import MOST_FORM
 from mmedit_bench.submissions.package import OWN, EditorPackage
 from mmedit_bench.submissions.problems import Problem
+from mmedit_bench.submitting.environment import environment
 from mmedit_bench.submitting.keeping import Keeping, kept_edits
 from mmedit_bench.submitting.means import Means
+from mmedit_bench.submitting.parameters import hyper_parameters
 
 PATIENCE = 4 * 3600.0
 """Seconds that a sandboxed editor may take to be made ready, its training included, as `run` has it."""
@@ -200,49 +196,3 @@ def read_form(form: Path) -> str:
 def told(problems: Sequence[Problem]) -> str:
     """All problems in a line."""
     return " | ".join(map(str, problems))
-
-
-def hyper_parameters(specs: Sequence[RunSpec]) -> dict[str, ParameterValue]:
-    """The settings that runs were made with; what differs between backbones is told for each.
-
-    A setting that is no single value is given as its JSON text, and a text that is too long for the form
-    as its digest: after hours of runs, nothing about them may be refused.
-    """
-    by_backbone: dict[str, dict[str, ParameterValue]] = {}
-    for spec in specs:
-        own = {name: _single(value) for name, value in spec.editor_settings.items()}
-        by_backbone.setdefault(spec.backbone, {}).update(own)
-    names = list(dict.fromkeys(name for own in by_backbone.values() for name in own))
-    found: dict[str, ParameterValue] = {}
-    for name in names:
-        values = {backbone: own[name] for backbone, own in by_backbone.items() if name in own}
-        if len({canonical(value) for value in values.values()}) == 1 and len(values) == len(by_backbone):
-            found[name] = next(iter(values.values()))
-        else:
-            found |= {f"{name}.{backbone}": value for backbone, value in values.items()}
-    return found
-
-
-def environment() -> str:
-    """Name and version of every installed distribution, a line each, sorted."""
-    found = {
-        re.sub(r"[-_.]+", "-", one.name).lower(): one.version
-        for one in importlib.metadata.distributions()
-        if one.name
-    }
-    return "".join(sorted(f"{name}=={version}\n" for name, version in found.items()))
-
-
-def _single(value: Any) -> ParameterValue:
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= MOST_WHOLE else str(value)[:MOST_VALUE]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    text = value if isinstance(value, str) else canonical(value)
-    if not text.isprintable():
-        text = ascii(text)
-    if len(text) <= MOST_VALUE and not text.startswith(PLACEHOLDER):
-        return text
-    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"

@@ -10,6 +10,7 @@ import pytest
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.submissions.package import in_folder, installed, visible
+from tests.distributions import write_metadata
 
 PROJECT = """
 [project]
@@ -44,6 +45,17 @@ def test_a_package_of_several_modules_is_found(tmp_path: Path, root: str) -> Non
     assert "acme" not in EDITORS.names()
     assert str(tmp_path / "metadata") not in sys.path
     assert "acme_tools" not in sys.modules
+
+
+def test_an_installed_version_does_not_get_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_metadata(tmp_path / "site", "Acme", "0.1", {"mmedit_bench.editors": {"acme": "old:Editor"}})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert EDITORS.entry("acme").source == "Acme 0.1"
+    with visible(in_folder(written(tmp_path / "acme")), tmp_path / "metadata"):
+        assert EDITORS.entry("acme").value == "acme_tools.deep:Editor"
+    assert EDITORS.entry("acme").source == "Acme 0.1"
 
 
 def test_what_is_no_source_is_left_out(tmp_path: Path) -> None:
