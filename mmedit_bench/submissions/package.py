@@ -17,10 +17,11 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from mmedit_bench.errors import BenchError, Unusable, naming
+from mmedit_bench.errors import BenchError, naming
 from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.runs.files import read_regular
 from mmedit_bench.submissions.digests import package_digest
-from mmedit_bench.submissions.limits import MOST_FILE
+from mmedit_bench.submissions.limits import MOST_FILE, MOST_FORM
 
 OWN = "mmedit-bench"
 """The distribution of this benchmark, which nobody needs to submit."""
@@ -156,15 +157,13 @@ def visible(package: EditorPackage, metadata: Path) -> Iterator[None]:
 
 def _project(path: Path) -> Mapping[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("project")
+        found = tomllib.loads(read_regular(path, MOST_FORM).decode("utf-8")).get("project")
     except FileNotFoundError:
         raise BenchError(
             f"{path.parent} holds no pyproject.toml; name an editor's folder, such as `new-editor` writes"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also bytes that are no text, and brackets in brackets
         raise BenchError(f"{path}: not TOML ({error}); mend it") from None
-    except OSError as error:
-        raise Unusable(path, error) from None
     if not isinstance(found, dict):
         raise BenchError(f"{path}: it has no table [project]; add it")
     return found
@@ -202,7 +201,8 @@ def _chosen(points: Mapping[str, str], editor: str | None, where: str) -> str:
 
 def _version(project: Mapping[str, Any], name: str, path: Path) -> str:
     version = project.get("version")
-    if version is None and "version" in project.get("dynamic", ()):
+    dynamic = project.get("dynamic")
+    if version is None and isinstance(dynamic, list) and "version" in dynamic:
         try:
             version = distribution(name).version
         except PackageNotFoundError:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import EDITORS
@@ -108,6 +110,56 @@ def test_the_digest_follows_the_sources(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_project_is_named(tmp_path: Path, project: str, fault: str) -> None:
     with pytest.raises(BenchError, match=fault):
         in_folder(written(tmp_path / "acme", project))
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "[project]\n",
+            'name = "acme"\n',
+            "name = 1\n",
+            'version = "1"\n',
+            "version = []\n",
+            "dynamic = 1\n",
+            'dynamic = ["version"]\n',
+            "[project.entry-points]\n",
+            '[project.entry-points."mmedit_bench.editors"]\n',
+            '[project.entry-points."mmedit_bench.\\n"]\n',
+            'acme = "acme_tools:A"\n',
+            "acme = 1\n",
+            'acme = "../x:y"\n',
+            '"a\\nb" = "acme_tools:A"\n',
+            "entry-points = 1\n",
+            "\x00",
+            "[[[",
+        ]
+    )
+    | st.text(max_size=10),
+    max_size=8,
+).map("".join)
+
+
+@given(PIECES)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_project_says_it_is_refused_in_words(tmp_path: Path, project: str) -> None:
+    folder = tmp_path / "acme"
+    if not folder.exists():
+        written(folder)
+    (folder / "pyproject.toml").write_text(project, encoding="utf-8")
+    try:
+        found = in_folder(folder)
+    except BenchError as error:
+        assert str(error)
+    else:
+        assert (found.editor, found.distribution) == ("acme", "acme")
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"a = " + b"[" * 30_000, b"x" * 70_000])
+def test_a_project_that_is_no_toml(tmp_path: Path, text: bytes) -> None:
+    folder = written(tmp_path / "acme")
+    (folder / "pyproject.toml").write_bytes(text)
+    with pytest.raises(BenchError, match=r"pyproject\.toml"):
+        in_folder(folder)
 
 
 def test_one_of_several_is_chosen(tmp_path: Path) -> None:
