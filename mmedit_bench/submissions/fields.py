@@ -20,11 +20,13 @@ FAMILIES = ("fine-tuning", "meta-learning", "memory", "in-context", "hybrid", "c
 MOST_WHOLE = 1 << 53
 """Largest integer of a hyper-parameter, up to its sign: the largest that every JSON reader can hold."""
 MOST_PARAMETERS = 200
+MOST_VALUE = 200
+"""Characters of a hyper-parameter that is a text."""
 MOST_LISTED = 100
 
 _URL = re.compile(r"https://[a-z0-9.-]+(?::\d{1,5})?(?:[/?#][!#$%&'()*+,./:;=?@\[\]~\w-]*)?", re.ASCII)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,119}")
 
 
 class Wrong(Exception):
@@ -139,11 +141,11 @@ def parameters(tree: Tree) -> dict[str, str | int | float | bool | None]:
         raise Wrong("it is no mapping", "write one `name: value` line for each, or {} for none")
     if len(tree) > MOST_PARAMETERS:
         raise Wrong(f"it names {len(tree)}", f"name at most {MOST_PARAMETERS}")
-    short = printable(0, 200)
+    short = printable(0, MOST_VALUE)
     found: dict[str, str | int | float | bool | None] = {}
     for key, item in tree.items():
         if not _KEY.fullmatch(key):
-            raise Wrong(f"a name is {_quoted(key)}", "use letters, digits, _ . and -, at most 60")
+            raise Wrong(f"a name is {_quoted(key)}", "use letters, digits, _ . and -, at most 120")
         at = f".{key}"
         if not isinstance(item, Scalar):
             raise Wrong("it is no single value", "write a number, a word, true or false", at)

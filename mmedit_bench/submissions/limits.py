@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MOST_FORM = 64 << 10
-"""Bytes of submission.yaml."""
+"""Bytes of submission.yaml, and of a package's pyproject.toml."""
 MOST_FILE = 64 << 20
 """Bytes of any one file."""
 MOST_BYTES = 1 << 30

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CARRIED = {".parquet", ".safetensors", ".json", ".yaml", ".md", ".html", ".css", ".js", ".j2", ".svg"}
+CARRIED = {".parquet", ".safetensors", ".json", ".yaml", ".md", ".html", ".css", ".js", ".j2", ".svg", ".txt"}
 """Suffixes of data files. Whatever has one of them inside the packages must be in the wheel."""
 
 pytestmark = pytest.mark.slow
@@ -57,3 +57,5 @@ def test_it_works_away_from_the_clone(wheel: Path, tmp_path: Path) -> None:
     assert str(installed) in run("data", "describe", "picturebook", "--json")
     assert '"status": "complete"' in run("run", *order.split())
     assert "reliability 100.0" in run("score", "runs")
+    assert "demo/submission.yaml" in run("new-editor", "demo")
+    assert "board/.github/workflows/check.yml" in run("new-board", "board")

@@ -77,7 +77,7 @@ submissions = st.builds(
     code=st.none() | urls,
     training_data=st.lists(printable(300), max_size=3).map(tuple),
     hyper_parameters=st.dictionaries(
-        st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}", fullmatch=True), scalars, max_size=5
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,119}", fullmatch=True), scalars, max_size=5
     ),
     description=printable(500, 0),
     deviations=st.lists(printable(1000), max_size=3).map(tuple),
@@ -154,7 +154,7 @@ BAD: dict[str, list[Any]] = {
              "https://a.org/" + "b" * 500, "https://a.org/\"><script>", "https://localhost/x", "https://[::1]/",
              "https://a.org\\@b.org", "data:text/html,x", "https://ä.org", ["https://a.org"], "//a.org"],
     "training_data": ["COCO", [""], ["x" * 301], ["a"] * 101],
-    "hyper_parameters": [[], "x", {"a": [1]}, {"a": {}}, {"a b": 1}, {"": 1}, {"x" * 61: 1},
+    "hyper_parameters": [[], "x", {"a": [1]}, {"a": {}}, {"a b": 1}, {"": 1}, {"x" * 121: 1},
                          {"a": float("nan")}, {"a": float("inf")}, {"a": 2**53 + 1}, {"a": "x" * 201},
                          {f"a{n}": 1 for n in range(201)}],
     "description": ["x" * 501, ["a"], "a\x7fb"],
