@@ -1,0 +1,68 @@
+"""Who edits when a run of a submission is walked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmedit_bench.errors import BenchError, UnknownName
+from mmedit_bench.execution.isolated import Isolated, Isolation
+from mmedit_bench.execution.order import Order
+from mmedit_bench.harness.editor_side import EditorSide
+from mmedit_bench.harness.identity import EditorIdentity
+from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.submissions.checks_run import ExaminedRun
+from mmedit_bench.submissions.hostile import Contents
+from mmedit_bench.verification.shipped import Shipped
+
+
+def order_of(spec: RunSpec) -> Order:
+    """The order that a run's spec came of."""
+    return Order(
+        suite=spec.suite, backbone=spec.backbone, editor=spec.editor, protocol=spec.protocol,
+        protocol_options=spec.protocol_options, split=spec.split, options=spec.editor_options,
+        limit=spec.limit, seed=spec.seed, device=spec.device, dtype=spec.dtype, batch_size=spec.batch_size,
+        threads=spec.threads, evidence=spec.evidence,
+    )  # fmt: skip
+
+
+def identity_in(run: ExaminedRun) -> EditorIdentity:
+    """The editor as the run's manifest tells of it: of edits that are shipped, nothing else is known."""
+    spec, manifest = run.manifest.spec, run.manifest
+    return EditorIdentity(
+        name=spec.editor, version=spec.editor_version, settings=spec.editor_settings,
+        options=spec.editor_options, code=spec.editor_code, artefact=spec.artefact,
+        control=manifest.control, source=manifest.source,
+    )  # fmt: skip
+
+
+@contextmanager
+def acting(
+    contents: Contents, run: ExaminedRun, track: str, fingerprint: str, isolation: Isolation, log: Path
+) -> Iterator[EditorSide]:
+    """The editor's side: the shipped values, or the editor in a process of its own.
+
+    `fingerprint` is that of the run that is walked. Raises `BenchError` where the editor is not
+    installed, or is another than the one submitted.
+    """
+    if track == "edits":
+        yield Shipped(contents, run, fingerprint)
+        return
+    spec = run.manifest.spec
+    try:
+        EDITORS.entry(spec.editor)
+    except UnknownName as error:
+        raise BenchError(
+            f"the editor of a submission in the track `code` is installed by whoever verifies it: {error} "
+            f"Install it in an environment of its own: pip install --no-deps {contents.root / 'package'}"
+        ) from None
+    with Isolated(order_of(spec), isolation, log) as side:
+        wanted = identity_in(run).in_spec()
+        if strange := [name for name, value in side.identity.in_spec().items() if wanted[name] != value]:
+            raise BenchError(
+                f"the editor {spec.editor} that is installed differs from the one submitted in "
+                f"{', '.join(sorted(strange))}; install the submission's package and no other"
+            )
+        yield side
