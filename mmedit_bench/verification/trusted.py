@@ -16,7 +16,7 @@ from mmedit_bench.harness.baseline import Measured, Progress, asking_of, measure
 from mmedit_bench.runs.baseline import path_of
 from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.files import make_folder, write_whole
-from mmedit_bench.runs.folder import Manifest, RunState
+from mmedit_bench.runs.folder import RunState
 from mmedit_bench.runs.provenance import code_digest
 from mmedit_bench.runs.records import Asked, ProbeRecord, StepRecord, lines_of
 from mmedit_bench.scoring.checking import (
@@ -134,4 +134,3 @@ def _texts(segment: Sequence[StepRecord]) -> tuple[StepRecord, ...]:
         else record
         for record in segment
     )
-
