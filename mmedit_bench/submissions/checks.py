@@ -5,7 +5,8 @@ Where a file cannot be read, the checks that need it are left out, and the probl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,12 @@ from mmedit_bench.submissions.digests import Digests, package_digest
 from mmedit_bench.submissions.edit_files import edit_problems
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
-from mmedit_bench.submissions.hostile import Contents, read_folder
+from mmedit_bench.submissions.hostile import Contents, read_folder, shown_path
 from mmedit_bench.submissions.problems import Problem
 
+_HEX = re.compile("[0-9a-f]{64}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}", re.ASCII)
+_SCORER = re.compile(r"mmedit-bench [0-9][A-Za-z0-9.+_-]{0,60}", re.ASCII)
 _AGAIN = "make the submission anew with `mmedit-bench submit`"
 
 
@@ -68,8 +72,8 @@ def examine(folder: Path, suites: Suites) -> Examined:
             runs.append(run)
             if track == "edits":
                 problems += edit_problems(contents, name, run.schedule, run.failed)
-            if digests:
-                problems += _basis_problems(run, digests)
+    if digests and runs and len(runs) == len(runs_of(contents)):
+        problems += _basis_problems(runs, digests)
     if ENVIRONMENT in contents.texts:
         specs = [run.manifest.spec for run in runs]
         problems += environment_problems(
@@ -86,17 +90,24 @@ def _package_problems(contents: Contents, digests: Digests) -> Iterator[Problem]
         for path, digest in contents.digests.items()
         if path.startswith(begin)
     }
-    if own and package_digest(own) != digests.package["sha256"]:
-        yield Problem("package", f"{DIGESTS}#package", "it is not the digest of package/", _AGAIN)
+    where = f"{DIGESTS}#package"
+    told = digests.package
+    if not _HEX.fullmatch(told["sha256"]) or (own and package_digest(own) != told["sha256"]):
+        yield Problem("package", where, "its sha256 is not that of the sources", _AGAIN)
+    if not _WORD.fullmatch(told["name"]) or not _WORD.fullmatch(told["version"]):
+        yield Problem("package", where, "its name or version is no plain word", _AGAIN)
+    if not _SCORER.fullmatch(digests.scorer):
+        yield Problem("digests", f"{DIGESTS}#scorer", "it names no version of mmedit-bench", _AGAIN)
 
 
-def _basis_problems(run: ExaminedRun, digests: Digests) -> Iterator[Problem]:
-    """Whether digests.json names the data and the weights that a run names."""
-    spec = run.manifest.spec
-    for noun, told, name, digest in (
-        ("suites", digests.suites, spec.suite, spec.suite_digest),
-        ("backbones", digests.backbones, spec.backbone, spec.backbone_digest),
+def _basis_problems(runs: Sequence[ExaminedRun], digests: Digests) -> Iterator[Problem]:
+    """Whether digests.json names the data and the weights of the runs, and no others."""
+    specs = [run.manifest.spec for run in runs]
+    for noun, told, found in (
+        ("suites", digests.suites, {(spec.suite, spec.suite_digest) for spec in specs}),
+        ("backbones", digests.backbones, {(spec.backbone, spec.backbone_digest) for spec in specs}),
     ):
-        if told.get(name) != digest:
-            text = f"it does not name the {name} of runs/{run.folder}"
+        if set(told.items()) != found:
+            names = ", ".join(sorted({name for name, _ in found ^ set(told.items())}))
+            text = f"they are not those of the runs: {shown_path(names)}"
             yield Problem("digests", f"{DIGESTS}#{noun}", text, _AGAIN)
