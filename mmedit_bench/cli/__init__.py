@@ -19,6 +19,8 @@ app = LazyGroup(
         "report": "mmedit_bench.cli.report:report",
         "compare": "mmedit_bench.cli.compare:compare",
         "power": "mmedit_bench.cli.power:power",
+        "new-editor": "mmedit_bench.cli.new_editor:new_editor",
+        "submit": "mmedit_bench.cli.submit:submit",
         "list": "mmedit_bench.cli.listing:listing",
         "prepare": "mmedit_bench.cli.prepare:prepare",
         "reproduce": "mmedit_bench.cli.reproduce:reproduce",

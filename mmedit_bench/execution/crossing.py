@@ -62,10 +62,10 @@ def packed(edit: Edit, known: MutableMapping[str, Shared]) -> tuple[dict[str, An
 
     Raises `NotSavable` for an intervention that is neither this package's nor a route.
     """
-    near = [item for item in edit.interventions if _is_data(item)]
+    near = [item for item in edit.interventions if is_data(item)]
     items: list[dict[str, Any] | None] = []
     for item in edit.interventions:
-        if _is_data(item):
+        if is_data(item):
             items.append(None)
         elif type(item) is Route:
             items.append({"key": item.key, "nbytes": item.nbytes, "parameters": item.parameter_count})
@@ -140,7 +140,8 @@ def unpacked(head: Mapping[str, Any], body: bytes, known: MutableMapping[str, Sh
         raise NoData(f"what came is no edit ({type(error).__name__})") from None
 
 
-def _is_data(item: Intervention) -> bool:
+def is_data(item: Intervention) -> bool:
+    """Whether an intervention is data, so that no code but this package's is needed to apply it."""
     if type(item) is Route:
         return type(item.reader) is ConstantAnswer and type(item.reader.scope) is Everything
     return type(item).__module__.startswith("mmedit_bench.interventions.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.harness.baseline import Progress
-from mmedit_bench.harness.editor_side import InProcess
+from mmedit_bench.harness.editor_side import EditorSide, InProcess
 from mmedit_bench.harness.opening import gone_on
 from mmedit_bench.harness.opening import opened as opened_by_harness
 from mmedit_bench.harness.run import RunResult
@@ -39,15 +39,19 @@ class Workshop(Parts):
         isolation: Isolation | None = None,
         deadline: float | None = None,
         fail_fast: bool = False,
+        between: Callable[[EditorSide], EditorSide] | None = None,
     ) -> RunResult:
         """Carry out an order by an engine's workers; what is recorded already is not done again.
 
         Without an engine, this process does it all. With `isolation`, the editor has a process to
         itself, or one beside each worker, and its code is not loaded into this one. Where workers are
         elsewhere, no backbone is loaded into this process. `deadline` is the seconds that one edit may
-        take in this process, without an engine. Raises as `harness.run`.
+        take in this process, without an engine. `between` puts something between the run and the
+        editor's side, such as what keeps edits; it takes a run without an engine. Raises as `harness.run`.
         """
         crew = None
+        if engine and between:
+            raise BenchError("workers have editors of their own; use one process")
         if engine:
             crew = WorkerCrew(
                 engine, order, artefacts=self._artefacts, isolation=isolation, progress=progress
@@ -60,7 +64,8 @@ class Workshop(Parts):
         if isolation:
             with self._apart(order, out, isolation) as (side, log):
                 result = run_harness(
-                    self.experiment_of(order, side.identity), out, found=found, side=side, crew=crew,
+                    self.experiment_of(order, side.identity), out, found=found,
+                    side=between(side) if between else side, crew=crew,
                     progress=progress, fail_fast=fail_fast,
                 )  # fmt: skip
                 kept = result.folder / "editor.log"
@@ -69,15 +74,15 @@ class Workshop(Parts):
                         log.replace(kept)
             return result
         try:
-            experiment, timed = self.experiment(order), None
-            if deadline and crew is None:
-                timed = InProcess(
-                    experiment.editor, experiment.backbone, experiment.suite,  # type: ignore[arg-type]
+            experiment, own = self.experiment(order), None
+            if (deadline or between) and crew is None:
+                own = InProcess(
+                    experiment.editor, experiment.backbone.unedited(), experiment.suite,  # type: ignore[arg-type]
                     seed=order.seed, artefacts=self._artefacts, deadline=deadline,
                 )  # fmt: skip
             return run_harness(
-                experiment, out, found=found, side=timed, crew=crew, progress=progress,
-                artefacts=self._artefacts, fail_fast=fail_fast,
+                experiment, out, found=found, side=between(own) if between and own else own, crew=crew,
+                progress=progress, artefacts=self._artefacts, fail_fast=fail_fast,
             )  # fmt: skip
         except WeightsChanged:
             self.forget_backbone()  # the next order must not meet an altered model

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmedit_bench.datasets.suite import Suite
+from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, BenchError
 from mmedit_bench.execution.order import Order
-from mmedit_bench.harness.artefacts import Artefact
+from mmedit_bench.harness.artefacts import Artefact, default_folder, spec_of
 from mmedit_bench.harness.baseline import Measured, Progress, measured
 from mmedit_bench.harness.plan import Experiment, Plan
 from mmedit_bench.harness.ready import made_ready
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
-from mmedit_bench.protocols.steps import schedule_of
+from mmedit_bench.protocols.steps import EditingProtocol, schedule_of
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.runs.evidence import evidence
 from mmedit_bench.runs.folder import Manifest
@@ -57,7 +57,7 @@ class Parts:
             split=order.split,
             backbone=self.backbone(order),
             editor=editor,
-            protocol=_made(PROTOCOLS, order.protocol, order.protocol_options),
+            protocol=self.protocol(order),
             editor_options=order.options,
             editor_source=entry.source,
             evidence=evidence(order.evidence),
@@ -71,7 +71,7 @@ class Parts:
         Raises `BadData` if the suite at hand is not the one that the run began with.
         """
         suite, spec = self._suite_of(order), manifest.spec
-        protocol = _made(PROTOCOLS, order.protocol, order.protocol_options)
+        protocol = self.protocol(order)
         if suite.digest != spec.suite_digest:
             raise BadData(f"suite {suite.name} is not the one that the run began with; install that one")
         by_id = {case.id: case for case in suite.cases(order.split)}
@@ -91,6 +91,22 @@ class Parts:
             editor, self.backbone(order), self._suite_of(order),
             seed=order.seed, artefacts=self._artefacts, progress=progress,
         )  # fmt: skip
+
+    def untrained(self, order: Order) -> bool:
+        """Whether the order's editor has something to learn first that is not kept yet."""
+        editor: Any = self.editor(order)
+        if not hasattr(editor, "train"):
+            return False
+        cases = self._suite_of(order).cases(TRAIN)
+        wanted = spec_of(editor, self.backbone(order), cases, order.seed)
+        place = (self._artefacts or default_folder()) / wanted.folder_name
+        return not (place / "artefact.json").exists()
+
+    @staticmethod
+    def protocol(order: Order) -> EditingProtocol:
+        """The protocol with its options."""
+        made: EditingProtocol = _made(PROTOCOLS, order.protocol, order.protocol_options)
+        return made
 
     @staticmethod
     def editor(order: Order) -> Editor:
