@@ -6,8 +6,8 @@ Where a file cannot be read, the checks that need it are left out, and the probl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmedit_bench.submissions.checks_files import (
@@ -17,17 +17,16 @@ from mmedit_bench.submissions.checks_files import (
     layout_problems,
     runs_of,
 )
+from mmedit_bench.submissions.checks_package import package_problems
 from mmedit_bench.submissions.checks_run import ExaminedRun, Suites, examined_run
 from mmedit_bench.submissions.digests import FILE as DIGESTS
-from mmedit_bench.submissions.digests import Digests, package_digest
+from mmedit_bench.submissions.digests import Digests
 from mmedit_bench.submissions.edit_files import edit_problems
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
-from mmedit_bench.submissions.hostile import Contents, read_folder, shown_path
+from mmedit_bench.submissions.hostile import Contents, read_folder, shown_path, shown_text
 from mmedit_bench.submissions.problems import Problem
 
-_HEX = re.compile("[0-9a-f]{64}")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}", re.ASCII)
 _SCORER = re.compile(r"mmedit-bench [0-9][A-Za-z0-9.+_-]{0,60}", re.ASCII)
 _AGAIN = "make the submission anew with `mmedit-bench submit`"
 
@@ -63,7 +62,10 @@ def examine(folder: Path, suites: Suites) -> Examined:
         problems += more
     if digests:
         problems += digest_problems(contents, digests)
-        problems += _package_problems(contents, digests)
+        if not _SCORER.fullmatch(digests.scorer):
+            where = f"{DIGESTS}#scorer"
+            problems.append(Problem("digests", where, "it names no version of mmedit-bench", _AGAIN))
+    problems += package_problems(contents, digests, submission)
     runs: list[ExaminedRun] = []
     for name in runs_of(contents):
         run, more = examined_run(contents, name, suites, submission.editor if submission else None)
@@ -79,25 +81,16 @@ def examine(folder: Path, suites: Suites) -> Examined:
         problems += environment_problems(
             contents.texts[ENVIRONMENT], {s.torch for s in specs}, {s.transformers for s in specs}
         )
-    return Examined(contents, submission, tuple(runs), tuple(dict.fromkeys(problems)))
+    return Examined(contents, submission, tuple(runs), bounded(problems))
 
 
-def _package_problems(contents: Contents, digests: Digests) -> Iterator[Problem]:
-    """Whether the sources that are shipped are those that digests.json names."""
-    begin = "package/"
-    own = {
-        path.removeprefix(begin): {"sha256": digest}
-        for path, digest in contents.digests.items()
-        if path.startswith(begin)
-    }
-    where = f"{DIGESTS}#package"
-    told = digests.package
-    if not _HEX.fullmatch(told["sha256"]) or (own and package_digest(own) != told["sha256"]):
-        yield Problem("package", where, "its sha256 is not that of the sources", _AGAIN)
-    if not _WORD.fullmatch(told["name"]) or not _WORD.fullmatch(told["version"]):
-        yield Problem("package", where, "its name or version is no plain word", _AGAIN)
-    if not _SCORER.fullmatch(digests.scorer):
-        yield Problem("digests", f"{DIGESTS}#scorer", "it names no version of mmedit-bench", _AGAIN)
+def bounded(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, fit to be printed and kept: they quote what a stranger wrote."""
+    found = (
+        replace(one, where=shown_text(one.where), text=shown_text(one.text), fix=shown_text(one.fix))
+        for one in problems
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _basis_problems(runs: Sequence[ExaminedRun], digests: Digests) -> Iterator[Problem]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from mmedit_bench.errors import BenchError, UnknownName
+from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.isolated import Isolated, Isolation
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.editor_side import EditorSide
 from mmedit_bench.harness.identity import EditorIdentity
-from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.submissions.checks_package import FOLDER
 from mmedit_bench.submissions.checks_run import ExaminedRun
 from mmedit_bench.submissions.hostile import Contents
+from mmedit_bench.submissions.package import in_folder
+from mmedit_bench.verification.barred import offered
 from mmedit_bench.verification.shipped import Shipped
+
+
+class OtherEditor(BenchError):
+    """An editor that is not the one whose run was submitted."""
 
 
 def order_of(spec: RunSpec) -> Order:
@@ -44,25 +50,19 @@ def acting(
 ) -> Iterator[EditorSide]:
     """The editor's side: the shipped values, or the editor in a process of its own.
 
-    `fingerprint` is that of the run that is walked. Raises `BenchError` where the editor is not
-    installed, or is another than the one submitted.
+    `fingerprint` is that of the run that is walked. Raises `OtherEditor` where the package is not that
+    of the run, and `BenchError` where its process cannot be started.
     """
     if track == "edits":
         yield Shipped(contents, run, fingerprint)
         return
-    spec = run.manifest.spec
-    try:
-        EDITORS.entry(spec.editor)
-    except UnknownName as error:
-        raise BenchError(
-            f"the editor of a submission in the track `code` is installed by whoever verifies it: {error} "
-            f"Install it in an environment of its own: pip install --no-deps {contents.root / 'package'}"
-        ) from None
-    with Isolated(order_of(spec), isolation, log) as side:
+    spec, sources = run.manifest.spec, contents.root / FOLDER
+    with ExitStack() as during:
+        if sources.is_dir():
+            package = in_folder(sources, spec.editor)
+            during.enter_context(offered(package, log.parent / "offered"))
+        side = during.enter_context(Isolated(order_of(spec), isolation, log))
         wanted = identity_in(run).in_spec()
         if strange := [name for name, value in side.identity.in_spec().items() if wanted[name] != value]:
-            raise BenchError(
-                f"the editor {spec.editor} that is installed differs from the one submitted in "
-                f"{', '.join(sorted(strange))}; install the submission's package and no other"
-            )
+            raise OtherEditor(f"its package differs from the editor that was run in {', '.join(strange)}")
         yield side

@@ -15,7 +15,7 @@ from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.runs.baseline import FOLDER
-from mmedit_bench.submissions.checks import Examined, examine
+from mmedit_bench.submissions.checks import Examined, bounded, examine
 from mmedit_bench.submissions.checks_files import card_of
 from mmedit_bench.submissions.checks_run import ExaminedRun
 from mmedit_bench.submissions.form import Submission
@@ -112,7 +112,7 @@ class _Made:
             return
         acts = self._manner.rerun and track != "self-reported"
         sample = self._asked_again(found, backbone, track) if acts else None
-        timings = self._examined.contents.texts[f"runs/{run.folder}/timings.jsonl"]
+        timings = self._examined.contents.texts.get(f"runs/{run.folder}/timings.jsonl", b"")
         place = write_run(self._work / "public", found.checked, timings, texts_only=track != "edits")
         self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
         if acts and self._manner.secret is not None and (track == "edits" or not self._problems):
@@ -155,7 +155,7 @@ class _Made:
 
     def verdict(self) -> Verified:
         """What came of all runs."""
-        submission, problems = self._examined.submission, tuple(dict.fromkeys(self._problems))
+        submission, problems = self._examined.submission, bounded(self._problems)
         again = [run for run, _ in self._runs if run.probes == "public"]
         asked = bool(again) and all(run.sample and run.sample.edits for run in again)
         verification = Verification(

@@ -28,6 +28,14 @@ from tests.leaderboard.fake import FakeSuite, base_probe
 
 SUITE = FakeSuite("fakes", 6)
 FAILS = "fakes-003"
+EDITOR = "our-editor"
+PROJECT = f"""[project]
+name = "ours"
+version = "1.0"
+
+[project.entry-points."mmedit_bench.editors"]
+{EDITOR} = "our_editor:Editor"
+"""
 PART = b"a part that several edits refer to"
 
 
@@ -50,7 +58,7 @@ def reply(case: EditCase, probe: Probe, unit: str, edited: bool) -> Reading:
 
 def form(**changes: Any) -> Submission:
     values: dict[str, Any] = {
-        "id": "ours", "name": "Ours", "editor": "ft", "track": "edits", "family": "fine-tuning",
+        "id": "ours", "name": "Ours", "editor": EDITOR, "track": "edits", "family": "fine-tuning",
         "version": "1.0", "date": "2026-11-01", "authors": ("A. Author",), "contact": "@author",
         "licence": "MIT", "paper": None, "code": None, "training_data": (), "hyper_parameters": {"rate": 0.1},
         "description": "Tunes what it is told to.", "deviations": (),
@@ -79,15 +87,15 @@ def write(out: Path, *, track: str = "edits", spec: Mapping[str, Any] | None = N
     """A submission under `out` with nothing wrong."""
     folder = out / "ours"
     values = SPEC | {"suite_digest": SUITE.digest, "split": "evaluation", "backbone": "blip2-opt-mini"}
-    made = RunSpec(**(values | dict(spec or {})))
+    made = RunSpec(**(values | {"editor": EDITOR} | dict(spec or {})))
     run = write_run(out / "made", SUITE, made, reply, base_probe, fails=[FAILS])
     (run / ".lock").unlink()
     shutil.copytree(run, folder / "runs" / run.name)
     (folder / FORM).write_text(form(track=track).text(), encoding="utf-8")
     (folder / "environment.txt").write_text("numpy==2.0\ntorch==2.13\ntransformers==5.0\n")
     (folder / "package").mkdir()
-    (folder / "package" / "pyproject.toml").write_text('[project]\nname = "ours"\n')
-    (folder / "package" / "editor.py").write_text("class Editor: ...\n")
+    (folder / "package" / "pyproject.toml").write_text(PROJECT)
+    (folder / "package" / "our_editor.py").write_text("class Editor: ...\n")
     if track == "edits":
         write_edits(folder, run, made)
     sign(folder)

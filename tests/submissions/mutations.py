@@ -16,8 +16,8 @@ OTHERS: tuple[Any, ...] = (
 """Values of other types and sizes than wanted."""
 TEXTS = (
     b"NaN", b"Infinity", b"1e999", b"\xff\xfe", b"\x00", b"\x1b[2J", b"[" * 5000, b"{" * 5000, b'"',
-    b"\\ud800", b"9" * 5000, b"!!python/object/apply:os.system [ls]", b"&a [*a]", b"\xe2\x80\xae", b"\r", b"../",
-    b"<script>", b"\n\n", b"9" * 300,
+    b"\\ud800", b"9" * 5000, b"!!python/object/apply:os.system [ls]", b"&a [*a]", b"\xe2\x80\xae", b"\r",
+    b"../", b"<script>", b"\n\n", b"9" * 300,
 )  # fmt: skip
 """What is written into the middle of files."""
 KINDS = (

@@ -187,7 +187,7 @@ SPOILT: Mapping[str, tuple[str, Spoil]] = {
     "hidden": ("name", written("package/.hidden.py", b"")),
     "spaces": ("name", written("package/a b.py", b"")),
     "escapes_in_name": ("name", written("package/\x1b[31m.py", b"")),
-    "capitals": ("name", written("package/EDITOR.py", b"")),
+    "capitals": ("name", written("package/OUR_EDITOR.py", b"")),
     "long_path": ("name", written("package/" + "n" * 210 + ".py", b"")),
     "deep": ("too-deep", written("package/" + "a/" * 12 + "b.py", b"")),
     "huge": ("too-large", huge),
@@ -219,7 +219,7 @@ SPOILT: Mapping[str, tuple[str, Spoil]] = {
     "doubled_field": ("yaml", replaced("submission.yaml", "name:", "id: other\nname:")),
     "deep_yaml": ("yaml", lambda folder: (folder / "submission.yaml").write_bytes(b"a: " + DEEP[:2000])),
     # digests.json
-    "changed": ("changed-file", written("package/editor.py", b"import os\n")),
+    "changed": ("changed-file", written("package/our_editor.py", b"import os\n")),
     "traversal": (
         "traversal",
         signed(lambda v: v["files"].update({"../../x": {"sha256": "0" * 64, "bytes": 1}})),
@@ -334,6 +334,33 @@ def test_the_other_tracks_ship_no_edits(tmp_path: Path, track: str, valid: Path)
     shutil.copytree(valid / "edits", folder / "edits")
     made.sign(folder)
     assert made.codes(folder) == {"extra-file"}
+
+
+CODE: Mapping[str, tuple[str, Spoil]] = {
+    "no_package": ("package", lambda folder: shutil.rmtree(folder / "package")),
+    "no_project": ("package", lambda folder: (folder / "package" / "pyproject.toml").unlink()),
+    "no_module": ("package", lambda folder: (folder / "package" / "our_editor.py").unlink()),
+    "not_toml": ("package", written("package/pyproject.toml", b"[project")),
+    "deep_toml": ("package", written("package/pyproject.toml", b"x = " + DEEP)),
+    "two_named_alike": ("taken-name", replaced("package/pyproject.toml", '"ours"', '"mmedit-bench"')),
+    "name_of_a_library": ("taken-name", replaced("package/pyproject.toml", '"ours"', '"Torch"')),
+    "name_of_an_editor": (
+        "taken-name",
+        replaced("package/pyproject.toml", "our-editor =", 'ft = "our_editor:Editor"\nour-editor ='),
+    ),
+    "other_version": ("package", replaced("package/pyproject.toml", '"1.0"', '"2.0"')),
+    "link_in_package": ("link", bound),
+}
+"""The same in the track `code`."""
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_each_problem_of_a_package_has_its_name(tmp_path: Path, name: str) -> None:
+    folder = made.write(tmp_path, track="code")
+    code, spoil = CODE[name]
+    spoil(folder)
+    resign(folder)
+    assert code in made.codes(folder), [str(problem) for problem in made.looked_at(folder).problems]
 
 
 @pytest.mark.parametrize("name", SPOILT)
