@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,14 @@ SHOWN = 10
     "--baselines", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Your own folder of baselines, to save the time of making them anew.",
 )  # fmt: skip
+@click.option(
+    "--edit-timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="Track code: longest time for one edit; default: 600.",
+)  # fmt: skip
+@click.option(
+    "--unsafe-no-sandbox", is_flag=True,
+    help="Track code: run the editor without a sandbox; the verification says so.",
+)  # fmt: skip
 @speaks
 def verify(
     submission: Path,
@@ -51,6 +60,8 @@ def verify(
     seed: int | None,
     no_rerun: bool,
     baselines: Path | None,
+    edit_timeout: float | None,
+    unsafe_no_sandbox: bool,
     output: Output,
 ) -> None:
     """Verify a submission: name all that is wrong with it, and compute its scores anew.
@@ -69,6 +80,7 @@ def verify(
       mmedit-bench verify submissions/ours --secret secret.hex --admit board
     """
     from mmedit_bench.submissions.board_folder import admit as admitted
+    from mmedit_bench.submitting.means import Means
     from mmedit_bench.verification.blind_pass import read_secret
     from mmedit_bench.verification.verify import Manner
     from mmedit_bench.verification.verify import verify as verified
@@ -80,6 +92,7 @@ def verify(
     manner = Manner(
         rerun=not no_rerun, sample=sample, seed=seed,
         secret=None if secret is None else read_secret(secret), baselines=baselines,
+        isolation=partial(Means(edit_timeout=edit_timeout, unboxed=unsafe_no_sandbox).isolation, "code"),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="mmedit-bench-verify-") as work:
         with output.progress("verify") as advance:

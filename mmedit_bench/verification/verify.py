@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from mmedit_bench.submissions.checks_run import ExaminedRun
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submissions.verified import Sample, Verification, VerifiedRun
-from mmedit_bench.verification.acting import acting, order_of
+from mmedit_bench.verification.acting import OtherEditor, acting, order_of
 from mmedit_bench.verification.blind_pass import asked_blind, commitment_of
 from mmedit_bench.verification.sample import EDITS, asked_again, chosen
 from mmedit_bench.verification.trusted import Trusted, trusted, write_run
@@ -44,8 +44,8 @@ class Manner:
     """What blind probes are drawn by; None: no blind pass."""
     baselines: Path | None = None
     """This side's own folder of baselines, added to; None: all are made anew."""
-    isolation: Isolation = field(default_factory=Isolation)
-    """What the editor's process is allowed, in the track `code`."""
+    isolation: Callable[[], Isolation | None] = Isolation
+    """What the editor's process is allowed, in the track `code`; called for a submission of that track."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,9 @@ class _Made:
     ) -> None:
         self._work, self._manner, self._parts, self._progress = work, manner, parts, progress
         self._examined = examined
+        coded = examined.submission is not None and examined.submission.track == "code"
+        self._isolation = (manner.isolation() if coded and manner.rerun else None) or Isolation()
+        self._boxed = not coded or getattr(self._isolation, "sandbox", "none") != "none"
         self._problems = list(examined.problems)
         self._chance = random.SystemRandom() if manner.seed is None else random.Random(manner.seed)
         self._runs: list[tuple[VerifiedRun, Path]] = []
@@ -121,19 +124,24 @@ class _Made:
     def _asked_again(self, run: Trusted, backbone: Backbone, track: str) -> Sample | None:
         if track == "code" and self._problems:
             return None
-        manner, contents = self._manner, self._examined.contents
-        units = chosen(run.checked.schedule, manner.sample, self._chance)
+        contents = self._examined.contents
+        units = chosen(run.checked.schedule, self._manner.sample, self._chance)
         spec = run.run.manifest.spec
         log = self._work / f"{run.run.folder}.log"
-        with acting(contents, run.run, track, spec.fingerprint, manner.isolation, log) as side:
-            sample, problems = asked_again(run, backbone, side, units, self._progress)
+        try:
+            with acting(contents, run.run, track, spec.fingerprint, self._isolation, log) as side:
+                sample, problems = asked_again(run, backbone, side, units, self._progress)
+        except OtherEditor as error:
+            fix = "submit the package that was run"
+            self._problems.append(Problem("other-editor", "package", str(error), fix))
+            return None
         self._problems += problems
         return sample
 
     def _asked_blind(self, run: Trusted, backbone: Backbone, track: str, secret: bytes) -> None:
         blind, problems = asked_blind(
             run, self._examined.contents, track, backbone, secret, self._work / "blind",
-            self._manner.isolation, self._progress,
+            self._isolation, self._progress,
         )  # fmt: skip
         self._problems += problems
         if blind is None:
@@ -162,7 +170,7 @@ class _Made:
             submission=submission.id if submission else "",
             digest=self._examined.digest,
             date=datetime.now(UTC).date().isoformat(),
-            by=f"mmedit-bench {__version__}",
+            by=f"mmedit-bench {__version__}" + ("" if self._boxed else ", without a sandbox"),
             status="refused" if problems else "verified" if asked else "checked",
             problems=problems,
             runs=tuple(run for run, _ in self._runs),
