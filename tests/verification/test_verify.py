@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from safetensors.torch import load, save
 
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.submissions.board_folder import read_board, unpacked
-from mmedit_bench.submissions.digests import Digests, digests_of
+from mmedit_bench.submissions.digests import Digests, digests_of, package_digest
 from tests.cli.conftest import Call
+from tests.submissions.test_problems import manifest, selected
 from tests.verification.conftest import Submit
 
 SECRET = "00112233445566778899aabbccddeeff"
@@ -57,10 +59,13 @@ def test_shipped_edits_are_applied_and_asked_again(call: Call, submit: Submit) -
 
 def test_no_foreign_code_runs_for_shipped_edits(call: Call, submit: Submit, tmp_path: Path) -> None:
     folder = submit()
+    sys.modules.pop("nudge_editor", None)
+    (folder / "package").mkdir(exist_ok=True)
     code = f"open({str(tmp_path / 'was-here')!r}, 'w').close()\nraise SystemExit\n"
     (folder / "package" / "nudge_editor.py").write_text(code)
-    verdict(call, folder, status=1)
-    assert not (tmp_path / "was-here").exists()
+    sign(folder)
+    verdict(call, folder, "--sample", 1, status=1)  # its sources are not those of digests.json
+    assert not (tmp_path / "was-here").exists() and "nudge_editor" not in sys.modules
 
 
 def test_answers_that_the_edits_do_not_give_are_told_one_by_one(call: Call, submit: Submit) -> None:
@@ -122,8 +127,6 @@ def test_the_baseline_is_never_the_submitters(call: Call, submit: Submit) -> Non
     """A manifest of another machine names other readings; ours are what counts, and what a board names."""
     folder = submit()
     path = run_of(folder) / "manifest.json"
-    from tests.submissions.test_problems import manifest
-
     before = json.loads(path.read_text("utf-8"))["baseline"]
     manifest(baseline="0" * 64)(folder)
     sign(folder)
@@ -136,8 +139,6 @@ def test_the_baseline_is_never_the_submitters(call: Call, submit: Submit) -> Non
 
 def test_cases_that_need_no_edit_are_seen(call: Call, submit: Submit) -> None:
     """A submission that leaves out a hard case: its manifest is sealed, and contradicts our readings."""
-    from tests.submissions.test_problems import selected
-
     folder = submit("--limit", 5)
     run = run_of(folder)
     kept = json.loads((run / "manifest.json").read_text("utf-8"))["selection"]["cases"]
@@ -147,8 +148,6 @@ def test_cases_that_need_no_edit_are_seen(call: Call, submit: Submit) -> None:
 
 
 def test_weights_that_are_not_ours(call: Call, submit: Submit) -> None:
-    from tests.submissions.test_problems import manifest
-
     folder = submit()
     manifest(backbone_digest="f" * 64)(folder)
     path = folder / "digests.json"
@@ -187,23 +186,23 @@ def test_blind_probes_are_what_a_board_shows(call: Call, submit: Submit) -> None
 
 
 def test_code_is_run_again_in_a_process_of_its_own(call: Call, submit: Submit) -> None:
-    folder = submit("--set", "routes=true", track="code")
-    found = verdict(call, folder, "--unsafe-no-sandbox", "--sample", 3)
-    assert (found["status"], found["problems"]) == ("verified", [])
-    assert found["by"].endswith("without a sandbox")
-    assert "nudge_editor" not in __import__("sys").modules
-
-
-def test_code_counts_by_its_answers_alone(call: Call, submit: Submit) -> None:
+    """It counts by its answers alone, and is not imported where probes are asked."""
     folder = submit(track="code")
-    done = call("verify", folder, "--unsafe-no-sandbox", "--sample", 1, "--admit", "board")
+    sys.modules.pop("nudge_editor", None)
+    done = call("verify", folder, "--unsafe-no-sandbox", "--sample", 3, "--admit", "board")
     assert done.exit_code == 0, done.output
+    assert "nudge_editor" not in sys.modules
     (entry,) = read_board(Path("board")).entries
+    assert entry.verification.status == "verified"
+    assert entry.verification.by.endswith("without a sandbox")
     (run,) = entry.runs
+    assert run.verified.sample is not None and run.verified.sample.edits == run.verified.sample.equal == 3
+    assert b'"argmax":[' in (run_of(folder) / "predictions.jsonl").read_bytes()
     assert b'"argmax":[' not in unpacked(run.predictions)
     families = json.loads(run.scores.read_text("utf-8"))["families"]
-    assert families["generation"]["overall"]["reliability/main"]["value"] is not None
-    assert families["teacher_forced"]["overall"]["reliability/main"]["value"] is None
+    numbers = {name: own["overall"]["mean"]["value"] for name, own in families.items()}
+    assert numbers.pop("generation") is not None
+    assert set(numbers.values()) == {None}
 
 
 def test_another_package_than_was_run(call: Call, submit: Submit) -> None:
@@ -213,8 +212,6 @@ def test_another_package_than_was_run(call: Call, submit: Submit) -> None:
     sign(folder)
     path = folder / "digests.json"
     values = json.loads(path.read_text())
-    from mmedit_bench.submissions.digests import package_digest
-
     files = {name[8:]: own for name, own in values["files"].items() if name.startswith("package/")}
     values["package"]["sha256"] = package_digest(files)
     path.write_text(json.dumps(values))
