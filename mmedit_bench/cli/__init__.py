@@ -21,6 +21,7 @@ app = LazyGroup(
         "power": "mmedit_bench.cli.power:power",
         "new-editor": "mmedit_bench.cli.new_editor:new_editor",
         "submit": "mmedit_bench.cli.submit:submit",
+        "new-board": "mmedit_bench.cli.new_board:new_board",
         "list": "mmedit_bench.cli.listing:listing",
         "prepare": "mmedit_bench.cli.prepare:prepare",
         "reproduce": "mmedit_bench.cli.reproduce:reproduce",

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import keyword
 import re
-import shutil
-import tempfile
-from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-from mmedit_bench.errors import BenchError, naming
+from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.scaffold.writing import filled, write_folder
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _MOST_NAME = 40
@@ -29,8 +25,6 @@ def write_package(name: str, out: Path, *, author: str = UNKNOWN, contact: str =
     """
     _check(name)
     place = out / name
-    if place.exists() or place.is_symlink():
-        raise BenchError(f"{place} is there already and nothing is overwritten; choose another name or --out")
     stem = name if name.endswith("-editor") else f"{name}-editor"
     module = stem.replace("-", "_")
     words = {
@@ -42,31 +36,15 @@ def write_package(name: str, out: Path, *, author: str = UNKNOWN, contact: str =
         "author": json.dumps(author, ensure_ascii=False),  # quoted, as YAML reads it too
         "contact": json.dumps(contact, ensure_ascii=False),
     }
-    with naming(place):
-        out.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
-        try:
-            for target, template in {
-                "pyproject.toml": "pyproject.toml",
-                f"{module}.py": "module.py",
-                f"tests/test_{module}.py": "test.py",
-                "card.md": "card.md",
-                "submission.yaml": "submission.yaml",
-            }.items():
-                path = made / target
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(_filled(f"editor/{template}.txt", words), encoding="utf-8")
-            made.chmod(0o755)
-            made.rename(place)  # fails where a folder with something in it has come in between
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
+    targets = {
+        "pyproject.toml": "pyproject.toml",
+        f"{module}.py": "module.py",
+        f"tests/test_{module}.py": "test.py",
+        "card.md": "card.md",
+        "submission.yaml": "submission.yaml",
+    }
+    write_folder(place, {to: filled(f"editor/{own}.txt", words) for to, own in targets.items()})
     return place
-
-
-def _filled(template: str, words: Mapping[str, str]) -> str:
-    text = files("mmedit_bench.scaffold").joinpath(template).read_text(encoding="utf-8")
-    return Template(text).substitute(words)
 
 
 def _check(name: str) -> None:

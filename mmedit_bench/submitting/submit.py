@@ -211,7 +211,7 @@ def environment() -> str:
         for one in importlib.metadata.distributions()
         if one.name
     }
-    return "".join(f"{name}=={found[name]}\n" for name in sorted(found))
+    return "".join(sorted(f"{name}=={version}\n" for name, version in found.items()))
 
 
 def _single(value: Any) -> ParameterValue:
