@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.report import FORMATS, FamilyName
-from mmedit_bench.cli.score import FOLDERS, folders
+from mmedit_bench.cli.score import FOLDERS, SECRET, Suites, folders
 
 if TYPE_CHECKING:
     from mmedit_bench.scoring.checking import Checked
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @FOLDERS
+@SECRET
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
 @click.option(
     "--family", type=FamilyName(), default="generation", show_default=True, help="What is measured."
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @speaks
 def compare(
     runs: tuple[Path, ...],
+    secret: Path | None,
     form: str,
     family: str,
     columns: tuple[str, ...],
@@ -56,7 +58,7 @@ def compare(
     from mmedit_bench.scoring.columns import HEADLINE
     from mmedit_bench.scoring.comparison import compared
 
-    found = compared(checked_all(folders(runs)), family, columns or HEADLINE, alpha=alpha)
+    found = compared(checked_all(folders(runs), secret), family, columns or HEADLINE, alpha=alpha)
     text = render(found, form)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -81,20 +83,13 @@ def compare(
     output.result(values, prose=text.rstrip("\n"))
 
 
-def checked_all(found: Sequence[Path]) -> dict[str, Checked]:
+def checked_all(found: Sequence[Path], secret: Path | None = None) -> dict[str, Checked]:
     """Runs, read and checked, by names that tell them apart: the editor's, with its options if need be."""
-    from mmedit_bench.plugins.registry import SUITES
-    from mmedit_bench.runs.folder import read_run
     from mmedit_bench.runs.spec import RunSpec
     from mmedit_bench.scoring.score import checked_run
 
-    suites: dict[str, Any] = {}
-    runs: list[Checked] = []
-    for folder in found:
-        name = read_run(folder).manifest.spec.suite
-        if name not in suites:
-            suites[name] = SUITES.load(name)()
-        runs.append(checked_run(folder, suites[name]))
+    suites = Suites(secret)
+    runs = [checked_run(folder, suites.of(folder)) for folder in found]
 
     def spelt(spec: RunSpec, much: int) -> str:
         options = [f"{name}={value}" for name, value in sorted(spec.editor_options.items())]

@@ -10,6 +10,7 @@ import click
 from mmedit_bench.cli.compare import checked_all
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.report import FamilyName
+from mmedit_bench.cli.score import SECRET
 
 if TYPE_CHECKING:
     from mmedit_bench.scoring.power import Needed
@@ -21,6 +22,7 @@ SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("other", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@SECRET
 @click.option(
     "--difference", type=click.FloatRange(0, 100, min_open=True), default=1.0, show_default=True,
     help="The difference to be seen, in points.",
@@ -35,6 +37,7 @@ SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 def power(
     run: Path,
     other: Path | None,
+    secret: Path | None,
     difference: float,
     power: float,
     alpha: float,
@@ -57,7 +60,7 @@ def power(
     from mmedit_bench.scoring.columns import HEADLINE, column
     from mmedit_bench.scoring.planning import planned_for
 
-    runs = checked_all([run, *([other] if other else [])])
+    runs = checked_all([run, *([other] if other else [])], secret)
     plan = planned_for(list(runs.values()), family, HEADLINE, difference, power=power, alpha=alpha)
     rows = [{"column": name} | _values(found) for name, found in plan.needed.items()]
     per = "edit by edit" if plan.paired else "as if another editor varied as much, independently"

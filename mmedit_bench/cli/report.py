@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mmedit_bench.cli.output import Output, speaks
-from mmedit_bench.cli.score import FOLDERS, as_dict, folders, score_all
+from mmedit_bench.cli.score import FOLDERS, SECRET, as_dict, folders, score_all
 
 FORMATS = ("terminal", "markdown", "latex", "csv")
 SORTS = ("all", "correction", "counterfactual")
@@ -37,6 +37,7 @@ class FamilyName(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 
 @click.command()
 @FOLDERS
+@SECRET
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
 @click.option(
     "--family", type=FamilyName(), default="generation", show_default=True, help="What is measured."
@@ -49,6 +50,7 @@ class FamilyName(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 @speaks
 def report(
     runs: tuple[Path, ...],
+    secret: Path | None,
     form: str,
     family: str,
     sort: str,
@@ -72,7 +74,7 @@ def report(
     from mmedit_bench.rendering.report import render
     from mmedit_bench.runs.files import make_folder, write_whole
 
-    scored = score_all(folders(runs), write=False)
+    scored = score_all(folders(runs), write=False, secret=secret)
     on_screen = form == "terminal" and out is None and not output.json
     text = render(
         [scores for _, scores in scored],

@@ -34,6 +34,12 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 )
 @click.option("--split", default="evaluation", show_default=True, help="Split of the suite.")
 @click.option("--limit", type=click.IntRange(min=1), help="Most edits made; default: all that are needed.")
+@click.option(
+    "--secret",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Ask probes drawn anew by the secret in FILE, and ask isolated editors blind.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
@@ -97,6 +103,10 @@ def run(
 
     An edit that fails is recorded as failed, counts against the editor, and the run goes on.
 
+    With --secret the requests stay the same and the probes are drawn by a secret, a file of at least
+    16 random bytes in hexadecimal digits: (umask 077; openssl rand -hex 16 > FILE). Score the run
+    with the same file. An editor that you distrust is to run with --isolate beside it.
+
     Exit status: 0 done; 2 something to mend, see the message; 3 done, but the editor failed on
     some cases; 130 interrupted.
 
@@ -105,6 +115,8 @@ def run(
       mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor ft --limit 50
       mmedit-bench run --suite picturebook-caption --backbone minigpt4-mini --editor ike \\
           --set demonstrations=8 --out runs
+      mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor serac \\
+          --isolate --secret FILE
       mmedit-bench run --suite picturebook-vqa --backbone blip2-opt-mini --editor unike \\
           --executor submitit --workers 8 --slurm partition=gpu --slurm time=2:00:00 --device cuda
     """
@@ -120,6 +132,8 @@ def run(
         raise click.BadParameter(
             "several processes keep no time; use one, or --isolate", param_hint="--edit-timeout"
         )
+    if order["secret"]:
+        order["secret"] = order["secret"].absolute()  # workers may stand in another folder
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
     with output.progress(order["editor"]) as advance:
@@ -129,7 +143,8 @@ def run(
             deadline=edit_timeout, fail_fast=fail_fast,
         )  # fmt: skip
     output.result(as_dict(result), prose=describe(result))
-    output.say(f"next: mmedit-bench score {result.folder}")
+    secret = f" --secret {order['secret']}" if order["secret"] else ""
+    output.say(f"next: mmedit-bench score {result.folder}{secret}")
     if result.failed:
         raise SystemExit(SOME_FAILED)
 

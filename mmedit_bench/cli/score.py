@@ -12,6 +12,7 @@ import click
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
+    from mmedit_bench.datasets.suite import Suite
     from mmedit_bench.scoring.scores import RunScores
 
 FOLDERS = click.argument(
@@ -21,19 +22,27 @@ FOLDERS = click.argument(
     metavar="RUN...",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
 )
+SECRET = click.option(
+    "--secret",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="File of the secret that blind runs were drawn by.",
+)
 
 
 @click.command()
 @FOLDERS
+@SECRET
 @click.option(
     "--more", is_flag=True, help="Also print what edits do beyond the headline, and what they cost."
 )
 @speaks
-def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
+def score(runs: tuple[Path, ...], secret: Path | None, more: bool, output: Output) -> None:
     """Score runs and write scores.json into each.
 
     RUN is a run's folder or a folder of runs. Needs neither backbone nor editor, only the suite's
-    data. A run that is not finished is scored as far as it goes and marked partial.
+    data, and the secret of a run that was made with one. A run that is not finished is scored as far
+    as it goes and marked partial.
 
     \b
     Examples:
@@ -43,14 +52,15 @@ def score(runs: tuple[Path, ...], more: bool, output: Output) -> None:
     """
     from mmedit_bench.rendering.retention import measured_text
 
-    scored = score_all(folders(runs))
+    scored = score_all(folders(runs), secret=secret)
     prose = "\n".join(describe(folder, scores, more=more) for folder, scores in scored)
     # by fingerprint, as the folders' names end: an editor may have several runs
     named = [(f"{scores.spec.editor} {scores.spec.fingerprint[:12]}", scores) for _, scores in scored]
     if measured := measured_text(named):
         prose += f"\n\n{measured.rstrip()}"
     output.result([as_dict(folder, scores) for folder, scores in scored], prose=prose)
-    output.say(f"next: mmedit-bench report {' '.join(str(run) for run in runs)}")
+    beside = f" --secret {secret}" if secret else ""
+    output.say(f"next: mmedit-bench report {' '.join(str(run) for run in runs)}{beside}")
 
 
 def folders(runs: Iterable[Path]) -> list[Path]:
@@ -79,21 +89,35 @@ def _expanded(path: Path) -> Iterator[Path]:
     yield from inner
 
 
-def score_all(runs: Iterable[Path], *, write: bool = True) -> list[tuple[Path, RunScores]]:
+def score_all(
+    runs: Iterable[Path], *, write: bool = True, secret: Path | None = None
+) -> list[tuple[Path, RunScores]]:
     """Score run folders, loading each suite once; with `write`, leave a scores.json in each."""
-    from mmedit_bench.plugins.registry import SUITES
-    from mmedit_bench.runs.folder import read_run
     from mmedit_bench.scoring.score import score_run, scored
 
-    suites: dict[str, Any] = {}
-    compute = score_run if write else scored
-    found = []
-    for run in runs:
-        name = read_run(run).manifest.spec.suite
-        if name not in suites:
-            suites[name] = SUITES.load(name)()
-        found.append((run, compute(run, suites[name])))
-    return found
+    suites, compute = Suites(secret), score_run if write else scored
+    return [(run, compute(run, suites.of(run))) for run in runs]
+
+
+class Suites:
+    """The suites that runs name, each loaded once; blind draws with the secret in a file."""
+
+    def __init__(self, secret: Path | None = None) -> None:
+        from mmedit_bench.datasets.blind import read_secret
+
+        self._secret = read_secret(secret) if secret else None
+        self._held: dict[tuple[str, str], Suite] = {}
+
+    def of(self, run: Path) -> Suite:
+        """The suite of a run's folder. Raises `BenchError` for a blind draw that the secret does not make."""
+        from mmedit_bench.datasets.blind import suite_named
+        from mmedit_bench.runs.folder import read_run
+
+        spec = read_run(run).manifest.spec
+        key = spec.suite, spec.suite_digest
+        if key not in self._held:
+            self._held[key] = suite_named(*key, self._secret)
+        return self._held[key]
 
 
 def as_dict(folder: Path, scores: RunScores) -> dict[str, Any]:

@@ -81,7 +81,6 @@ def verify(
     """
     from mmedit_bench.submissions.board_folder import admit as admitted
     from mmedit_bench.submitting.means import Means
-    from mmedit_bench.verification.blind_pass import read_secret
     from mmedit_bench.verification.verify import Manner
     from mmedit_bench.verification.verify import verify as verified
 
@@ -91,7 +90,7 @@ def verify(
         raise click.UsageError("--replace says how to --admit; name a board")
     manner = Manner(
         rerun=not no_rerun, sample=sample, seed=seed,
-        secret=None if secret is None else read_secret(secret), baselines=baselines,
+        secret=secret, baselines=baselines,
         isolation=partial(Means(edit_timeout=edit_timeout, unboxed=unsafe_no_sandbox).isolation, "code"),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="mmedit-bench-verify-") as work:

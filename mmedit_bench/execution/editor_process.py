@@ -69,7 +69,7 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
                     unpacked_parts(head, memoryview(body)[head["size"] :], known)
                     held[head["as"]] = Edit.from_bytes(body[: head["size"]], known)
                 case "forget":
-                    held.clear()
+                    held = {handle: held[handle] for handle in head["held"] if handle in held}
                     known = {digest: known[digest] for digest in head["keep"] if digest in known}
                 case "make":
                     image = ImageRef(head["picture"], partial(bytes, body)) if head["picture"] else None
@@ -82,12 +82,17 @@ def _serve(channel: Channel, told: dict[str, Any]) -> None:
                         reply, data = packed(edit, known)
                         held[head["as"]] = edit
                 case "answer":
-                    routes = (held[handle].interventions[index] for handle, index in head["places"])
-                    queries = [
-                        Query(prompt, picture and ImageRef(picture, partial(bytes, body[start:stop])))
-                        for prompt, picture, start, stop in head["queries"]
-                    ]
-                    reply["texts"] = _read(base.unedited(), fold(Edit((one,)) for one in routes), queries)
+                    texts: dict[int, str | None] = {}
+                    for number, places in enumerate(head["routes"]):
+                        routes = (held[handle].interventions[index] for handle, index in places)
+                        own = [i for i, query in enumerate(head["queries"]) if query[0] == number]
+                        queries = [
+                            Query(prompt, picture and ImageRef(picture, partial(bytes, body[start:stop])))
+                            for _, prompt, picture, start, stop in (head["queries"][i] for i in own)
+                        ]
+                        heard = _read(base.unedited(), fold(Edit((one,)) for one in routes), queries)
+                        texts |= dict(zip(own, heard, strict=True))
+                    reply["texts"] = [texts[i] for i in range(len(head["queries"]))]
         except (Exception, SystemExit) as error:
             said = "out of memory" if out_of_memory(error) else error  # how much was free differs
             reply = {"error": f"{type(error).__name__}: {said}"[:2000]}

@@ -14,16 +14,17 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Self
 
 from mmedit_bench.cases import EditRequest, Query
 from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.execution.blinding import Blinding, Mixture, Place, plain
 from mmedit_bench.execution.channel import Channel, ChannelBroken
 from mmedit_bench.execution.crossing import Far, packed_parts, unpacked
 from mmedit_bench.execution.order import Order
-from mmedit_bench.execution.remote import Place, RemoteReader
+from mmedit_bench.execution.remote import RemoteReader
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost
 from mmedit_bench.harness.identity import EditorIdentity
@@ -61,12 +62,22 @@ class Isolation:
 class Isolated:
     """A `harness.editor_side.EditorSide` that asks another process."""
 
-    def __init__(self, order: Order, isolation: Isolation, log: Path, artefacts: Path | None = None) -> None:
+    def __init__(
+        self,
+        order: Order,
+        isolation: Isolation,
+        log: Path,
+        artefacts: Path | None = None,
+        blinding: Blinding | None = None,
+    ) -> None:
         """Starts the process; the first MiB of its output goes to the file `log`.
 
-        Raises `BenchError` if it cannot start.
+        With `blinding`, what its routes are asked is mixed with what does not count. Raises
+        `BenchError` if it cannot start.
         """
+        order = replace(order, secret=None)  # whoever runs the editor's code is not told where it is
         self._order, self._isolation, self._artefacts = order, isolation, artefacts
+        self._blinding = blinding
         self._log = log
         self._lost = self._number = 0
         self._ready = False
@@ -137,41 +148,48 @@ class Isolated:
         return edit
 
     def forget(self) -> None:
+        held = self._there & self._blinding.handles if self._blinding else set()
         # what this unit shared the next one may too; what it did not is not kept for ever
         used = {digest for handle in self._there for digest in self._wholes[handle].shared}
         for parts in (self._shared, self._shared_there):
             for digest in parts.keys() - used:
                 del parts[digest]
         self._handles.clear()
-        self._wholes.clear()
-        self._there.clear()
+        self._wholes = {handle: self._wholes[handle] for handle in held}
+        self._there &= held
         try:
-            self._ask({"do": "forget", "keep": sorted(used)}, b"", START)
+            self._ask({"do": "forget", "keep": sorted(used), "held": sorted(held)}, b"", START)
         except (ChannelBroken, TimeoutError):
             self._restart()
 
     def _answers(self, places: Sequence[Place], queries: Sequence[Query]) -> list[str | None]:
         """What the routes at these places say to bare queries. Raises `EditFailed`."""
+        blind = self._blinding
+        mixture: Mixture[Any] = blind.mixed(places, queries, self._there) if blind else plain(places, queries)
         body = bytearray()
         cuts: dict[str, tuple[int, int]] = {}
-        told: list[tuple[str, str | None, int, int]] = []
-        for query in queries:
+        routes: dict[tuple[Place, ...], int] = {}
+        told: list[tuple[int, str, str | None, int, int]] = []
+        for asked_of, query in mixture.asked:
             picture = query.image.digest if query.image else None
             if query.image and picture and picture not in cuts:
                 start = len(body)
                 body += query.image.bytes()
                 cuts[picture] = start, len(body)
-            told.append((query.prompt, picture, *cuts.get(picture or "", (0, 0))))
+            to = routes.setdefault(asked_of, len(routes))
+            told.append((to, query.prompt, picture, *cuts.get(picture or "", (0, 0))))
 
         def asked() -> tuple[dict[str, Any], bytes]:
             self._carry(sorted({handle for handle, _ in places}))
             return self._ask(
-                {"do": "answer", "places": places, "queries": told}, bytes(body), self._isolation.edit_timeout
-            )
+                {"do": "answer", "routes": list(routes), "queries": told}, bytes(body),
+                self._isolation.edit_timeout,
+            )  # fmt: skip
 
-        texts = self._surviving(asked)[0].get("texts")
-        if not isinstance(texts, list) or len(texts) != len(queries):
-            raise EditFailed(f"{len(queries)} queries need as many answers")
+        said = self._surviving(asked)[0].get("texts")
+        if not isinstance(said, list) or len(said) != len(told):
+            raise EditFailed(f"{len(told)} queries need as many answers")
+        texts = mixture.unmixed(said)
         for text in texts:
             if text is not None and not (isinstance(text, str) and len(text) <= MOST_ANSWER):
                 raise EditFailed(f"an answer is no text of at most {MOST_ANSWER} characters")

@@ -61,7 +61,8 @@ class _Units:
         self._open = ExitStack()  # closed with the process; an editor's own process ends with it
         side: EditorSide
         if job.isolation:
-            apart = Isolated(order, job.isolation, job.folder / "editor.log", job.artefacts)
+            printed, blinding = job.folder / "editor.log", parts.blinding(order)
+            apart = Isolated(order, job.isolation, printed, job.artefacts, blinding)
             side = self._open.enter_context(apart)
             experiment = parts.experiment_of(order, apart.identity)
         else:

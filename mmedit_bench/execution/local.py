@@ -124,7 +124,7 @@ class Workshop(Parts):
         """The editor in a process of its own, and the file for what it prints."""
         # the run's folder has its name only when the editor has said who it is
         printed = out / f"editor-{os.getpid()}.log"
-        with Isolated(order, isolation, printed, self._artefacts) as side:
+        with Isolated(order, isolation, printed, self._artefacts, self.blinding(order)) as side:
             yield side, printed
         printed.unlink(missing_ok=True)  # of a call that did nothing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 EVALUATION = "evaluation"
@@ -23,6 +24,12 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the editor."""
     limit: int | None = None
+    secret: Path | None = None
+    """File of the secret by which the suite's probes are drawn anew; None asks the public ones.
+
+    The order tells where the secret is and not what it is: an order crosses to workers, through files
+    and queues, and each reads the file itself.
+    """
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float32"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmedit_bench.datasets.blind import blind_suite, read_secret
 from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, BenchError
+from mmedit_bench.execution.blinding import Blinding, decoys_by_query
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.artefacts import Artefact, default_folder, spec_of
 from mmedit_bench.harness.baseline import Measured, Progress, measured
@@ -34,6 +37,8 @@ class Parts:
     def __init__(self, artefacts: Path | None = None) -> None:
         self._artefacts = artefacts
         self._suites: dict[str, Suite] = {}
+        self._draws: dict[str, Suite] = {}
+        """Blind ones, by digest."""
         self._backbone: Backbone | None = None
         self._loaded: tuple[str, str, str, int, int] | None = None
 
@@ -114,13 +119,31 @@ class Parts:
         made: Editor = _made(EDITORS, order.editor, order.options)
         return made
 
+    def blinding(self, order: Order) -> Blinding | None:
+        """How an editor in a process of its own is asked; None for an order without a secret."""
+        if order.secret is None:
+            return None
+        suite, key = self._suite_of(order), hmac.digest(read_secret(order.secret), b"asking", "sha256")
+        offered = getattr(suite, "decoys", None)
+        decoys = decoys_by_query(suite.cases(order.split), offered(order.split)) if offered else None
+        return Blinding(key, decoys=decoys)
+
     def _suite_of(self, order: Order) -> Suite:
         suite = self.suite(order.suite)
+        if order.secret:
+            if order.split == TRAIN:
+                raise BadData(f"split {TRAIN!r} is what editors learn from, and not drawn by a secret")
+            suite = self._drawn(suite, order.secret)
         if order.split not in suite.splits:
             raise BadData(
                 f"suite {suite.name} has no split {order.split!r}; it has {', '.join(suite.splits)}"
             )
         return suite
+
+    def _drawn(self, suite: Suite, secret: Path) -> Suite:
+        """A blind draw, made once."""
+        drawn = blind_suite(suite, read_secret(secret))
+        return self._draws.setdefault(drawn.digest, drawn)
 
     def forget_backbone(self) -> None:
         """The next order loads its backbone anew: this one was altered."""

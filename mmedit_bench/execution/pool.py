@@ -94,8 +94,8 @@ def _problem(orders: Sequence[Order], artefacts: Path | None) -> str | None:
 
 def _baseline(order: Order) -> tuple[object, ...]:
     return (
-        order.suite, order.split, order.backbone, order.device, order.dtype, order.batch_size, order.threads,
-        order.evidence,
+        order.suite, order.secret, order.split, order.backbone, order.device, order.dtype,
+        order.batch_size, order.threads, order.evidence,
     )  # fmt: skip
 
 

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from mmedit_bench.cases import Query
 from mmedit_bench.errors import NotSavable
+from mmedit_bench.execution.blinding import Place
 from mmedit_bench.interventions import Shared
 
-Place = tuple[int, int]
-"""The handle of an edit, and the index of a route in it."""
 Asking = Callable[[Sequence[Place], Sequence[Query]], list[str | None]]
 """Puts queries to routes: by query the answer, or None where none of them is in scope."""
 

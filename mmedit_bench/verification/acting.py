@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.execution.blinding import Blinding
 from mmedit_bench.execution.isolated import Isolated, Isolation
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.editor_side import EditorSide
@@ -46,11 +47,18 @@ def identity_in(run: ExaminedRun) -> EditorIdentity:
 
 @contextmanager
 def acting(
-    contents: Contents, run: ExaminedRun, track: str, fingerprint: str, isolation: Isolation, log: Path
+    contents: Contents,
+    run: ExaminedRun,
+    track: str,
+    fingerprint: str,
+    isolation: Isolation,
+    log: Path,
+    blinding: Blinding | None = None,
 ) -> Iterator[EditorSide]:
     """The editor's side: the shipped values, or the editor in a process of its own.
 
-    `fingerprint` is that of the run that is walked. Raises `OtherEditor` where the package is not that
+    `fingerprint` is that of the run that is walked; with `blinding`, what a process is asked is mixed
+    with what does not count. Raises `OtherEditor` where the package is not that
     of the run, and `BenchError` where its process cannot be started.
     """
     if track == "edits":
@@ -61,7 +69,7 @@ def acting(
         if sources.is_dir():
             package = in_folder(sources, spec.editor)
             during.enter_context(offered(package, log.parent / "offered"))
-        side = during.enter_context(Isolated(order_of(spec), isolation, log))
+        side = during.enter_context(Isolated(order_of(spec), isolation, log, blinding=blinding))
         wanted = identity_in(run).in_spec()
         if strange := [name for name, value in side.identity.in_spec().items() if wanted[name] != value]:
             raise OtherEditor(f"its package differs from the editor that was run in {', '.join(strange)}")

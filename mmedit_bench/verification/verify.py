@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedit_bench import __version__
+from mmedit_bench.datasets.blind import commitment, read_secret
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.parts import Parts
@@ -22,7 +23,7 @@ from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submissions.verified import Sample, Verification, VerifiedRun
 from mmedit_bench.verification.acting import OtherEditor, acting, order_of
-from mmedit_bench.verification.blind_pass import asked_blind, commitment_of
+from mmedit_bench.verification.blind_pass import asked_blind
 from mmedit_bench.verification.sample import EDITS, asked_again, chosen
 from mmedit_bench.verification.trusted import Trusted, trusted, write_run
 
@@ -40,8 +41,8 @@ class Manner:
     """Edits of each run that are."""
     seed: int | None = None
     """Of the sample; None: whatever the system's randomness gives, which nobody can foretell."""
-    secret: bytes | None = None
-    """What blind probes are drawn by; None: no blind pass."""
+    secret: Path | None = None
+    """File of what blind probes are drawn by; None: no blind pass."""
     baselines: Path | None = None
     """This side's own folder of baselines, added to; None: all are made anew."""
     isolation: Callable[[], Isolation | None] = Isolation
@@ -102,6 +103,7 @@ class _Made:
         self._boxed = not coded or getattr(self._isolation, "sandbox", "none") != "none"
         self._problems = list(examined.problems)
         self._chance = random.SystemRandom() if manner.seed is None else random.Random(manner.seed)
+        self._secret = None if manner.secret is None else read_secret(manner.secret)
         self._runs: list[tuple[VerifiedRun, Path]] = []
         self._baselines: dict[str, Path] = {}
 
@@ -118,8 +120,8 @@ class _Made:
         timings = self._examined.contents.texts.get(f"runs/{run.folder}/timings.jsonl", b"")
         place = write_run(self._work / "public", found.checked, timings, texts_only=track != "edits")
         self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
-        if acts and self._manner.secret is not None and (track == "edits" or not self._problems):
-            self._asked_blind(found, backbone, track, self._manner.secret)
+        if acts and self._secret is not None and (track == "edits" or not self._problems):
+            self._asked_blind(found, backbone, track, self._secret)
 
     def _asked_again(self, run: Trusted, backbone: Backbone, track: str) -> Sample | None:
         if track == "code" and self._problems:
@@ -139,9 +141,10 @@ class _Made:
         return sample
 
     def _asked_blind(self, run: Trusted, backbone: Backbone, track: str, secret: bytes) -> None:
+        order = replace(order_of(run.run.manifest.spec), secret=self._manner.secret)
         blind, problems = asked_blind(
-            run, self._examined.contents, track, backbone, secret, self._work / "blind",
-            self._isolation, self._progress,
+            run, self._examined.contents, track, backbone, secret, self._work / "blind", self._isolation,
+            self._parts.blinding(order) if track == "code" else None, self._progress,
         )  # fmt: skip
         self._problems += problems
         if blind is None:
@@ -150,14 +153,14 @@ class _Made:
         timings = (folder / "timings.jsonl").read_bytes()
         place = write_run(self._work / "shown", checked, timings, texts_only=track != "edits")
         fingerprint = checked.state.manifest.spec.fingerprint
-        self._keep(fingerprint, place, baseline, None, commitment_of(secret))
+        self._keep(fingerprint, place, baseline, None, commitment(secret))
 
     def _keep(
-        self, fingerprint: str, place: Path, baseline: Path, sample: Sample | None, commitment: str | None
+        self, fingerprint: str, place: Path, baseline: Path, sample: Sample | None, committed: str | None
     ) -> None:
-        probes = "public" if commitment is None else "blind"
+        probes = "public" if committed is None else "blind"
         self._runs.append((VerifiedRun(
-            folder=place.name, fingerprint=fingerprint, probes=probes, sample=sample, commitment=commitment,
+            folder=place.name, fingerprint=fingerprint, probes=probes, sample=sample, commitment=committed,
         ), place))  # fmt: skip
         self._baselines[baseline.name] = baseline
 

@@ -108,8 +108,9 @@ def submit(
     def made(*words: object, track: str = "edits") -> Path:
         place = Path("submissions/nudge")
         if (track, *words) not in made_before:
-            made_before[track, *words] = kept = tmp_path_factory.mktemp("submitted") / "nudge"
+            kept = tmp_path_factory.mktemp("submitted") / "nudge"
             shutil.copytree(anew(*words, track=track), kept)
+            made_before[track, *words] = kept
         else:
             shutil.copytree(made_before[track, *words], place)
         return place

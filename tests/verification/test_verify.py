@@ -205,6 +205,15 @@ def test_code_is_run_again_in_a_process_of_its_own(call: Call, submit: Submit) -
     assert set(numbers.values()) == {None}
 
 
+def test_code_is_asked_blind(call: Call, submit: Submit) -> None:
+    """With routes that stay in its process: what is asked of it is mixed, and the answers are the same."""
+    folder = submit("--set", "routes=true", track="code")
+    Path("secret").write_text(SECRET + "\n")
+    found = verdict(call, folder, "--unsafe-no-sandbox", "--sample", 1, "--secret", "secret")
+    assert (found["status"], found["problems"]) == ("verified", [])
+    assert [run["probes"] for run in found["runs"]] == ["public", "blind"]
+
+
 def test_another_package_than_was_run(call: Call, submit: Submit) -> None:
     folder = submit(track="code")
     path = folder / "package" / "nudge_editor.py"
@@ -235,8 +244,8 @@ def test_without_rerun_it_is_checked(call: Call, submit: Submit) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--secret", "nowhere"), "openssl rand -hex 16"),
-        (("--secret", "short"), "16"),
+        (("--secret", "nowhere"), "check the path"),
+        (("--secret", "short"), "openssl rand -hex 16"),
         (("--secret", "good", "--no-rerun"), "--no-rerun"),
         (("--replace",), "--admit"),
     ],

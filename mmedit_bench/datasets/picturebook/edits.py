@@ -6,7 +6,8 @@ edit ever touches. So nothing that one split asks is asked, or edited, in anothe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mmedit_bench.datasets.picturebook import wordings
@@ -18,6 +19,9 @@ RESERVED = {"train": 0.22, "validation": 0.35, "evaluation": 0.40}
 VQA_EDITS = {"train": 10_000, "validation": 260, "evaluation": 460}
 CAPTION_EDITS_PER_DRAWING = {"train": 2, "validation": 1, "evaluation": 1}
 EDIT_ARTISTS = ("twemoji", "noto")
+
+Draw = Callable[..., random.Random]
+"""A generator for one choice, by what the choice is about: `rng`, or one that a secret decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,18 @@ class SplitPool:
         return [f.value for e in self.entities if (f := e.fact(relation)) is not None]
 
 
-def question(entity: Entity, relation: str, template: str, about: str, first: bool = False) -> str:
+def question(
+    entity: Entity, relation: str, template: str, about: str, first: bool = False, draw: Draw = rng
+) -> str:
     """A question about the picture of `entity`; `first` takes the edit's own filler."""
     fillers = wordings.FILLERS[entity.group]
-    filler = fillers[0] if first else rng("filler", about).choice(fillers)
+    filler = fillers[0] if first else draw("filler", about).choice(fillers)
     return template.format(x=filler)
 
 
-def text_question(entity: Entity, relation: str, about: str) -> str:
+def text_question(entity: Entity, relation: str, about: str, draw: Draw = rng) -> str:
     """A text-only question that names the entity, in a trained wording."""
-    return rng("text", about).choice(wordings.trained(relation)).format(x=entity.name)
+    return draw("text", about).choice(wordings.trained(relation)).format(x=entity.name)
 
 
 def vqa_edits(pool: SplitPool) -> list[StoredEdit]:
@@ -149,17 +155,25 @@ def _edit(
     other = next(a for a in EDIT_ARTISTS if a != artist)
     own, second, unseen = (f"{entity.id}/{a}" for a in (artist, other, "unseen"))
     probes = [
+        *changed(prompt, rephrased, (own, second, unseen), target),
+        *_locality(pool, entity, relation, about, own, artist),
+        *portability(pool, entity, relation, about, own, target),
+    ]
+    sort = "correction" if correction else "counterfactual"
+    probes = rng("probes", about).sample(probes, len(probes))
+    return StoredEdit(about, task, sort, relation, prompt, own, target, tuple(probes))
+
+
+def changed(prompt: str, rephrased: str, pictures: tuple[str, str, str], target: str) -> list[Asked]:
+    """The probes that should say the target; `pictures`: the edit's own, the second artist's, the unseen."""
+    own, second, unseen = pictures
+    return [
         Asked("reliability", "main", prompt, own, target),
         Asked("text_generality", "main", rephrased, own, target),
         Asked("image_generality", "main", prompt, second, target),
         Asked("image_generality", "unseen_artist", prompt, unseen, target),
         Asked("text_image_generality", "main", rephrased, second, target),
-        *_locality(pool, entity, relation, about, own, artist),
-        *_portability(pool, entity, relation, about, own, target),
     ]
-    sort = "correction" if correction else "counterfactual"
-    probes = rng("probes", about).sample(probes, len(probes))
-    return StoredEdit(about, task, sort, relation, prompt, own, target, tuple(probes))
 
 
 def _locality(
@@ -173,7 +187,7 @@ def _locality(
     e, f = r.choice(named)
     out.append(Asked("text_locality", "main", text_question(e, f.relation, about), "", f.value))
     e, f = r.choice(far)
-    out.append(_image_probe("main", e, f, f"{e.id}/{r.choice(EDIT_ARTISTS)}", about))
+    out.append(image_probe("main", e, f, f"{e.id}/{r.choice(EDIT_ARTISTS)}", about))
     same = [(e, f) for e, f in pool.reserved if e is not entity and f.relation == relation]
     if relation == "caption":
         same = [
@@ -196,7 +210,7 @@ def _locality(
             )
     mine = [f for f in entity.known if f.relation != relation]
     if mine:
-        out.append(_image_probe("same_image", entity, r.choice(mine), own, about))
+        out.append(image_probe("same_image", entity, r.choice(mine), own, about))
     spoken = [f for f in entity.known if f.relation not in wordings.PICTURE_ONLY]
     if spoken:
         f = next((f for f in spoken if f.relation == relation), None) or r.choice(spoken)
@@ -206,15 +220,17 @@ def _locality(
     return out
 
 
-def _image_probe(stratum: str, entity: Entity, fact: Fact, picture: str, about: str) -> Asked:
-    template = rng("template", stratum, about).choice(wordings.trained(fact.relation))
-    return Asked(
-        "image_locality", stratum, question(entity, fact.relation, template, about), picture, fact.value
-    )
+def image_probe(
+    stratum: str, entity: Entity, fact: Fact, picture: str, about: str, draw: Draw = rng
+) -> Asked:
+    """A question about a picture that should stay, in a trained wording."""
+    template = draw("template", stratum, about).choice(wordings.trained(fact.relation))
+    prompt = question(entity, fact.relation, template, about, draw=draw)
+    return Asked("image_locality", stratum, prompt, picture, fact.value)
 
 
-def _portability(
-    pool: SplitPool, entity: Entity, relation: str, about: str, own: str, target: str
+def portability(
+    pool: SplitPool, entity: Entity, relation: str, about: str, own: str, target: str, draw: Draw = rng
 ) -> list[Asked]:
     """What follows once the picture is taken for another thing: that thing's other facts."""
     if relation not in wordings.PICTURE_ONLY:
@@ -225,6 +241,6 @@ def _portability(
         facts = [f for f in facts if (mine := entity.fact(f.relation)) is None or mine.value != f.value]
     if not facts:
         return []
-    fact = rng("portability", about).choice(facts)
+    fact = draw("portability", about).choice(facts)
     prompt = question(entity, fact.relation, wordings.QUESTIONS[fact.relation][0], about, first=True)
     return [Asked("portability", "main", prompt, own, fact.value)]

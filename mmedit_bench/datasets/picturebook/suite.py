@@ -17,6 +17,7 @@ from mmedit_bench.errors import BadData
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from mmedit_bench.datasets.suite import Suite
 
 CASES = 2
 """Version of the way cases are made of stored edits; raise it when that changes."""
@@ -51,6 +52,12 @@ class PicturebookSuite:
             raise BadData(f"suite {self.name}: no split {split!r}; there are {', '.join(SPLITS)}")
         allow(self.name, split)
         return _cases(self.task, split)
+
+    def blind(self, secret: bytes) -> Suite:
+        """The same requests with probes drawn by a secret; see `datasets.blind.blind_suite`."""
+        from mmedit_bench.datasets.picturebook.blind import BlindPicturebook
+
+        return BlindPicturebook(self, MIXED if self.task == MIX else (self.task,), secret)
 
     def as_dataset(self, split: str) -> Dataset:
         """A row per edit: texts, the picture as `Image`, and the probes with their pictures."""
