@@ -31,7 +31,7 @@ def order_of(spec: RunSpec) -> Order:
         suite=spec.suite, backbone=spec.backbone, editor=spec.editor, protocol=spec.protocol,
         protocol_options=spec.protocol_options, split=spec.split, options=spec.editor_options,
         limit=spec.limit, seed=spec.seed, device=spec.device, dtype=spec.dtype, batch_size=spec.batch_size,
-        threads=spec.threads, evidence=spec.evidence,
+        threads=max(1, spec.threads), evidence=spec.evidence,
     )  # fmt: skip
 
 

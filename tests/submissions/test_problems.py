@@ -114,6 +114,11 @@ def manifest(**changes: Any) -> Spoil:
     return spoil
 
 
+def measuring(measures: dict[str, Any]) -> Spoil:
+    options = {"length": 2, "measures": measures}
+    return manifest(protocol="sequential", protocol_version="2", protocol_options=options)
+
+
 def selected(**changes: Any) -> Spoil:
     def spoil(folder: Path) -> None:
         path = made.run_of(folder) / "manifest.json"
@@ -249,6 +254,13 @@ SPOILT: Mapping[str, tuple[str, Spoil]] = {
     "other_cases": ("cases", selected(cases=["../../etc/passwd"])),
     "order_of_cases": ("cases", selected(cases=["fakes-001", "fakes-000"])),
     "numbers_of_cases": ("cases", selected(considered=5)),
+    "endless_batch": ("device", manifest(batch_size=10**12)),
+    "no_batch": ("device", manifest(batch_size=-1)),
+    "many_threads": ("device", manifest(threads=10**6)),
+    "other_device": ("device", manifest(device="cuda:0; ls")),
+    "code_of_a_task": ("measure", measuring({"lm-eval": {"tasks": ["package/task.yaml"]}})),
+    "code_beside_tasks": ("measure", measuring({"lm-eval": {"include_path": "package"}})),
+    "other_measure": ("measure", measuring({"theirs": None})),
     "other_schedule": ("schedule", manifest(units=7)),
     # predictions.jsonl
     "not_json": ("record", lines(lambda kept: ["{\n", *kept[1:]])),
