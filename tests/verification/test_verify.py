@@ -137,14 +137,21 @@ def test_the_baseline_is_never_the_submitters(call: Call, submit: Submit) -> Non
     assert "extra-file" in codes(verdict(call, folder, status=1))
 
 
-def test_cases_that_need_no_edit_are_seen(call: Call, submit: Submit) -> None:
-    """A submission that leaves out a hard case: its manifest is sealed, and contradicts our readings."""
-    folder = submit("--limit", 5)
-    run = run_of(folder)
-    kept = json.loads((run / "manifest.json").read_text("utf-8"))["selection"]["cases"]
-    selected(cases=kept[1:], considered=5, already_right=1)(folder)
+def test_a_hard_case_cannot_be_left_out(call: Call, submit: Submit) -> None:
+    """All files agree that the backbone had it right before any edit; it is asked, and had not."""
+    folder = submit(track="self-reported")
+    selection = json.loads((run_of(folder) / "manifest.json").read_text("utf-8"))["selection"]
+    gone = selection["cases"][0]
+    left = {"cases": selection["cases"][1:], "already_right": selection["already_right"] + 1}
+    for name in ("predictions.jsonl", "timings.jsonl"):
+        path = run_of(folder) / name
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if json.loads(line)["unit"] != gone), encoding="utf-8")
+    manifest(units=5, asks=5)(folder)
+    selected(**left)(folder)
     sign(folder)
-    assert {"missing-id", "cases"} & codes(verdict(call, folder, status=1))
+    found = verdict(call, folder, status=1)
+    assert codes(found) == {"cases"} and found["runs"] == []
 
 
 def test_weights_that_are_not_ours(call: Call, submit: Submit) -> None:
@@ -186,36 +193,33 @@ def test_blind_probes_are_what_a_board_shows(call: Call, submit: Submit) -> None
 
 
 def test_code_is_run_again_in_a_process_of_its_own(call: Call, submit: Submit) -> None:
-    """It counts by its answers alone, and is not imported where probes are asked."""
-    folder = submit(track="code")
+    """It is asked blind, counts by its answers alone, and is not imported where probes are asked."""
+    folder = submit("--set", "routes=true", track="code")
+    Path("secret").write_text(SECRET + "\n")
     sys.modules.pop("nudge_editor", None)
-    done = call("verify", folder, "--unsafe-no-sandbox", "--sample", 3, "--admit", "board")
+    done = call(
+        "verify", folder, "--unsafe-no-sandbox", "--sample", 3, "--secret", "secret", "--admit", "board"
+    )
     assert done.exit_code == 0, done.output
     assert "nudge_editor" not in sys.modules
     (entry,) = read_board(Path("board")).entries
     assert entry.verification.status == "verified"
     assert entry.verification.by.endswith("without a sandbox")
-    (run,) = entry.runs
-    assert run.verified.sample is not None and run.verified.sample.edits == run.verified.sample.equal == 3
+    public, blind = entry.runs
+    sample = public.verified.sample
+    assert sample is not None and sample.edits == sample.equal == 3
+    assert (public.verified.probes, blind.verified.probes) == ("public", "blind")
     assert b'"argmax":[' in (run_of(folder) / "predictions.jsonl").read_bytes()
-    assert b'"argmax":[' not in unpacked(run.predictions)
-    families = json.loads(run.scores.read_text("utf-8"))["families"]
-    numbers = {name: own["overall"]["mean"]["value"] for name, own in families.items()}
-    assert numbers.pop("generation") is not None
-    assert set(numbers.values()) == {None}
-
-
-def test_code_is_asked_blind(call: Call, submit: Submit) -> None:
-    """With routes that stay in its process: what is asked of it is mixed, and the answers are the same."""
-    folder = submit("--set", "routes=true", track="code")
-    Path("secret").write_text(SECRET + "\n")
-    found = verdict(call, folder, "--unsafe-no-sandbox", "--sample", 1, "--secret", "secret")
-    assert (found["status"], found["problems"]) == ("verified", [])
-    assert [run["probes"] for run in found["runs"]] == ["public", "blind"]
+    for run in (public, blind):
+        assert b'"argmax":[' not in unpacked(run.predictions)
+        families = json.loads(run.scores.read_text("utf-8"))["families"]
+        numbers = {name: own["overall"]["mean"]["value"] for name, own in families.items()}
+        assert numbers.pop("generation") is not None
+        assert set(numbers.values()) == {None}
 
 
 def test_another_package_than_was_run(call: Call, submit: Submit) -> None:
-    folder = submit(track="code")
+    folder = submit("--set", "routes=true", track="code")
     path = folder / "package" / "nudge_editor.py"
     path.write_text(path.read_text().replace("0.3", "0.2"))
     sign(folder)
