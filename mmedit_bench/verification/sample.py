@@ -6,8 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mmedit_bench.errors import BenchError
 from mmedit_bench.harness.baseline import Progress
-from mmedit_bench.harness.editor_side import Carried, EditorSide
+from mmedit_bench.harness.editor_side import Carried, EditorLost, EditorSide
 from mmedit_bench.harness.guard import ProofPolicy
 from mmedit_bench.harness.plan import Plan
 from mmedit_bench.harness.walk import Walker
@@ -64,6 +65,8 @@ def asked_again(
     guard = watched(Plan(spec, schedule, manifest), backbone, ProofPolicy())
     problems = _made_ready(run, side, tell)
     guard.prove("after the editor was made ready")
+    if problems:  # what it would do now is not what was submitted
+        return Sample(0, 0), problems
     walker = Walker(backbone, side, guard, fingerprint=spec.fingerprint, kinds=spec.evidence, seed=spec.seed)
     lines: dict[str, list[int]] = {}
     for number, record in enumerate(run.run.records):
@@ -98,7 +101,12 @@ def asked_again(
 
 def _made_ready(run: Trusted, side: EditorSide, tell: Progress) -> list[Problem]:
     """Have the editor learn what it needs; what it learned is to be what the run rests on."""
-    learned = side.ready(tell)
+    try:
+        learned = side.ready(tell)
+    except EditorLost:
+        raise
+    except BenchError as error:
+        return [Problem("not-ready", f"runs/{run.run.folder}", str(error), "mend the editor")]
     found = learned["sha256"] if learned else None
     if found == run.run.manifest.artefact:
         return []

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from mmedit_bench import __version__
 from mmedit_bench.datasets.blind import commitment, read_secret
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.harness.baseline import Progress
+from mmedit_bench.harness.editor_side import EditorLost
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.submissions.checks import Examined, bounded, examine
 from mmedit_bench.submissions.checks_files import card_of
@@ -68,7 +69,7 @@ def verify(
 
     A run with problems is not asked again, nor is any in the track `code` once there are problems: no
     code of a stranger is run to find out more about what is refused anyway. Raises `BenchError` for
-    what is no fault of the submission: an editor that is not installed, a suite without blind draws.
+    what is no fault of the submission: a sandbox that cannot start, a suite without blind draws.
     """
     manner = manner or Manner()
     parts = Parts()
@@ -98,9 +99,7 @@ class _Made:
     ) -> None:
         self._work, self._manner, self._parts, self._progress = work, manner, parts, progress
         self._examined = examined
-        coded = examined.submission is not None and examined.submission.track == "code"
-        self._isolation = (manner.isolation() if coded and manner.rerun else None) or Isolation()
-        self._boxed = not coded or getattr(self._isolation, "sandbox", "none") != "none"
+        self._boxed = True
         self._problems = list(examined.problems)
         self._chance = random.SystemRandom() if manner.seed is None else random.Random(manner.seed)
         self._secret = None if manner.secret is None else read_secret(manner.secret)
@@ -108,7 +107,15 @@ class _Made:
         self._baselines: dict[str, Path] = {}
 
     def one(self, run: ExaminedRun, track: str) -> None:
-        """Measure, ask again and ask blind."""
+        """Measure, ask again and ask blind; an editor that wrecks what it is given is a problem."""
+        try:
+            self._one(run, track)
+        except (WeightsChanged, EditorLost) as error:
+            fix = "an editor leaves the backbone and its process as they are"
+            self._problems.append(Problem("editor-lost", f"runs/{run.folder}", str(error), fix))
+            self._parts.forget_backbone()
+
+    def _one(self, run: ExaminedRun, track: str) -> None:
         backbone = self._parts.backbone(order_of(run.manifest.spec))
         own = self._manner.baselines or self._work / FOLDER
         found, problems = trusted(run, backbone, own, self._progress)
@@ -131,7 +138,8 @@ class _Made:
         spec = run.run.manifest.spec
         log = self._work / f"{run.run.folder}.log"
         try:
-            with acting(contents, run.run, track, spec.fingerprint, self._isolation, log) as side:
+            isolation = self._isolation(track)
+            with acting(contents, run.run, track, spec.fingerprint, isolation, log) as side:
                 sample, problems = asked_again(run, backbone, side, units, self._progress)
         except OtherEditor as error:
             fix = "submit the package that was run"
@@ -143,17 +151,26 @@ class _Made:
     def _asked_blind(self, run: Trusted, backbone: Backbone, track: str, secret: bytes) -> None:
         order = replace(order_of(run.run.manifest.spec), secret=self._manner.secret)
         blind, problems = asked_blind(
-            run, self._examined.contents, track, backbone, secret, self._work / "blind", self._isolation,
-            self._parts.blinding(order) if track == "code" else None, self._progress,
+            run, self._examined.contents, track, backbone, secret, self._work / "blind",
+            self._isolation(track), self._parts.blinding(order) if track == "code" else None, self._progress,
         )  # fmt: skip
         self._problems += problems
         if blind is None:
             return
         checked, folder, baseline = blind
-        timings = (folder / "timings.jsonl").read_bytes()
+        noted = folder / "timings.jsonl"
+        timings = noted.read_bytes() if noted.exists() else b""  # a run without an edit has none
         place = write_run(self._work / "shown", checked, timings, texts_only=track != "edits")
         fingerprint = checked.state.manifest.spec.fingerprint
         self._keep(fingerprint, place, baseline, None, commitment(secret))
+
+    def _isolation(self, track: str) -> Isolation:
+        """What the editor's process is allowed. Raises `BenchError` where it cannot be given that."""
+        if track != "code":
+            return Isolation()  # there is none
+        found = self._manner.isolation() or Isolation()
+        self._boxed = getattr(found, "sandbox", "none") != "none"
+        return found
 
     def _keep(
         self, fingerprint: str, place: Path, baseline: Path, sample: Sample | None, committed: str | None
