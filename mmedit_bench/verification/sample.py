@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import Carried, EditorLost, EditorSide
 from mmedit_bench.harness.guard import ProofPolicy
@@ -103,7 +103,7 @@ def _made_ready(run: Trusted, side: EditorSide, tell: Progress) -> list[Problem]
     """Have the editor learn what it needs; what it learned is to be what the run rests on."""
     try:
         learned = side.ready(tell)
-    except EditorLost:
+    except (EditorLost, WeightsChanged):
         raise
     except BenchError as error:
         return [Problem("not-ready", f"runs/{run.run.folder}", str(error), "mend the editor")]
