@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +13,24 @@ from types import ModuleType
 from mmedit_bench.submissions.package import EditorPackage, visible
 
 
-class _Barred(MetaPathFinder):
-    """Finds top-level modules everywhere but in some folders.
+class _Refusing(Loader):
+    """Loads nothing."""
 
-    The process of the editor takes this one's path, so the folders have to be on it; a library that
-    tries whether an optional module is there must not load a stranger's of that name.
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        raise ImportError(
+            f"{spec.name} belongs to a submission: it is for the editor's process", name=spec.name
+        )
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Never reached: there is no module."""
+
+
+class _Barred(MetaPathFinder):
+    """Finds what only some folders have, and has it not be loaded.
+
+    The process of the editor takes this one's path, so the folders have to be on it, and their files
+    may be looked at; a library that tries whether an optional module is there must not load a
+    stranger's of that name.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -29,11 +42,12 @@ class _Barred(MetaPathFinder):
         if path is not None:  # of a package that was let in
             return None
         others = [place for place in sys.path if str(Path(place).resolve()) not in self._folders]
-        if PathFinder.find_spec(fullname, others, target) is None and any(
-            PathFinder.find_spec(fullname, [folder], target) for folder in self._folders
-        ):
-            raise ModuleNotFoundError(f"{fullname} belongs to a submission", name=fullname)
-        return None
+        if PathFinder.find_spec(fullname, others, target) is not None:
+            return None
+        found = PathFinder.find_spec(fullname, sorted(self._folders), target)
+        if found is not None:
+            found.loader = _Refusing()
+        return found
 
 
 @contextmanager
