@@ -27,6 +27,7 @@ app = LazyGroup(
         "prepare": "mmedit_bench.cli.prepare:prepare",
         "reproduce": "mmedit_bench.cli.reproduce:reproduce",
         "search": "mmedit_bench.cli.search:search",
+        "verify": "mmedit_bench.cli.verify:verify",
         "data": "mmedit_bench.cli.data:data",
         "train-backbone": "mmedit_bench.cli.train:train_backbone",
         "doctor": "mmedit_bench.cli.doctor:doctor",

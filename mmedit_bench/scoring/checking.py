@@ -74,7 +74,13 @@ def checked(
     spec = manifest.spec
     _refuse(data_problems(spec, suite))
     selection = reselected(spec, suite, baseline)
-    _refuse(selection_problems(manifest, selection, baseline))
+    _refuse(case_problems(manifest, selection))
+    kept = [case.id for case in selection.cases]
+    if baseline.digest(selection.considered, kept) != manifest.baseline:
+        raise BadRecord(
+            f"run {spec.folder_name} was measured against another baseline ({manifest.baseline[:12]}) than "
+            "the one at hand; one of the two was changed or made on another machine: run again"
+        )
     followed = protocol or protocol_of(spec)
     _refuse(measure_problems(spec, followed))
     schedule = schedule_of(followed, selection.cases, spec.seed)
@@ -178,20 +184,17 @@ def data_problems(spec: RunSpec, suite: Suite) -> Iterator[str]:
         raise BenchError(f"suite {suite.name} has no split {spec.split!r}; it has {', '.join(suite.splits)}")
 
 
-def selection_problems(manifest: Manifest, selection: Selection, baseline: Baseline) -> Iterator[str]:
-    """How a run differs from a baseline: in the cases that need an edit, and in the readings themselves."""
-    run, summary = f"run {manifest.spec.folder_name}", manifest.selection
-    kept = [case.id for case in selection.cases]
+def case_problems(manifest: Manifest, selection: Selection) -> Iterator[str]:
+    """Whether the cases of a run are other ones than those that need an edit."""
+    summary = manifest.selection
     if (summary.considered, summary.already_right, summary.cases) != (
         len(selection.considered),
         selection.already_right,
-        tuple(kept),
+        tuple(case.id for case in selection.cases),
     ):
-        yield f"{run}: its cases are not those that need an edit by the baseline; run again"
-    if baseline.digest(selection.considered, kept) != manifest.baseline:
         yield (
-            f"{run} was measured against another baseline ({manifest.baseline[:12]}) than "
-            "the one at hand; one of the two was changed or made on another machine: run again"
+            f"run {manifest.spec.folder_name}: its cases are not those that need an edit by the baseline; "
+            "run again"
         )
 
 

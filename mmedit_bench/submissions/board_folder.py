@@ -208,7 +208,7 @@ def unpacked(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 _NEW: Mapping[str, Any] = {
-    "title": "mmedit-bench", "url": None, "description": "", "release": {"name": "", "date": ""},
+    "title": "mmedit-bench", "url": None, "description": "", "release": None,
 }  # fmt: skip
 
 

@@ -5,8 +5,9 @@ Where a file cannot be read, the checks that need it are left out, and the probl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmedit_bench.submissions.checks_files import (
@@ -16,15 +17,17 @@ from mmedit_bench.submissions.checks_files import (
     layout_problems,
     runs_of,
 )
+from mmedit_bench.submissions.checks_package import package_problems
 from mmedit_bench.submissions.checks_run import ExaminedRun, Suites, examined_run
 from mmedit_bench.submissions.digests import FILE as DIGESTS
-from mmedit_bench.submissions.digests import Digests, package_digest
+from mmedit_bench.submissions.digests import Digests
 from mmedit_bench.submissions.edit_files import edit_problems
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
-from mmedit_bench.submissions.hostile import Contents, read_folder
+from mmedit_bench.submissions.hostile import Contents, read_folder, shown_path, shown_text
 from mmedit_bench.submissions.problems import Problem
 
+_SCORER = re.compile(r"mmedit-bench [0-9][A-Za-z0-9.+_-]{0,60}", re.ASCII)
 _AGAIN = "make the submission anew with `mmedit-bench submit`"
 
 
@@ -59,7 +62,10 @@ def examine(folder: Path, suites: Suites) -> Examined:
         problems += more
     if digests:
         problems += digest_problems(contents, digests)
-        problems += _package_problems(contents, digests)
+        if not _SCORER.fullmatch(digests.scorer):
+            where = f"{DIGESTS}#scorer"
+            problems.append(Problem("digests", where, "it names no version of mmedit-bench", _AGAIN))
+    problems += package_problems(contents, digests, submission)
     runs: list[ExaminedRun] = []
     for name in runs_of(contents):
         run, more = examined_run(contents, name, suites, submission.editor if submission else None)
@@ -68,35 +74,33 @@ def examine(folder: Path, suites: Suites) -> Examined:
             runs.append(run)
             if track == "edits":
                 problems += edit_problems(contents, name, run.schedule, run.failed)
-            if digests:
-                problems += _basis_problems(run, digests)
+    if digests and runs and len(runs) == len(runs_of(contents)):
+        problems += _basis_problems(runs, digests)
     if ENVIRONMENT in contents.texts:
         specs = [run.manifest.spec for run in runs]
         problems += environment_problems(
             contents.texts[ENVIRONMENT], {s.torch for s in specs}, {s.transformers for s in specs}
         )
-    return Examined(contents, submission, tuple(runs), tuple(dict.fromkeys(problems)))
+    return Examined(contents, submission, tuple(runs), bounded(problems))
 
 
-def _package_problems(contents: Contents, digests: Digests) -> Iterator[Problem]:
-    """Whether the sources that are shipped are those that digests.json names."""
-    begin = "package/"
-    own = {
-        path.removeprefix(begin): {"sha256": digest}
-        for path, digest in contents.digests.items()
-        if path.startswith(begin)
-    }
-    if own and package_digest(own) != digests.package["sha256"]:
-        yield Problem("package", f"{DIGESTS}#package", "it is not the digest of package/", _AGAIN)
+def bounded(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, fit to be printed and kept: they quote what a stranger wrote."""
+    found = (
+        replace(one, where=shown_text(one.where), text=shown_text(one.text), fix=shown_text(one.fix))
+        for one in problems
+    )
+    return tuple(dict.fromkeys(found))
 
 
-def _basis_problems(run: ExaminedRun, digests: Digests) -> Iterator[Problem]:
-    """Whether digests.json names the data and the weights that a run names."""
-    spec = run.manifest.spec
-    for noun, told, name, digest in (
-        ("suites", digests.suites, spec.suite, spec.suite_digest),
-        ("backbones", digests.backbones, spec.backbone, spec.backbone_digest),
+def _basis_problems(runs: Sequence[ExaminedRun], digests: Digests) -> Iterator[Problem]:
+    """Whether digests.json names the data and the weights of the runs, and no others."""
+    specs = [run.manifest.spec for run in runs]
+    for noun, told, found in (
+        ("suites", digests.suites, {(spec.suite, spec.suite_digest) for spec in specs}),
+        ("backbones", digests.backbones, {(spec.backbone, spec.backbone_digest) for spec in specs}),
     ):
-        if told.get(name) != digest:
-            text = f"it does not name the {name} of runs/{run.folder}"
+        if set(told.items()) != found:
+            names = ", ".join(sorted({name for name, _ in found ^ set(told.items())}))
+            text = f"they are not those of the runs: {shown_path(names)}"
             yield Problem("digests", f"{DIGESTS}#{noun}", text, _AGAIN)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from mmedit_bench.submissions.digests import FILE as DIGESTS
 from mmedit_bench.submissions.digests import Digests
+from mmedit_bench.submissions.folder import RUN_FILES
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.hostile import Contents, shown_path
@@ -14,9 +15,6 @@ from mmedit_bench.submissions.problems import Problem
 
 ENVIRONMENT = "environment.txt"
 CARD = "card.md"
-RUN_FILES = ("manifest.json", "predictions.jsonl", "timings.jsonl")
-NOTES = ("artefact.json",)
-"""What a run's folder may hold beside these."""
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==[A-Za-z0-9][A-Za-z0-9.+!_-]*", re.ASCII)
 _OURS = ("scores.json", "baselines")
@@ -32,7 +30,7 @@ def layout_problems(contents: Contents, track: str | None) -> Iterator[Problem]:
     if not runs:
         yield Problem("missing-file", "runs", "there is no run", _AGAIN)
     for run in runs:
-        for name in RUN_FILES:
+        for name in RUN_FILES[:2]:  # a run without an edit has no timings
             if f"runs/{run}/{name}" not in contents.sizes:
                 yield Problem("missing-file", f"runs/{run}/{name}", "it is missing", _AGAIN)
     for path in contents.sizes:
@@ -49,12 +47,12 @@ def _astray(path: str, runs: Iterable[str], track: str | None) -> str | None:
     """Why a file belongs nowhere, if it does."""
     place, _, rest = path.partition("/")
     parts = rest.split("/")
-    if any(part in _OURS for part in path.split("/")):
+    if place != "package" and any(part in _OURS for part in path.split("/")):
         return "scores and baselines are made anew by whoever verifies; none is taken"
     if not rest:
         return None if place in (FORM, DIGESTS, ENVIRONMENT, CARD) else "a submission has no such file"
     if place == "runs":
-        known = len(parts) == 2 and parts[1] in (*RUN_FILES, *NOTES)
+        known = len(parts) == 2 and parts[1] in RUN_FILES
         return None if known else f"the folder of a run holds {', '.join(RUN_FILES)} alone"
     if place == "edits":
         if track not in ("edits", None):

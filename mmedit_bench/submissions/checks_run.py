@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,13 @@ SPLIT = "evaluation"
 MOST_STEPS = 1_000_000
 """Asks that a manifest may announce."""
 
+MOST_BATCH, MOST_THREADS = 4096, 256
+MEASURE = "lm-eval"
+"""The measure that a board takes."""
+
+_DEVICES = frozenset({"cpu", "cuda", "mps", "xpu"})
+_DTYPES = frozenset({"float32", "bfloat16", "float16"})
+_TASK = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _AGAIN = "run again with the data and the version of mmedit-bench that the board asks for"
 
 
@@ -133,6 +141,35 @@ def _spec_problems(manifest: Manifest, at: str, editor: str | None) -> Iterator[
         yield Problem("backbone", f"{where}.backbone", f"{spec.backbone} is unknown here", f"known: {known}")
     if not set(DEFAULT) <= set(spec.evidence) <= set(KINDS):
         yield Problem("evidence", f"{where}.evidence", "it is not what a run records", _AGAIN)
+    for name, fits in (
+        ("device", spec.device in _DEVICES),
+        ("dtype", spec.dtype in _DTYPES),
+        ("batch_size", 1 <= spec.batch_size <= MOST_BATCH),
+        ("threads", 0 <= spec.threads <= MOST_THREADS),
+    ):
+        if not fits:
+            yield Problem("device", f"{where}.{name}", "nobody could run it so", "run it on usual terms")
+    measures = spec.protocol_options.get("measures")
+    if measures and not _measures_by_name(measures):
+        yield Problem(
+            "measure", f"{where}.protocol_options.measures",
+            "a measure is taken by the names of its tasks alone: files of a stranger can hold code",
+            f"take {MEASURE} with tasks that are known by name, with limit and num_fewshot at most",
+        )  # fmt: skip
+
+
+def _measures_by_name(measures: object) -> bool:
+    """Whether measures are such as a board's side can take without reading a file that they name."""
+    if not isinstance(measures, dict) or set(measures) != {MEASURE}:
+        return False
+    options = measures[MEASURE] or {}
+    if not isinstance(options, dict) or not set(options) <= {"tasks", "limit", "num_fewshot"}:
+        return False
+    tasks = options.get("tasks") or []
+    return all(
+        isinstance(task, str) and _TASK.fullmatch(task)
+        for task in (tasks if isinstance(tasks, list) else [tasks])
+    )
 
 
 def _schedule(manifest: Manifest, suite: Suite, at: str) -> tuple[tuple[Unit, ...] | None, list[Problem]]:

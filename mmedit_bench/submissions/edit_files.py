@@ -11,20 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmedit_bench.errors import BadRecord, BenchError
-from mmedit_bench.plugins.registry import Registry
+from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import Apply, Unit
 from mmedit_bench.runs.files import parsed
+from mmedit_bench.submissions.folder import SHARED, edit_file
 from mmedit_bench.submissions.hostile import Contents
 from mmedit_bench.submissions.problems import Problem
 
 FOLDER = "edits"
-SHARED = "shared"
-OWN = "mmedit-bench"
-"""The distribution whose readers may answer for a shipped edit."""
+READERS = frozenset({"constant_answer"})
+"""Classes that a route may answer with and still be data; all others are code."""
 
 _FIX = "make the submission anew with `mmedit-bench submit`"
-_BUILT_IN = frozenset({"constant_answer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Described:
 
 def edit_path(run: str, unit: int, step: int) -> str:
     """The file of an edit, relative to the submission."""
-    return f"{FOLDER}/{run}/{unit:06d}-{step:06d}.safetensors"
+    return f"{FOLDER}/{run}/{edit_file(unit, step)}"
 
 
 def shared_path(run: str, digest: str) -> str:
@@ -72,10 +70,9 @@ def edit_problems(
                 yield Problem("edit-file", path, str(error), "save it with mmedit-bench")
                 continue
             referred |= {shared_path(run, digest) for digest in described.shared}
-            for reader in sorted(described.readers):
-                if not _ours(reader):
-                    text = f"its route is answered by {reader[:60]!r}, which is code of another distribution"
-                    yield Problem("foreign-code", path, text, "submit it in the track `code`")
+            for reader in sorted(described.readers - READERS):
+                text = f"its route is answered by {reader[:60]!r}, which is code"
+                yield Problem("foreign-code", path, text, "submit it in the track `code`")
     for path in sorted(referred - contents.sizes.keys()):
         yield Problem("edit-missing", path, "an edit refers to it, and it is not there", _FIX)
     begin = f"{FOLDER}/{run}/"
@@ -106,14 +103,3 @@ def described_by(notes: Mapping[str, str]) -> Described:
         if item.get("kind") == "route":
             readers.add(str(item["plain"].get("reader")))
     return Described(frozenset(readers), frozenset(shared))
-
-
-def _ours(reader: str) -> bool:
-    """Whether a reader is code of this distribution."""
-    if reader in _BUILT_IN:
-        return True
-    try:
-        # by its group: the room of routes, which has this registry, needs torch
-        return Registry("mmedit_bench.readers", "reader").entry(reader).distribution == OWN
-    except BenchError:
-        return False

@@ -24,7 +24,8 @@ from mmedit_bench.submissions.tensor_file import notes_of
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", re.ASCII)
 """Of a file or folder: no path in disguise, no option of a command, nothing hidden."""
 _TEXTS = frozenset({".json", ".jsonl", ".yaml", ".yml", ".txt", ".md", ".toml", ".py", ".pyi", ".cfg"})
-_BARE = frozenset({"LICENSE", "LICENCE", "NOTICE", "README", "py.typed"})
+_BARE = frozenset({"LICENSE", "LICENCE", "NOTICE", "COPYING", "README", "py.typed"})
+"""Texts whatever they end with."""
 _TENSORS = ".safetensors"
 
 _PICKLES = frozenset(
@@ -51,6 +52,8 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 )
 """Offset, bytes, code and noun of what is refused by what it begins with."""
 
+MOST_SHOWN = 600
+"""Characters of what is said of a problem."""
 _PLAIN_FIX = "leave it out; a submission holds text, and tensors as safetensors"
 
 
@@ -195,7 +198,7 @@ def _kind_problem(path: str, data: bytes) -> Problem | None:
         return Problem("pickle", path, "files of its kind can run code when they are read", _PLAIN_FIX)
     if suffix in _ARCHIVES:
         return Problem("archive", path, "it is an archive by its name", _PLAIN_FIX)
-    if suffix not in (*_TEXTS, _TENSORS) and name not in _BARE:
+    if suffix not in (*_TEXTS, _TENSORS) and not {name, Path(name).stem} & _BARE:
         return Problem("file-type", path, f"files of the type {suffix or name!r} are not read", _PLAIN_FIX)
     if suffix == _TENSORS:
         return None
@@ -215,3 +218,10 @@ def _kind_problem(path: str, data: bytes) -> Problem | None:
 def shown_path(path: str) -> str:
     """A path of a stranger's making, so that it can be printed and written."""
     return path if path.isascii() and path.isprintable() and len(path) <= 300 else ascii(path)[1:300]
+
+
+def shown_text(text: str) -> str:
+    """Words that quote a stranger, in one line of at most `MOST_SHOWN` characters that nothing obeys."""
+    line = " ".join(text[: 2 * MOST_SHOWN].split())
+    kept = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+    return kept if len(kept) <= MOST_SHOWN else f"{kept[: MOST_SHOWN - 1]}…"

@@ -126,11 +126,11 @@ def installed(name: str, editor: str | None = None) -> EditorPackage:
 
 
 @contextmanager
-def visible(package: EditorPackage, metadata: Path) -> Iterator[None]:
+def visible(package: EditorPackage, metadata: Path, *, last: bool = False) -> Iterator[None]:
     """Have a package that is not installed be found in this block, and in processes that take its path.
 
     What an installer would leave is written to the folder `metadata`. The package's own code is not
-    touched, nor is anything imported.
+    touched, nor is anything imported. With `last` it takes no installed name's place.
     """
     if package.root is None:
         yield
@@ -145,7 +145,10 @@ def visible(package: EditorPackage, metadata: Path) -> Iterator[None]:
         head = f"Metadata-Version: 2.1\nName: {package.distribution}\nVersion: {package.version}\n"
         (info / "METADATA").write_text(head, encoding="utf-8")
     added = [str(metadata.resolve()), str(package.root.resolve())]
-    sys.path[:0] = added
+    if last:
+        sys.path += added
+    else:
+        sys.path[:0] = added
     importlib.invalidate_caches()
     try:
         yield

@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"editors", "leaderboard", "retention"}),
     frozenset({"harness", "methods"}),
     frozenset({"execution"}),
-    frozenset({"reproduce", "submitting"}),
+    frozenset({"reproduce", "submitting", "verification"}),
     frozenset({"cli"}),
 )
 """Lowest first. Rooms on one floor do not import each other."""

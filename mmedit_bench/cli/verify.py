@@ -1,0 +1,139 @@
+"""`mmedit-bench verify`: what is wrong with a submission, and what it is worth."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mmedit_bench.cli.output import Output, speaks
+
+if TYPE_CHECKING:
+    from mmedit_bench.submissions.problems import Problem
+    from mmedit_bench.submissions.verified import Verification
+
+REFUSED = 1
+"""Exit status for a submission with problems."""
+SHOWN = 10
+"""Problems of one code that people are shown; --json has all."""
+
+
+@click.command()
+@click.argument("submission", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--admit", type=click.Path(path_type=Path, file_okay=False), metavar="BOARD",
+    help="Put it on this board if all is well.",
+)  # fmt: skip
+@click.option("--replace", is_flag=True, help="With --admit: in the place of the entry of the same id.")
+@click.option(
+    "--secret", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Ask all edits by blind probes too, drawn by this file's secret (openssl rand -hex 16).",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(min=1), default=20, show_default=True,
+    help="Edits of each run that are asked again.",
+)  # fmt: skip
+@click.option("--seed", type=int, help="Seed of the sample; default: drawn so that nobody can foretell it.")
+@click.option("--no-rerun", is_flag=True, help="Ask no edit again: check, and compute scores.")
+@click.option(
+    "--baselines", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Your own folder of baselines, to save the time of making them anew.",
+)  # fmt: skip
+@click.option(
+    "--edit-timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="Track code: longest time for one edit; default: 600.",
+)  # fmt: skip
+@click.option(
+    "--unsafe-no-sandbox", is_flag=True,
+    help="Track code: run the editor without a sandbox; the verification says so.",
+)  # fmt: skip
+@speaks
+def verify(
+    submission: Path,
+    admit: Path | None,
+    replace: bool,
+    secret: Path | None,
+    sample: int,
+    seed: int | None,
+    no_rerun: bool,
+    baselines: Path | None,
+    edit_timeout: float | None,
+    unsafe_no_sandbox: bool,
+    output: Output,
+) -> None:
+    """Verify a submission: name all that is wrong with it, and compute its scores anew.
+
+    What the unedited backbone says is asked here, and never taken from the submission. A sample of
+    the edits is asked again and compared record by record: with the shipped values in the track
+    `edits`, with the editor in a process of its own in the track `code`. With --secret, all edits are
+    asked about by probes that nobody could know, and that run is the one a board shows.
+
+    Exit status: 0 all is well; 1 problems, all of them listed; 2 something to mend in the call.
+
+    \b
+    Examples:
+      mmedit-bench verify submissions/ours
+      mmedit-bench verify submissions/ours --json --no-rerun
+      mmedit-bench verify submissions/ours --secret secret.hex --admit board
+    """
+    from mmedit_bench.submissions.board_folder import admit as admitted
+    from mmedit_bench.submitting.means import Means
+    from mmedit_bench.verification.verify import Manner
+    from mmedit_bench.verification.verify import verify as verified
+
+    if no_rerun and secret is not None:
+        raise click.UsageError("--secret asks all edits again, and --no-rerun asks none; give one of them")
+    if replace and admit is None:
+        raise click.UsageError("--replace says how to --admit; name a board")
+    manner = Manner(
+        rerun=not no_rerun, sample=sample, seed=seed,
+        secret=secret, baselines=baselines,
+        isolation=partial(Means(edit_timeout=edit_timeout, unboxed=unsafe_no_sandbox).isolation, "code"),
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="mmedit-bench-verify-") as work:
+        with output.progress("verify") as advance:
+            found = verified(submission, Path(work), manner, advance)
+        verdict = found.verification
+        entry = None
+        if admit is not None and not verdict.problems and found.submission is not None:
+            entry = admitted(
+                admit, found.submission, verdict, found.runs, found.baselines,
+                card=found.card, replace=replace,
+            )  # fmt: skip
+    output.result(verdict.as_dict(), prose=described(verdict))
+    if verdict.problems:
+        if admit is not None:
+            output.note("not admitted: a board takes nothing with problems")
+        raise SystemExit(REFUSED)
+    if entry is not None:
+        output.say(f"admitted: {entry}\nnext: mmedit-bench site build --board {admit}")
+
+
+def described(verdict: Verification) -> str:
+    """A verdict for people."""
+    from mmedit_bench.verification.verify import by_code
+
+    lines = [f"{verdict.submission or 'a submission without a readable id'}: {verdict.status}"]
+    for run in verdict.runs:
+        asked = "nothing asked again"
+        if run.sample is not None:
+            asked = f"{run.sample.equal} of {run.sample.edits} edits asked again are equal"
+        if run.commitment is not None:
+            asked = f"all edits asked; secret {run.commitment[:12]}"
+        lines.append(f"  {run.folder} ({run.probes} probes): {asked}")
+    count = len(verdict.problems)
+    if count:
+        lines.append(f"\n{count} problem{'s' if count > 1 else ''}")
+    for code, own in by_code(verdict.problems):
+        lines.append(f"\n{code} ({len(own)})")
+        lines += [_row(problem) for problem in own[:SHOWN]]
+        if len(own) > SHOWN:
+            lines.append(f"  … and {len(own) - SHOWN} more; --json lists all")
+    return "\n".join(lines)
+
+
+def _row(problem: Problem) -> str:
+    return f"  {problem.where}\n    {problem.text}\n    fix: {problem.fix}"

@@ -1,0 +1,76 @@
+"""Who edits when a run of a submission is walked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.execution.blinding import Blinding
+from mmedit_bench.execution.isolated import Isolated, Isolation
+from mmedit_bench.execution.order import Order
+from mmedit_bench.harness.editor_side import EditorSide
+from mmedit_bench.harness.identity import EditorIdentity
+from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.submissions.checks_package import FOLDER
+from mmedit_bench.submissions.checks_run import ExaminedRun
+from mmedit_bench.submissions.hostile import Contents
+from mmedit_bench.submissions.package import in_folder
+from mmedit_bench.verification.barred import offered
+from mmedit_bench.verification.shipped import Shipped
+
+
+class OtherEditor(BenchError):
+    """An editor that is not the one whose run was submitted."""
+
+
+def order_of(spec: RunSpec) -> Order:
+    """The order that a run's spec came of."""
+    return Order(
+        suite=spec.suite, backbone=spec.backbone, editor=spec.editor, protocol=spec.protocol,
+        protocol_options=spec.protocol_options, split=spec.split, options=spec.editor_options,
+        limit=spec.limit, seed=spec.seed, device=spec.device, dtype=spec.dtype, batch_size=spec.batch_size,
+        threads=max(1, spec.threads), evidence=spec.evidence,
+    )  # fmt: skip
+
+
+def identity_in(run: ExaminedRun) -> EditorIdentity:
+    """The editor as the run's manifest tells of it: of edits that are shipped, nothing else is known."""
+    spec, manifest = run.manifest.spec, run.manifest
+    return EditorIdentity(
+        name=spec.editor, version=spec.editor_version, settings=spec.editor_settings,
+        options=spec.editor_options, code=spec.editor_code, artefact=spec.artefact,
+        control=manifest.control, source=manifest.source,
+    )  # fmt: skip
+
+
+@contextmanager
+def acting(
+    contents: Contents,
+    run: ExaminedRun,
+    track: str,
+    fingerprint: str,
+    isolation: Isolation,
+    log: Path,
+    blinding: Blinding | None = None,
+) -> Iterator[EditorSide]:
+    """The editor's side: the shipped values, or the editor in a process of its own.
+
+    `fingerprint` is that of the run that is walked; with `blinding`, what a process is asked is mixed
+    with what does not count. Raises `OtherEditor` where the package is not that
+    of the run, and `BenchError` where its process cannot be started.
+    """
+    if track == "edits":
+        yield Shipped(contents, run, fingerprint)
+        return
+    spec, sources = run.manifest.spec, contents.root / FOLDER
+    with ExitStack() as during:
+        if sources.is_dir():
+            package = in_folder(sources, spec.editor)
+            during.enter_context(offered(package, log.parent / "offered"))
+        side = during.enter_context(Isolated(order_of(spec), isolation, log, blinding=blinding))
+        wanted = identity_in(run).in_spec()
+        if strange := [name for name, value in side.identity.in_spec().items() if wanted[name] != value]:
+            raise OtherEditor(f"its package differs from the editor that was run in {', '.join(strange)}")
+        yield side

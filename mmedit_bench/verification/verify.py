@@ -1,0 +1,208 @@
+"""A submission from folder to verdict: looked at, measured anew, asked again, asked blind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmedit_bench import __version__
+from mmedit_bench.datasets.blind import commitment, read_secret
+from mmedit_bench.errors import BenchError, WeightsChanged
+from mmedit_bench.execution.isolated import Isolation
+from mmedit_bench.execution.parts import Parts
+from mmedit_bench.harness.baseline import Progress
+from mmedit_bench.harness.editor_side import EditorLost
+from mmedit_bench.runs.baseline import FOLDER
+from mmedit_bench.submissions.checks import Examined, bounded, examine
+from mmedit_bench.submissions.checks_files import card_of
+from mmedit_bench.submissions.checks_run import ExaminedRun
+from mmedit_bench.submissions.form import Submission
+from mmedit_bench.submissions.problems import Problem
+from mmedit_bench.submissions.verified import Sample, Verification, VerifiedRun
+from mmedit_bench.verification.acting import OtherEditor, acting, order_of
+from mmedit_bench.verification.blind_pass import asked_blind
+from mmedit_bench.verification.sample import EDITS, asked_again, chosen
+from mmedit_bench.verification.trusted import Trusted, trusted, write_run
+
+if TYPE_CHECKING:
+    from mmedit_bench.backbones.base import Backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a submission is verified."""
+
+    rerun: bool = True
+    """Whether edits are asked again."""
+    sample: int = EDITS
+    """Edits of each run that are."""
+    seed: int | None = None
+    """Of the sample; None: whatever the system's randomness gives, which nobody can foretell."""
+    secret: Path | None = None
+    """File of what blind probes are drawn by; None: no blind pass."""
+    baselines: Path | None = None
+    """This side's own folder of baselines, added to; None: all are made anew."""
+    isolation: Callable[[], Isolation | None] = Isolation
+    """What the editor's process is allowed, in the track `code`; called for a submission of that track."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of it, with all that a board is given."""
+
+    verification: Verification
+    submission: Submission | None
+    runs: tuple[Path, ...]
+    """Folders of the runs that `verification` names, with scores."""
+    baselines: tuple[Path, ...]
+    card: str | None
+
+
+def verify(
+    folder: Path, work: Path, manner: Manner | None = None, progress: Progress | None = None
+) -> Verified:
+    """Verify a submission; what is made on the way lies under `work`, an empty folder.
+
+    A run with problems is not asked again, nor is any in the track `code` once there are problems: no
+    code of a stranger is run to find out more about what is refused anyway. Raises `BenchError` for
+    what is no fault of the submission: a sandbox that cannot start, a suite without blind draws.
+    """
+    manner = manner or Manner()
+    parts = Parts()
+    examined = examine(folder, parts.suite)
+    made = _Made(work, manner, parts, examined, progress)
+    if examined.submission is not None:
+        if manner.secret is not None and examined.submission.track == "self-reported":
+            raise BenchError(
+                f"{folder} is self-reported: nothing of it can be asked again; verify it without --secret"
+            )
+        for run in examined.runs:
+            if not _troubled(run, examined.problems):
+                made.one(run, examined.submission.track)
+    return made.verdict()
+
+
+def _troubled(run: ExaminedRun, problems: tuple[Problem, ...]) -> bool:
+    begins = (f"runs/{run.folder}/", f"edits/{run.folder}/")
+    return any(f"{problem.where}/".startswith(begins) for problem in problems)
+
+
+class _Made:
+    """What is made of a submission, run by run."""
+
+    def __init__(
+        self, work: Path, manner: Manner, parts: Parts, examined: Examined, progress: Progress | None
+    ) -> None:
+        self._work, self._manner, self._parts, self._progress = work, manner, parts, progress
+        self._examined = examined
+        self._boxed = True
+        self._problems = list(examined.problems)
+        self._chance = random.SystemRandom() if manner.seed is None else random.Random(manner.seed)
+        self._secret = None if manner.secret is None else read_secret(manner.secret)
+        self._runs: list[tuple[VerifiedRun, Path]] = []
+        self._baselines: dict[str, Path] = {}
+
+    def one(self, run: ExaminedRun, track: str) -> None:
+        """Measure, ask again and ask blind; an editor that wrecks what it is given is a problem."""
+        try:
+            self._one(run, track)
+        except (WeightsChanged, EditorLost) as error:
+            fix = "an editor leaves the backbone and its process as they are"
+            self._problems.append(Problem("editor-lost", f"runs/{run.folder}", str(error), fix))
+            self._parts.forget_backbone()
+
+    def _one(self, run: ExaminedRun, track: str) -> None:
+        backbone = self._parts.backbone(order_of(run.manifest.spec))
+        own = self._manner.baselines or self._work / FOLDER
+        found, problems = trusted(run, backbone, own, self._progress)
+        self._problems += problems
+        if found is None:
+            return
+        acts = self._manner.rerun and track != "self-reported"
+        sample = self._asked_again(found, backbone, track) if acts else None
+        timings = self._examined.contents.texts.get(f"runs/{run.folder}/timings.jsonl", b"")
+        place = write_run(self._work / "public", found.checked, timings, texts_only=track != "edits")
+        self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
+        if acts and self._secret is not None and (track == "edits" or not self._problems):
+            self._asked_blind(found, backbone, track, self._secret)
+
+    def _asked_again(self, run: Trusted, backbone: Backbone, track: str) -> Sample | None:
+        if track == "code" and self._problems:
+            return None
+        contents = self._examined.contents
+        units = chosen(run.checked.schedule, self._manner.sample, self._chance)
+        spec = run.run.manifest.spec
+        log = self._work / f"{run.run.folder}.log"
+        try:
+            isolation = self._isolation(track)
+            with acting(contents, run.run, track, spec.fingerprint, isolation, log) as side:
+                sample, problems = asked_again(run, backbone, side, units, self._progress)
+        except OtherEditor as error:
+            fix = "submit the package that was run"
+            self._problems.append(Problem("other-editor", "package", str(error), fix))
+            return None
+        self._problems += problems
+        return sample
+
+    def _asked_blind(self, run: Trusted, backbone: Backbone, track: str, secret: bytes) -> None:
+        order = replace(order_of(run.run.manifest.spec), secret=self._manner.secret)
+        blind, problems = asked_blind(
+            run, self._examined.contents, track, backbone, secret, self._work / "blind",
+            self._isolation(track), self._parts.blinding(order) if track == "code" else None, self._progress,
+        )  # fmt: skip
+        self._problems += problems
+        if blind is None:
+            return
+        checked, folder, baseline = blind
+        noted = folder / "timings.jsonl"
+        timings = noted.read_bytes() if noted.exists() else b""  # a run without an edit has none
+        place = write_run(self._work / "shown", checked, timings, texts_only=track != "edits")
+        fingerprint = checked.state.manifest.spec.fingerprint
+        self._keep(fingerprint, place, baseline, None, commitment(secret))
+
+    def _isolation(self, track: str) -> Isolation:
+        """What the editor's process is allowed. Raises `BenchError` where it cannot be given that."""
+        if track != "code":
+            return Isolation()  # there is none
+        found = self._manner.isolation() or Isolation()
+        self._boxed = getattr(found, "sandbox", "none") != "none"
+        return found
+
+    def _keep(
+        self, fingerprint: str, place: Path, baseline: Path, sample: Sample | None, committed: str | None
+    ) -> None:
+        probes = "public" if committed is None else "blind"
+        self._runs.append((VerifiedRun(
+            folder=place.name, fingerprint=fingerprint, probes=probes, sample=sample, commitment=committed,
+        ), place))  # fmt: skip
+        self._baselines[baseline.name] = baseline
+
+    def verdict(self) -> Verified:
+        """What came of all runs."""
+        submission, problems = self._examined.submission, bounded(self._problems)
+        again = [run for run, _ in self._runs if run.probes == "public"]
+        asked = bool(again) and all(run.sample and run.sample.edits for run in again)
+        verification = Verification(
+            submission=submission.id if submission else "",
+            digest=self._examined.digest,
+            date=datetime.now(UTC).date().isoformat(),
+            by=f"mmedit-bench {__version__}" + ("" if self._boxed else ", without a sandbox"),
+            status="refused" if problems else "verified" if asked else "checked",
+            problems=problems,
+            runs=tuple(run for run, _ in self._runs),
+        )
+        card = card_of(self._examined.contents, submission) if submission else None
+        return Verified(
+            verification, submission, tuple(place for _, place in self._runs),
+            tuple(self._baselines.values()), card,
+        )  # fmt: skip
+
+
+def by_code(problems: tuple[Problem, ...]) -> Iterator[tuple[str, list[Problem]]]:
+    """Problems of one code together, the codes in the order in which they were first met."""
+    for code in dict.fromkeys(problem.code for problem in problems):
+        yield code, [problem for problem in problems if problem.code == code]
