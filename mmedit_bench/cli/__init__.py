@@ -24,6 +24,7 @@ app = LazyGroup(
         "reproduce": "mmedit_bench.cli.reproduce:reproduce",
         "search": "mmedit_bench.cli.search:search",
         "data": "mmedit_bench.cli.data:data",
+        "audit": "mmedit_bench.cli.audit:audit",
         "train-backbone": "mmedit_bench.cli.train:train_backbone",
         "doctor": "mmedit_bench.cli.doctor:doctor",
     },
