@@ -89,23 +89,35 @@ def fetch(name: str, root: Path | None, url: str | None, output: Output) -> None
     """Download what NAME needs and has a stable address; print where the rest comes from.
 
     A download that was interrupted goes on where it stopped, is checked against a pinned digest,
-    and stands in its place whole or not at all. Pictures that are there are not fetched again.
+    and stands in its place whole or not at all. Pictures that are there are not fetched again. Exit
+    status 2 if something could not be fetched; the instructions are printed all the same.
 
     \b
     Examples:
       mmedit-bench data fetch mmedit --root data
       mmedit-bench data fetch vlkeb --root data
     """
+    from mmedit_bench.errors import BenchError
+
     dataset = _dataset(name, root)
     if not hasattr(dataset, "fetch"):
         raise click.BadParameter(
             f"{name} came with its package, there is nothing to fetch", param_hint="NAME"
         )
-    with output.progress(name) as advance:
-        done, instructions = dataset.fetch(url=url, progress=advance)
+    instructions = dataset.instructions()
+    done: list[str] = []
+    problem: BenchError | None = None
+    try:
+        with output.progress(name) as advance:
+            done = dataset.fetch(url=url, progress=advance)
+    except BenchError as error:
+        problem = error  # the instructions are what mends it
     for line in done:
         output.note(line)
-    output.result({"name": name, "done": done, "instructions": instructions}, prose=instructions)
+    result = {"name": name, "done": done, "instructions": instructions}
+    output.result(result, prose=instructions)
+    if problem:
+        raise problem
 
 
 @data.command()

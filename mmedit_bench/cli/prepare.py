@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ from mmedit_bench.cli.run import parsed
     "--suite",
     "suites",
     multiple=True,
-    help="Suite whose train split is learned from; repeatable; default: all that are installed.",
+    help="Suite whose train split is learned from; repeatable; default: all whose data are here.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
@@ -54,7 +55,7 @@ def prepare(
     from mmedit_bench.plugins.registry import SUITES
 
     workshop, made = Workshop(artefacts), []
-    for suite in suites or SUITES.names():
+    for suite in suites or [name for name in SUITES.names() if not _absent(SUITES.load(name)())]:
         planned = Order(suite=suite, options=parsed(settings), **order)  # type: ignore[arg-type]
         with output.progress(f"{planned.editor} {suite}") as advance:
             artefact = workshop.prepare(planned, progress=advance)
@@ -68,3 +69,8 @@ def prepare(
         size = artefact.nbytes / 1e6
         output.say(f"{artefact.folder}\n  {did} in {artefact.seconds:.0f} seconds, {size:.1f} MB")
     output.result(made)
+
+
+def _absent(suite: Any) -> bool:
+    """Whether files of a suite have to be fetched first; suites whose files ship do not say."""
+    return hasattr(suite, "absent") and suite.absent() is not None

@@ -104,11 +104,15 @@ class AnnotatedDataset:
         write(target, derive(self.family, self._read))
         return target
 
-    def fetch(self, *, url: str | None = None, progress: Progress | None = None) -> tuple[list[str], str]:
-        """Download what has a stable address, and say where the rest comes from.
+    def instructions(self) -> str:
+        """Where its files come from and where they belong. Raises `BadData` if nothing says where."""
+        return self.origin.text.format(data=self._folder().parent, variable=DATA)
 
-        `url` is a mirror of the archive. Returns what was done, a line each, and the instructions. Raises
-        `BadData` as `download` does.
+    def fetch(self, *, url: str | None = None, progress: Progress | None = None) -> list[str]:
+        """Download what has a stable address; returns what was done, a line each.
+
+        `url` is a mirror of the archive. Raises `BadData` as `download` does, and where the annotation
+        files, which say what is needed, are not there yet.
         """
         archive, done = self.origin.archive, list[str]()
         if archive is not None:
@@ -123,7 +127,7 @@ class AnnotatedDataset:
                 done.append(f"{target}: no longer needed, may be removed")
             else:
                 done.append("all pictures of the archive are there")
-        return done, self.origin.text.format(data=self._folder().parent, variable=DATA)
+        return done
 
     def _roots(self) -> Roots:
         return find_roots(self.layouts[0].dataset, self.layouts[0].places, self.root)
