@@ -59,8 +59,8 @@ def download(archive: Archive, target: Path, *, progress: Progress | None = None
         target.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
     _room(part, archive)
-    barren = 0
-    while (begun := part.stat().st_size) < archive.size:
+    barren, best = 0, part.stat().st_size
+    while part.stat().st_size < archive.size:
         try:
             _go_on(archive, part, tell)
         except urllib.error.HTTPError as error:
@@ -73,7 +73,9 @@ def download(archive: Archive, target: Path, *, progress: Progress | None = None
             problem = str(error) or type(error).__name__
         else:
             problem = "the connection ended early"
-        barren = 0 if part.stat().st_size > begun else barren + 1
+        # a server that begins anew each time brings something, and gets nowhere
+        barren = 0 if part.stat().st_size > best else barren + 1
+        best = max(best, part.stat().st_size)
         if barren == ATTEMPTS:
             raise BadData(
                 f"{archive.url}: {problem}, {ATTEMPTS} times in a row; {part} is kept, "
@@ -102,6 +104,8 @@ def _go_on(archive: Archive, part: Path, tell: Progress) -> None:
         if have and not _continues(answer, have):
             _empty(part)
             have = 0
+            if answer.status == 206:  # a part that nobody asked for
+                return
         with naming(part), part.open("ab") as file:
             while data := _some(answer):
                 have += len(data)
