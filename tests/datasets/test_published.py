@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmedit_bench.datasets import mmedit, vlkeb
+from mmedit_bench.datasets.annotated.dataset import AnnotatedDataset
 from mmedit_bench.datasets.annotated.suite import SPLITS, AnnotatedSuite
 from mmedit_bench.datasets.auditing.audit import audit
 from tests.datasets.published import FOLDER, needs_published
 
 pytestmark = needs_published
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 
 SUITES = {
     suite.name: suite.at(FOLDER)
@@ -58,7 +63,7 @@ def test_every_case_is_whole(name: str) -> None:
 @pytest.mark.parametrize(
     "dataset", [mmedit.DATASET, mmedit.CLEAN, vlkeb.DATASET, vlkeb.CLEAN], ids=lambda d: d.name
 )
-def test_files_are_the_pinned_ones_and_only_pictures_are_missing(dataset: mmedit.AnnotatedDataset) -> None:
+def test_files_are_the_pinned_ones_and_only_pictures_are_missing(dataset: AnnotatedDataset) -> None:
     found = dataset.at(FOLDER).checked()
     assert found.annotations == []
     assert found.named == PICTURES[dataset.layouts[0].dataset]
@@ -68,7 +73,7 @@ def test_files_are_the_pinned_ones_and_only_pictures_are_missing(dataset: mmedit
 
 @pytest.mark.parametrize("dataset", [mmedit.CLEAN, vlkeb.CLEAN], ids=lambda d: d.name)
 def test_the_shipped_derivations_are_what_the_command_makes(
-    dataset: mmedit.AnnotatedDataset, tmp_path: Path
+    dataset: AnnotatedDataset, tmp_path: Path
 ) -> None:
     assert dataset.derivation is not None
     made = dataset.at(FOLDER).build(tmp_path)
@@ -137,3 +142,52 @@ def test_opening_and_iterating_takes_little_memory(record_property: pytest.Recor
     record_property("peak_mb", kibibytes / 1000)
     assert (count, rows) == (6 * 6345, 5730)
     assert kibibytes < 500_000
+
+
+def test_the_document_says_what_the_audit_finds() -> None:
+    names = ("mmedit-vqa", "mmedit-caption", "vlkeb")
+    audits = [{own["finding"]: own["numbers"] for own in audit(SUITES[name])["findings"]} for name in names]
+    said = DOCUMENT.partition("What it finds in the evaluation splits")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("| ")]
+    found = {row[0]: [int(cell.partition(" (")[0].replace(",", "")) for cell in row[1:]] for row in rows[1:]}
+    wanted = {
+        "edits": ("edits", "evaluation"),
+        "image-locality questions (picture": ("image_locality_shared", "shared"),
+        "text-locality questions that are": ("text_locality_shared", "shared"),
+        "edits about a picture": ("edited_pictures_shared", "shared"),
+        "other pictures": ("other_pictures_shared", "shared"),
+        "edits whose question and target": ("questions_shared", "question_and_target"),
+        "edits whose recorded old answer": ("target_is_old_answer", "equal_ignoring_case"),
+        "rephrases that are": ("rephrase_is_question", "equal"),
+        "questions with several": ("question_with_several_targets", "questions"),
+        "edits that share": ("pictures_shared_within", "sharing"),
+        "different questions": ("wordings", "questions"),
+    }
+    for begin, (finding, number) in wanted.items():
+        (row,) = [
+            own
+            for name, own in found.items()
+            if name.startswith(begin) and (begin != "edits" or name == begin)
+        ]
+        assert row == [own[finding][number] for own in audits], begin
+    assert found['text-locality questions that begin with "nq question:"'] == [
+        own["constant_prefix"]["text_locality"]["have"] for own in audits
+    ]
+
+
+def test_the_code_in_the_document_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMEDIT_BENCH_DATA", str(FOLDER))
+    code = re.search(
+        r"^```python\n(from mmedit_bench.datasets.mmedit import vqa.*?)^```", DOCUMENT, re.DOTALL | re.M
+    )
+    assert code is not None
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    assert names["rows"].num_rows == 5730
+    assert next(iter(names["stream"]))["id"] == names["rows"]["id"][0]
+
+
+def test_the_document_counts_the_suites() -> None:
+    for name, suite in SUITES.items():
+        train, validation, evaluation = (f"{len(suite.cases(split)):,}" for split in SPLITS)
+        assert f"| `{name}` | {train} + {validation} / {evaluation} |" in DOCUMENT
