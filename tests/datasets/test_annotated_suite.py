@@ -120,8 +120,10 @@ def test_digest_follows_the_files_and_nothing_else(tmp_path: Path) -> None:
     one, other = (AnnotatedSuite(layout(), tmp_path / name) for name in "ab")
     assert one.digest == other.digest
     assert one.digest != AnnotatedSuite(layout(name="other"), tmp_path / "a").digest
+    before = other.cases("evaluation")
     write(folder / "eval.json", [value(9)])
     assert one.digest != other.digest
+    assert len(other.cases("evaluation")) == 1 != len(before)
 
 
 def test_where_files_lie_is_told_by_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +169,7 @@ def test_a_mix_has_the_cases_of_its_parts_in_turn(tmp_path: Path) -> None:
     mix = MixedSuite("both", parts)
     assert [c.task for c in mix.cases("evaluation")] == ["one", "two"] * 4
     assert Counter(mix.old_answers("evaluation").values()) == {"an old thing": 8}
+    assert mix.as_dataset("evaluation")["id"] == [case.id for case in mix.cases("evaluation")]
     assert mix.absent() is None and mix.at(tmp_path / "none").absent()
     assert len({mix.digest, *(part.digest for part in parts)}) == 3
 

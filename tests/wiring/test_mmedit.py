@@ -42,7 +42,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.setenv("MMEDIT_BENCH_DATA", str(FOLDER))
     monkeypatch.setenv(COCO, str(tmp_path / "stand-ins"))
     monkeypatch.setenv(REPHRASED, str(tmp_path / "stand-ins"))
-    return program(tmp_path, monkeypatch, "lab", ENTRY_POINTS)
+    backbone = "[mmedit_bench.backbones]\n"
+    points = ENTRY_POINTS.replace(backbone, f"{backbone}wiring-backbone = tests.wiring.parts:backbone\n")
+    return program(tmp_path, monkeypatch, "lab", points)
 
 
 def done(call: Call, *words: str) -> Any:
@@ -54,7 +56,7 @@ def done(call: Call, *words: str) -> Any:
 
 @pytest.mark.parametrize("layout", [VQA, CAPTION], ids=lambda own: own.name)
 def test_wiring_one_step(call: Call, layout: Layout) -> None:
-    order = ("run", "--suite", layout.name, "--backbone", "lab-backbone", "--editor", "ft")
+    order = ("run", "--suite", layout.name, "--backbone", "wiring-backbone", "--editor", "ft")
     run = done(call, *order, "--set", "steps=2", "--limit", str(EDITS), "--seed", "1")
     assert (run["status"], run["edits"], run["failed"]) == ("complete", EDITS, 0)
     (folder,) = Path("runs").glob(f"{layout.name}--*")
@@ -78,7 +80,7 @@ def test_wiring_sequences_and_tasks_side_by_side(call: Call) -> None:
         "--suite",
         "mmedit-mix",
         "--backbone",
-        "lab-backbone",
+        "wiring-backbone",
         "--editor",
         "echo",
         "--limit",
@@ -95,8 +97,19 @@ def test_wiring_a_missing_picture_ends_the_run_by_name(call: Call, tmp_path: Pat
     gone = tmp_path / "stand-ins" / first(VQA)[3].image
     gone.unlink()
     result = call(
-        "run", "--suite", "mmedit-vqa", "--backbone", "lab-backbone", "--editor", "echo", "--limit", "4"
+        "run", "--suite", "mmedit-vqa", "--backbone", "wiring-backbone", "--editor", "echo", "--limit", "4"
     )
     assert result.exit_code == 2
     assert f"mmedit-vqa vqa_eval.json record 3: its picture {gone} cannot be read" in result.stderr
     assert COCO in result.stderr
+
+
+@pytest.mark.parametrize(
+    "editor", [("ike", "--set", "demonstrations=2"), ("lora", "--set", "steps=2")], ids=" ".join
+)
+def test_wiring_other_editors(call: Call, editor: tuple[str, ...]) -> None:
+    """One with contexts from the training split, whose pictures are not there, and one with low ranks."""
+    order = ("run", "--suite", "mmedit-clean-vqa", "--backbone", "wiring-backbone", "--limit", "2")
+    run = done(call, *order, "--editor", *editor)
+    assert (run["status"], run["edits"], run["failed"]) == ("complete", 2, 0)
+    assert call("score", run["folder"]).exit_code == 0

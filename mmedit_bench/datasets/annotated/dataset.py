@@ -15,7 +15,8 @@ from mmedit_bench.datasets.annotated.cleaning import Family, derive, write
 from mmedit_bench.datasets.annotated.fetching import Archive, download, take_pictures
 from mmedit_bench.datasets.annotated.records import PICTURES, Record, Source, read_records
 from mmedit_bench.datasets.annotated.roots import DATA, Roots, find_roots
-from mmedit_bench.datasets.annotated.suite import SPLITS, AnnotatedSuite, Layout, row
+from mmedit_bench.datasets.annotated.rows import row
+from mmedit_bench.datasets.annotated.suite import SPLITS, AnnotatedSuite, Layout
 from mmedit_bench.errors import BadData
 
 

@@ -62,9 +62,14 @@ class Record:
     """Question and answer of the fact that the hop needs, in words only."""
 
 
-@lru_cache(maxsize=16)
 def read_records(path: Path, source: Source) -> tuple[Record, ...]:
-    """All records of a file. Raises `BadData` for another file than the pinned one and for a bad record."""
+    """All records of a file, read once as long as it stays. Raises `BadData` as `records` does."""
+    check_pinned(path, source)
+    return _read(path, source, digest_of(path))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, source: Source, digest: str) -> tuple[Record, ...]:
     return tuple(records(path, source))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import zip_longest
@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.cases import EditCase, EditRequest, Probe, Query
-from mmedit_bench.datasets.annotated.clean import Derivation, Derived
+from mmedit_bench.datasets.annotated.clean import Derivation
 from mmedit_bench.datasets.annotated.pictures import PictureFile
-from mmedit_bench.datasets.annotated.records import Record, Source, digest_of, read_records
+from mmedit_bench.datasets.annotated.records import (
+    Record,
+    Source,
+    check_pinned,
+    digest_of,
+    read_records,
+    records,
+)
 from mmedit_bench.datasets.annotated.roots import Place, Roots, find_roots
+from mmedit_bench.datasets.annotated.rows import features, row
 from mmedit_bench.datasets.suite import allow
 from mmedit_bench.errors import BadData
 
@@ -115,7 +123,9 @@ class AnnotatedSuite:
         """
         self._known(split)
         allow(self.name, split)
-        return _cases(self.layout, self.roots, split)
+        path = self.path(self.layout.source(split))
+        check_pinned(path, self.layout.source(split))
+        return _cases(self.layout, self.roots, split, digest_of(path))
 
     def old_answers(self, split: str) -> Mapping[str, str]:
         """By id of each case, the answer that its record says the model gave before the edit."""
@@ -133,7 +143,10 @@ class AnnotatedSuite:
         return datasets.Dataset.from_list([row(case) for case in cases], features=features(decode))
 
     def as_stream(self, split: str, *, decode: bool = True) -> IterableDataset:
-        """The same rows one by one, read from the annotation file as they are asked for."""
+        """The same rows one by one, from the annotation file as they are asked for.
+
+        A derived suite holds the texts of the file, since a record may ask what another one asks.
+        """
         import datasets
 
         self._known(split)
@@ -176,6 +189,14 @@ class MixedSuite:
         in_turn = zip_longest(*(own.cases(split) for own in self.parts))
         return tuple(case for cases in in_turn for case in cases if case is not None)
 
+    def as_dataset(self, split: str, *, decode: bool = True) -> Dataset:
+        """As its parts' `as_dataset`."""
+        import datasets
+
+        return datasets.Dataset.from_list(
+            [row(case) for case in self.cases(split)], features=features(decode)
+        )
+
     def old_answers(self, split: str) -> Mapping[str, str]:
         """As its parts' `old_answers`."""
         return {key: value for own in self.parts for key, value in own.old_answers(split).items()}
@@ -188,7 +209,7 @@ def case_id(layout: Layout, split: str, record: Record) -> str:
 
 
 @lru_cache(maxsize=32)
-def _cases(layout: Layout, roots: Roots, split: str) -> tuple[EditCase, ...]:
+def _cases(layout: Layout, roots: Roots, split: str, digest: str) -> tuple[EditCase, ...]:
     return tuple(case_of(layout, roots, split, record) for record in _records(layout, roots, split))
 
 
@@ -196,17 +217,17 @@ def _records(layout: Layout, roots: Roots, split: str) -> Iterator[Record]:
     """The records of a split as its cases are made of them, one at a time."""
     source = layout.source(split)
     path = roots.annotations / source.file
-    everything = read_records(path, source)
-    own: Iterable[Record] = everything
-    if split != EVALUATION:
-        own = (record for record in everything if layout.split_of(record) == split)
     if layout.derivation is None:
-        yield from own
+        yield from (own for own in records(path, source) if _belongs(layout, own, split))
         return
-    derived: Derived = layout.derivation.of(source)
-    for record in own:
-        if record.number in derived.kept:
+    derived, everything = layout.derivation.of(source), read_records(path, source)
+    for record in everything:
+        if record.number in derived.kept and _belongs(layout, record, split):
             yield derived.changed(record, everything)
+
+
+def _belongs(layout: Layout, record: Record, split: str) -> bool:
+    return split == EVALUATION or layout.split_of(record) == split
 
 
 def case_of(layout: Layout, roots: Roots, split: str, record: Record) -> EditCase:
@@ -237,37 +258,6 @@ def case_of(layout: Layout, roots: Roots, split: str, record: Record) -> EditCas
         for place, (kind, stratum, asking, reference) in enumerate(asked)
     )
     return EditCase(EditRequest(own, query(record.src, seen), said), probes, layout.task, split, layout.sort)
-
-
-def features(decode: bool) -> Any:
-    """Columns of the rows: those that Picturebook's have."""
-    import datasets
-
-    image = datasets.Image(decode=decode)
-    texts = {name: datasets.Value("string") for name in ("id", "task", "split", "sort", "prompt", "target")}
-    probe = {name: datasets.Value("string") for name in ("id", "kind", "stratum", "prompt", "reference")}
-    return datasets.Features(texts | {"image": image, "probes": datasets.List({**probe, "image": image})})
-
-
-def row(case: EditCase) -> dict[str, Any]:
-    """A case as plain values; pictures by path."""
-
-    def picture(query: Query) -> dict[str, Any] | None:
-        image = query.image
-        return {"bytes": None, "path": str(image.path)} if isinstance(image, PictureFile) else None
-
-    return {
-        "id": case.id, "task": case.task, "split": case.split, "sort": case.sort,
-        "prompt": case.request.query.prompt, "target": case.request.target,
-        "image": picture(case.request.query),
-        "probes": [
-            {
-                "id": probe.id, "kind": probe.kind, "stratum": probe.stratum, "prompt": probe.query.prompt,
-                "reference": probe.reference, "image": picture(probe.query),
-            }
-            for probe in case.probes
-        ],
-    }  # fmt: skip
 
 
 def _rows(layout: Layout, roots: Roots, split: str) -> Iterator[dict[str, Any]]:
