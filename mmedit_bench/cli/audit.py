@@ -23,12 +23,24 @@ from mmedit_bench.cli.output import Output, speaks
     help="Folder to write each suite's audit to, as SUITE.json and SUITE.md.",
 )
 @click.option(
+    "--board",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a board, whose page of audits is to show this: written to its audit/SUITE.json.",
+)
+@click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder of all data sets; default: what MMEDIT_BENCH_DATA names.",
 )
 @speaks
-def audit(name: str, splits: tuple[str, ...], out: Path | None, root: Path | None, output: Output) -> None:
+def audit(
+    name: str,
+    splits: tuple[str, ...],
+    out: Path | None,
+    board: Path | None,
+    root: Path | None,
+    output: Output,
+) -> None:
     """Report leaks and shortcuts of DATASET, a data set or a suite.
 
     What of a split stands in the others too, what gives the kind of a question away, which edits
@@ -41,10 +53,11 @@ def audit(name: str, splits: tuple[str, ...], out: Path | None, root: Path | Non
     Examples:
       mmedit-bench audit mmedit
       mmedit-bench audit vlkeb --json
+      mmedit-bench audit mmedit --board board
       mmedit-bench audit picturebook-vqa --split validation --out audits
     """
     from mmedit_bench.datasets.auditing.audit import audit as audited
-    from mmedit_bench.rendering.audit import audit_markdown
+    from mmedit_bench.rendering.audit import audit_markdown, board_findings
 
     documents = []
     for suite in _suites(name, root):
@@ -54,7 +67,12 @@ def audit(name: str, splits: tuple[str, ...], out: Path | None, root: Path | Non
     texts = [audit_markdown(document) for document in documents]
     if out is not None:
         for document, text in zip(documents, texts, strict=True):
-            _write(out, document, text, output)
+            stored = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+            _write(out, {f"{document['dataset']}.json": stored, f"{document['dataset']}.md": text}, output)
+    if board is not None:
+        for document in documents:
+            stored = json.dumps(board_findings(document), ensure_ascii=False, indent=1) + "\n"
+            _write(board / "audit", {f"{document['dataset']}.json": stored}, output)
     one: Any = documents[0] if len(documents) == 1 else {"audits": documents}
     output.result(one, prose="\n".join(texts))
 
@@ -73,12 +91,10 @@ def _suites(name: str, root: Path | None) -> list[Any]:
     return [suite.at(root) for suite in suites]
 
 
-def _write(out: Path, document: dict[str, Any], text: str, output: Output) -> None:
+def _write(folder: Path, texts: dict[str, str], output: Output) -> None:
     from mmedit_bench.runs.files import make_folder, write_whole
 
-    make_folder(out)
-    stored = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-    for suffix, content in ((".json", stored), (".md", text)):
-        path = out / f"{document['dataset']}{suffix}"
-        write_whole(path, content.encode())
-        output.note(f"wrote {path}")
+    make_folder(folder)
+    for name, text in texts.items():
+        write_whole(folder / name, text.encode())
+        output.note(f"wrote {folder / name}")

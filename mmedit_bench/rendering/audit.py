@@ -1,8 +1,8 @@
-"""An audit in Markdown."""
+"""An audit in Markdown, and as the board keeps it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmedit_bench.rendering.markdown import escaped, line
@@ -17,6 +17,28 @@ def audit_markdown(document: Mapping[str, Any]) -> str:
     for command in dict.fromkeys(own["command"] for own in document["findings"]):
         lines += ["```console", f"$ {command}", "```", ""]
     return "\n".join(lines)
+
+
+def board_findings(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The findings as a board's folder `audit/` holds them: a list, numbers flat and nothing but numbers."""
+    return [
+        {
+            "dataset": document["dataset"],
+            "finding": own["finding"].replace("_", " "),
+            "numbers": dict(_flat(own["numbers"])),
+            "sentence": own["sentence"],
+            "command": own["command"],
+        }
+        for own in document["findings"]
+    ]
+
+
+def _flat(numbers: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name} ")
+        elif isinstance(value, int | float):
+            yield f"{before}{name}".replace("_", " "), value
 
 
 def _table(numbers: Mapping[str, Any]) -> list[str]:

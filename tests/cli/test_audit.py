@@ -36,6 +36,21 @@ def test_the_audit_of_what_ships(call: Call) -> None:
     assert "| questions of | questions | question\\_mark | capital |" in text
 
 
+def test_a_board_gets_flat_numbers(call: Call) -> None:
+    Path("board").mkdir()
+    done = call("audit", "picturebook", "--board", "board", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    assert sorted(path.name for path in Path("board", "audit").iterdir()) == [
+        "picturebook-caption.json", "picturebook-vqa.json",
+    ]  # fmt: skip
+    findings = json.loads(Path("board", "audit", "picturebook-vqa.json").read_text())
+    for own in findings:
+        assert list(own) == ["dataset", "finding", "numbers", "sentence", "command"]
+        assert own["numbers"] and all(type(value) in (int, float) for value in own["numbers"].values())
+    form = next(own for own in findings if own["finding"] == "form of questions")
+    assert form["numbers"]["text locality question mark"] == 1029
+
+
 def test_one_suite_is_one_document(call: Call) -> None:
     assert json.loads(call("audit", "picturebook-mix", "--json").stdout)["dataset"] == "picturebook-mix"
     several = json.loads(call("audit", "picturebook", "--json").stdout)
