@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import random
+import socket
+import struct
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmedit_bench.datasets.annotated import fetching
 from mmedit_bench.datasets.annotated.dataset import AnnotatedDataset, Origin
 from mmedit_bench.datasets.annotated.fetching import Archive, download, take_pictures
-from mmedit_bench.errors import BadData
+from mmedit_bench.errors import BadData, Unusable
 from tests.datasets.small import layout, png, small, value
 
 BODY = random.Random(0).randbytes(300_000)
@@ -76,6 +79,42 @@ def test_a_download_goes_on_where_the_line_broke(tmp_path: Path) -> None:
     assert done == sorted(done) and done[-1] == len(BODY)
     assert ("checksum", len(BODY), len(BODY)) in told
     assert [own.name for own in path.parent.iterdir()] == ["val.zip"]
+
+
+def test_a_connection_that_is_reset_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    resets = iter([True, True, False])
+
+    def reset(handler: BaseHTTPRequestHandler, begin: int) -> None:
+        broken = next(resets)
+        send(handler, begin, BODY, most=70_000 if broken else None)
+        if broken:
+            handler.wfile.flush()
+            linger = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            handler.connection.close()
+
+    with server(reset) as (url, asked):
+        assert download(archive(url), tmp_path / "val.zip", wait=0).read_bytes() == BODY
+    assert len(asked) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_names_the_file_and_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "val.zip.part"
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *args: Any, **more: Any) -> Any:
+        return real(Path("/dev/full") if (self, mode) == (path, "ab") else self, mode, *args, **more)
+
+    monkeypatch.setattr(Path, "open", full)
+    with (
+        server(lambda handler, begin: send(handler, begin, BODY)) as (url, asked),
+        pytest.raises(Unusable, match=r"val\.zip\.part: No space left on device"),
+    ):
+        download(archive(url), tmp_path / "val.zip", wait=0)
+    assert len(asked) == 1
 
 
 def test_another_process_goes_on_with_what_is_there(tmp_path: Path) -> None:

@@ -106,21 +106,21 @@ def _go_on(archive: Archive, part: Path, tell: Progress) -> None:
             have = 0
             if answer.status == 206:  # a part that nobody asked for
                 return
-        with naming(part), part.open("ab") as file:
-            while data := _some(answer):
-                have += len(data)
-                if have > archive.size:
-                    raise BadData(
-                        f"{archive.url}: more than the {archive.size} bytes expected; not that file"
-                    )
+        while data := _some(answer):
+            have += len(data)
+            if have > archive.size:
+                _empty(part)
+                raise BadData(f"{archive.url}: more than the {archive.size} bytes expected; not that file")
+            # what the disk refuses ends the download, what the network does is tried again
+            with naming(part), part.open("ab") as file:
                 file.write(data)
-                tell("download", have, archive.size)
+            tell("download", have, archive.size)
 
 
 def _some(answer: Any) -> bytes:
-    """A block; what came before the line broke is kept."""
+    """What has come; a whole block is not waited for, since a line that breaks meanwhile would cost it."""
     try:
-        data: bytes = answer.read(BLOCK)
+        data: bytes = answer.read1(BLOCK)
     except http.client.IncompleteRead as error:
         data = error.partial
     return data
