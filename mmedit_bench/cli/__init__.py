@@ -29,6 +29,7 @@ app = LazyGroup(
         "search": "mmedit_bench.cli.search:search",
         "verify": "mmedit_bench.cli.verify:verify",
         "data": "mmedit_bench.cli.data:data",
+        "audit": "mmedit_bench.cli.audit:audit",
         "train-backbone": "mmedit_bench.cli.train:train_backbone",
         "doctor": "mmedit_bench.cli.doctor:doctor",
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ from mmedit_bench.cli.run import parsed
     "--suite",
     "suites",
     multiple=True,
-    help="Suite whose train split is learned from; repeatable; default: all installed, as they stand.",
+    help="Suite whose train split is learned from; repeatable; default: all, as they stand, whose data are here.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
@@ -52,9 +53,10 @@ def prepare(
     from mmedit_bench.datasets.prompts import as_they_stand
     from mmedit_bench.execution.local import Workshop
     from mmedit_bench.execution.order import Order
+    from mmedit_bench.plugins.registry import SUITES
 
     workshop, made = Workshop(artefacts), []
-    for suite in suites or as_they_stand():
+    for suite in suites or [name for name in as_they_stand() if not _absent(SUITES.load(name)())]:
         planned = Order(suite=suite, options=parsed(settings), **order)  # type: ignore[arg-type]
         with output.progress(f"{planned.editor} {suite}") as advance:
             artefact = workshop.prepare(planned, progress=advance)
@@ -68,3 +70,8 @@ def prepare(
         size = artefact.nbytes / 1e6
         output.say(f"{artefact.folder}\n  {did} in {artefact.seconds:.0f} seconds, {size:.1f} MB")
     output.result(made)
+
+
+def _absent(suite: Any) -> bool:
+    """Whether files of a suite have to be fetched first; suites whose files ship do not say."""
+    return hasattr(suite, "absent") and suite.absent() is not None

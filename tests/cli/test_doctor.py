@@ -76,3 +76,15 @@ def test_exit_status(call: Call, monkeypatch: pytest.MonkeyPatch, status: str, c
 def test_versions_and_machine() -> None:
     names = {finding.name for finding in [*diagnosis.versions(), *diagnosis.machine("cpu")]}
     assert {"python", "torch", "threads", "disk", "cuda"} <= names
+
+
+def test_data_that_has_to_be_fetched_is_no_fault_of_the_installation(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MMEDIT_BENCH_DATA", raising=False)
+    found = {finding.name: finding for finding in diagnosis.data_sets()}
+    assert found["data picturebook"].status == "ok"
+    for name in ("mmedit", "mmedit-clean", "vlkeb", "vlkeb-clean"):
+        assert found[f"data {name}"].status == "warn"
+        assert "set MMEDIT_BENCH_DATA" in found[f"data {name}"].detail
+    assert next(diagnosis._some_probes()).query.prompt

@@ -26,6 +26,9 @@ LARGEST = 6_000_000
 class Dataset:
     """What the command line knows of Picturebook."""
 
+    suites = ("picturebook-vqa", "picturebook-caption")
+    """What it is audited by."""
+
     def describe(self) -> tuple[str, dict[str, Any]]:
         """A text for people and the same facts for programs."""
         data = files.load()
