@@ -18,7 +18,7 @@ from mmedit_bench.cli.run import parsed
     "--suite",
     "suites",
     multiple=True,
-    help="Suite whose train split is learned from; repeatable; default: all, as they stand, whose data are here.",
+    help="Suite whose train split is learned from; repeatable; default: all as they stand, if here.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")

@@ -91,7 +91,9 @@ def verify(
     manner = Manner(
         rerun=not no_rerun, sample=sample, seed=seed,
         secret=secret, baselines=baselines,
-        isolation=partial(Means(edit_timeout=edit_timeout, unboxed=unsafe_no_sandbox).isolation, "code"),
+        isolation=partial(
+            Means(edit_timeout=edit_timeout, sandbox=False if unsafe_no_sandbox else None).isolation, "code"
+        ),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="mmedit-bench-verify-") as work:
         with output.progress("verify") as advance:

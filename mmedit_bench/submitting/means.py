@@ -7,7 +7,10 @@ from pathlib import Path
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.engine import Engine
-from mmedit_bench.execution.isolated import Isolation
+from mmedit_bench.execution.child import Isolation
+
+PATIENCE = 4 * 3600.0
+"""Seconds that a sandboxed editor may take to be made ready, its training included, as `run` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,9 @@ class Means:
         """Whether the user has an editor run without a sandbox that would have one."""
         return self.sandbox is False
 
-    def isolation(self, track: str, patience: float) -> Isolation | None:
+    def isolation(self, track: str) -> Isolation | None:
         """The process of the editor in a track; None for one that shares this one.
 
-        `patience` is the seconds that a sandboxed editor has to be made ready unless told otherwise.
         Raises `BenchError` for what does not go together.
         """
         if self.unboxed and track != "code":
@@ -65,6 +67,6 @@ class Means:
             memory_limit=self.memory_limit << 20 if self.memory_limit else None,
             sandbox="bubblewrap" if boxed else "none",
             processes=self.processes,
-            ready_timeout=self.ready_timeout or (patience if boxed else None),
+            ready_timeout=self.ready_timeout or (PATIENCE if boxed else None),
             readable=tuple(path.absolute() for path in self.readable),
         )

@@ -30,8 +30,6 @@ from mmedit_bench.submitting.keeping import Keeping, kept_edits
 from mmedit_bench.submitting.means import Means
 from mmedit_bench.submitting.parameters import hyper_parameters
 
-PATIENCE = 4 * 3600.0
-"""Seconds that a sandboxed editor may take to be made ready, its training included, as `run` has it."""
 UNBOXED = "Run without a sandbox."
 """What a submission of track code says under `deviations` when its editor was not boxed in."""
 
@@ -84,7 +82,7 @@ class Desk:
         self.folder = made.path
         self.work = out / f"{self.submission.id}.work"
         self.runs = runs or self.work / "runs"
-        self._isolation = self._means.isolation(self.submission.track, PATIENCE)
+        self._isolation = self._means.isolation(self.submission.track)
 
     def _workshop(self) -> Workshop:
         """A workshop, after a look at all names: none is found wrong after hours."""
