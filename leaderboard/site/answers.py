@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leaderboard.site.entries import objects_of
 from mmedit_bench.cases import EditCase
@@ -20,6 +21,7 @@ from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import END, schedule_of
 from mmedit_bench.runs.evidence import KINDS, Reading
 from mmedit_bench.runs.folder import Manifest
+from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.checking import protocol_of
 from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
 from mmedit_bench.scoring.edit_values import EditValues
@@ -65,6 +67,17 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What runs with the same cases and schedule have in common."""
+
+    columns: tuple[str, ...]
+    where: Mapping[str, NDArray[np.int64]]
+    """By case, the column of each of its probes."""
+    cluster: Mapping[str, str]
+    """By unit, what is resampled."""
+
+
 @dataclass(slots=True)
 class Ruler:
     """Measures answers by every family that can be read, remembering what it has seen."""
@@ -75,11 +88,26 @@ class Ruler:
     _known: dict[tuple[str, str, tuple[int, ...] | None], tuple[float | None, ...]] = field(
         default_factory=dict
     )
+    _plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
 
-    def columns(self, cases: Sequence[str]) -> tuple[str, ...]:
-        """The columns that the probes of these cases make."""
-        own = {key_of(probe.kind, probe.stratum) for case in cases for probe in self.cases[case].probes}
-        return tuple(in_order({*HEADLINE, *own} - {"mean"}))
+    def plan(self, manifest: Manifest) -> Plan:
+        """What the cases and the schedule of a run decide; the same object for runs that share them.
+
+        Raises `KeyError` for a case that the suite does not have.
+        """
+        spec, kept = manifest.spec, manifest.selection.cases
+        key = (kept, spec.protocol, spec.protocol_version, canonical(spec.protocol_options), spec.seed)
+        if key not in self._plans:
+            cases = [self.cases[case] for case in kept]
+            keys = {case.id: [key_of(probe.kind, probe.stratum) for probe in case.probes] for case in cases}
+            columns = tuple(
+                in_order({*HEADLINE, *(name for own in keys.values() for name in own)} - {"mean"})
+            )
+            place = {name: number for number, name in enumerate(columns)}
+            where = {case: np.array([place[name] for name in own]) for case, own in keys.items()}
+            schedule = schedule_of(protocol_of(spec), cases, spec.seed)
+            self._plans[key] = Plan(columns, where, {unit.id: unit.resampled for unit in schedule})
+        return self._plans[key]
 
     def measure(self, case: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[float | None, ...]]:
         """For every probe of a case, its measurement by each family. Raises `BadRecord` for other probes."""
@@ -117,16 +145,10 @@ def answers_of(path: Path, manifest: Manifest, ruler: Ruler) -> Answers:
 
     Row k is the k-th ask at the end of a unit, in the order of the schedule.
     """
-    kept = manifest.selection.cases
     try:
-        columns = ruler.columns(kept)
+        plan = ruler.plan(manifest)
     except KeyError as error:
         raise BadRecord(f"{path}: case {error} is not in the suite at hand") from None
-    place = {key: number for number, key in enumerate(columns)}
-    where = {
-        case: [place[key_of(probe.kind, probe.stratum)] for probe in ruler.cases[case].probes]
-        for case in kept
-    }
     rows: list[tuple[str, str]] = []
     failed: list[bool] = []
     measured: list[list[tuple[float | None, ...]]] = []
@@ -145,13 +167,9 @@ def answers_of(path: Path, manifest: Manifest, ruler: Ruler) -> Answers:
         raise BadRecord(f"{path} cannot be read: {type(error).__name__}: {error}") from None
     except BadRecord as error:
         raise BadRecord(f"{path}: {error}") from None
-    schedule = schedule_of(
-        protocol_of(manifest.spec), [ruler.cases[case] for case in kept], manifest.spec.seed
-    )
-    cluster = {unit.id: unit.resampled for unit in schedule}
     recorded = manifest.spec.evidence
     found = {
-        family.name: _values(number, rows, measured, columns, where, ruler, cluster)
+        family.name: _values(number, rows, measured, plan, ruler)
         for number, family in enumerate(ruler.families)
         if all(kind in recorded for kind in family.needs)
     }
@@ -162,32 +180,32 @@ def _values(
     number: int,
     rows: Sequence[tuple[str, str]],
     measured: Sequence[Sequence[tuple[float | None, ...]]],
-    columns: Sequence[str],
-    where: Mapping[str, Sequence[int]],
+    plan: Plan,
     ruler: Ruler,
-    cluster: Mapping[str, str],
 ) -> EditValues:
-    shape = (len(rows), len(columns))
-    sums = np.zeros(shape)
-    probes, unread = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    for row, ((_, case), own) in enumerate(zip(rows, measured, strict=True)):
-        for column, values in zip(where[case], own, strict=True):
-            value = values[number]
-            probes[row, column] += 1
-            if value is None:
-                unread[row, column] += 1
-            else:
-                sums[row, column] += value
+    shape = (len(rows), len(plan.columns))
+    told = np.array([values[number] for own in measured for values in own], dtype=np.float64)  # None is NaN
+    lengths = [len(own) for own in measured]
+    columns = np.concatenate([plan.where[case] for _, case in rows]) if rows else np.zeros(0, dtype=np.int64)
+    place = np.repeat(np.arange(len(rows)), lengths) * shape[1] + columns
+
+    def gathered(weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        counted = np.bincount(place, weights, minlength=shape[0] * shape[1])
+        return counted.reshape(shape).astype(np.float64)
+
+    probes = gathered()
+    unread = gathered(np.isnan(told).astype(np.float64))
     read = probes - unread
+    sums = gathered(np.nan_to_num(told))
     cases = [ruler.cases[case] for _, case in rows]
     return EditValues(
         cases=tuple(case for _, case in rows),
         units=tuple(unit for unit, _ in rows),
-        clusters=tuple(cluster[unit] for unit, _ in rows),
+        clusters=tuple(plan.cluster[unit] for unit, _ in rows),
         sorts=tuple(case.sort for case in cases),
         tasks=tuple(case.task for case in cases),
-        columns=tuple(columns),
+        columns=plan.columns,
         values=np.where(read > 0, sums / np.maximum(read, 1), np.nan),
-        probes=probes,
-        unread=unread,
+        probes=probes.astype(np.int64),
+        unread=unread.astype(np.int64),
     )

@@ -182,7 +182,8 @@
   }
 
   function scoreCell(values) {
-    if (!values || values[0] === null) return make("td", { title: "nothing was measured" }, MISSING);
+    if (!values) return make("td", { title: "not measured, or not to be had without the suite's data" }, MISSING);
+    if (values[0] === null) return make("td", { title: "nothing to measure" }, MISSING);
     const [value, low, high, n, edits] = values;
     const bounded = low !== null && high !== null;
     const bounds = bounded ? ` [${low.toFixed(2)}, ${high.toFixed(2)}]` : "";
@@ -271,7 +272,7 @@
     upgradeHeads();
   }
 
-  function known_columns(data) {
+  function knownColumns(data) {
     const shown = new Set(Object.keys(Object.assign({}, ...data.rows.map((row) => (scoresOf(row) || { cells: {} }).cells))));
     const rank = (item) => GROUPS.indexOf(item.group);
     return [...data.columns.filter((item) => shown.has(item.key)).sort((a, b) => rank(a) - rank(b)), ...known.costs];
@@ -279,7 +280,7 @@
 
   function drawColumns(data) {
     const chosen = new Set(shownColumns);
-    const list = known_columns(data);
+    const list = knownColumns(data);
     const boxes = list.map((item) => {
       const box = make("input", { type: "checkbox", value: item.key });
       box.checked = chosen.has(item.key);
@@ -294,11 +295,11 @@
     field.replaceChildren(field.querySelector("legend"), ...boxes);
   }
 
-  function drawNotes(data, shown) {
+  function drawNotes(data) {
     const told = data.views[view.scorer][view.failed];
     const ranks = told.ranked_by === "paired"
       ? "differences edit by edit, all pairs tested at one joint level of 5 %"
-      : "intervals that do not meet, for these runs did not answer the same probes";
+      : "intervals that do not meet, for single edits of these rows cannot be set against each other here (other probes, or the suite's data are not at hand)";
     const notes = [`Ranks: ${ranks}. Controls are marks on the scale, not methods; they, partial runs and self-reported rows take no rank.`];
     const stable = told.stability;
     if (stable) {
@@ -326,14 +327,14 @@
 
   function draw(data) {
     const columns = columnsOf();
-    shownColumns = known_columns(data).map((item) => item.key).filter((name) => columns.includes(name));
+    shownColumns = knownColumns(data).map((item) => item.key).filter((name) => columns.includes(name));
     const rows = data.rows.map((row) => ({ row, scores: scoresOf(row) })).filter((item) => item.scores).sort(order);
     drawHead(data);
     bodies[0].replaceChildren(...rows.filter((item) => !item.row.apart).map((item) => drawRow(item.row, item.scores)));
     bodies[1].replaceChildren(...rows.filter((item) => item.row.apart).map((item) => drawRow(item.row, item.scores)));
     const note = document.querySelector("tbody.apart:not(#apart) th");
     if (note) note.setAttribute("colspan", String(FIXED.length + shownColumns.length));
-    drawNotes(data, rows);
+    drawNotes(data);
   }
 
   // -- putting it together

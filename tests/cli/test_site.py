@@ -8,100 +8,124 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from mmedit_bench.cli import app
 from mmedit_bench.cli.serving import server
-from tests.cli.conftest import Call
+from mmedit_bench.plugins.registry import SUITES
+from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
+
+SUITE = FakeSuite(count=12)
+NULL, COPY, FT, IKE, UNIKE, PATCHER, MEND = EDITORS
 
 
-def run(call: Call, editor: str, *more: str) -> Path:
-    done = call(
-        "run", "--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", editor, *more, "--json"
-    )
-    assert done.exit_code in (0, 3), done.output
-    return Path(json.loads(done.stdout)["folder"])
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)))
 
 
-@pytest.fixture
-def board(call: Call) -> Path:
-    """A board of two reference editors, one of which fails on every other edit."""
-    for editor, family in (("echo", "in-context"), ("fragile", "other")):
+def run(editor: FakeEditor, **changes: Any) -> Path:
+    return fake_run(Path("runs"), SUITE, editor, **changes)
+
+
+@pytest.fixture(autouse=True)
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A board of two reference editors, one of which fails on two of its twelve edits."""
+    monkeypatch.setattr(SUITES, "load", lambda name: lambda: SUITE)
+    monkeypatch.chdir(tmp_path)
+    for editor, family in ((IKE, "in-context"), (FT, "fine-tuning")):
         done = call(
-            "site", "admit", run(call, editor), "--as", editor, "--family", family, "--date", "2026-11-25"
+            "site", "admit", run(editor), "--as", editor.name, "--family", family, "--date", "2026-11-25"
         )
         assert done.exit_code == 0, done.output
     return Path("board")
 
 
-def test_runs_are_admitted_and_become_pages(call: Call, board: Path) -> None:
-    entry = json.loads((board / "entries" / "fragile" / "verification.json").read_text())
+def test_runs_are_admitted_and_become_pages(board: Path) -> None:
+    entry = json.loads((board / "entries" / "ft" / "verification.json").read_text())
     assert (entry["status"], entry["date"], len(entry["runs"])) == ("reference", "2026-11-25", 1)
     done = call("site", "build", "--json")
     assert done.exit_code == 0, done.output
     page = Path(json.loads(done.stdout)["index"]).read_text()
-    assert "fragile" in page and "3 failed" in page and "reference" in page
-    data = next(Path("site/data").glob("lab-suite--*.json"))
+    assert ">ft<" in page and "2 failed" in page and "reference" in page
+    data = next(Path("site/data").glob("fake-vqa--*.json"))
     rows = {row["id"]: row for row in json.loads(data.read_text())["rows"]}
-    scores = rows["fragile"]["scores"]["generation"]
-    assert scores["out"]["cells"]["reliability/main"][0] == 100 > scores["in"]["cells"]["reliability/main"][0]
+    scores = rows["ft"]["scores"]["generation"]
+    means = [scores[name]["cells"]["reliability/main"][0] for name in ("out", "in")]
+    assert means == [100, pytest.approx(100 * 10 / 12)]
 
 
-def test_an_entry_is_replaced_only_when_asked(call: Call, board: Path) -> None:
-    folder = run(call, "echo")
-    assert call("site", "admit", folder, "--as", "echo").exit_code == 2
-    assert call("site", "admit", folder, "--as", "echo", "--replace").exit_code == 0
-    assert "is there already" in call("site", "admit", folder, "--as", "echo").stderr
+def test_an_entry_is_replaced_only_when_asked(board: Path) -> None:
+    folder = run(IKE)
+    assert call("site", "admit", folder, "--as", "ike").exit_code == 2
+    assert call("site", "admit", folder, "--as", "ike", "--replace").exit_code == 0
+    assert "is there already" in call("site", "admit", folder, "--as", "ike").stderr
 
 
-def test_one_entry_is_one_editor(call: Call, board: Path) -> None:
-    done = call("site", "admit", run(call, "echo"), run(call, "fragile"), "--as", "both")
-    assert done.exit_code == 2 and "echo, fragile" in done.stderr
-    done = call("site", "admit", run(call, "echo"), "--as", "echo2", "--family", "magic")
+def test_one_entry_is_one_editor(board: Path) -> None:
+    done = call("site", "admit", run(IKE), run(FT), "--as", "both")
+    assert done.exit_code == 2 and "ft, ike" in done.stderr
+    done = call("site", "admit", run(IKE), "--as", "ike2", "--family", "magic")
     assert done.exit_code == 2 and "family" in done.stderr
 
 
-def test_a_form_is_taken(call: Call, board: Path) -> None:
-    text = (board / "entries" / "echo" / "submission.yaml").read_text()
+def test_a_form_is_taken(board: Path) -> None:
+    text = (board / "entries" / "ike" / "submission.yaml").read_text()
     Path("form.yaml").write_text(text.replace("description: ''", "description: Says it back."))
-    done = call(
-        "site", "admit", run(call, "echo"), "--as", "echo-too", "--submission", "form.yaml", "--name", "Echo"
-    )
+    done = call("site", "admit", run(IKE), "--as", "ike-too", "--submission", "form.yaml", "--name", "Echo")
     assert done.exit_code == 0, done.output
-    text = (board / "entries" / "echo-too" / "submission.yaml").read_text()
-    assert "Says it back." in text and "id: echo-too" in text and "name: Echo" in text
+    text = (board / "entries" / "ike-too" / "submission.yaml").read_text()
+    assert "Says it back." in text and "id: ike-too" in text and "name: Echo" in text
 
 
-def test_a_release_is_frozen(call: Call, board: Path) -> None:
+def test_a_release_is_frozen(board: Path) -> None:
     words = ("site", "build", "--release", "2026.1", "--date", "2026-11-30")
     assert call(*words).exit_code == 0
     assert Path("board/releases/2026.1/board.csv").exists()
     assert Path("site/releases/2026.1/index.html").exists()
     assert call(*words).exit_code == 0
-    shutil.rmtree(board / "entries" / "fragile")
+    shutil.rmtree(board / "entries" / "ft")
     done = call(*words)
     assert done.exit_code == 2 and "never written again" in done.stderr
     assert call("site", "build", "--release", "2026.2").exit_code == 2
 
 
-def test_a_run_beside_the_board(call: Call, board: Path) -> None:
-    mine = run(call, "echo", "--set", "shout=true")
+def test_a_run_beside_the_board(board: Path) -> None:
+    mine = run(FakeEditor("mine", {"reliability": 1}, 0.5))
     done = call("compare", mine, "--with", "board", "--json")
     assert done.exit_code == 0, done.output
     means = [row for row in json.loads(done.stdout)["rows"] if row["column"] == "mean"]
-    assert [row["name"] for row in means] == ["echo (local)", "echo", "fragile"]
     by_name = {row["name"]: row for row in means}
-    assert (by_name["echo"]["difference"], by_name["echo"]["won"], by_name["echo"]["lost"]) == (0, 0, 0)
-    local, other = by_name["echo (local)"]["value"], by_name["fragile"]["value"]
-    assert by_name["fragile"]["difference"] == pytest.approx(local - other)
-    assert by_name["fragile"]["won"] + by_name["fragile"]["lost"] == 3
-    text = call("compare", mine, "--with", "board", "--format", "markdown").stdout
-    assert "echo (local)" in text
-    done = call("compare", run(call, "echo", "--limit", "5"), "--with", "board")
-    assert done.exit_code == 2 and "has no runs of lab-suite" in done.stderr
+    assert set(by_name) == {"mine (local)", "ike", "ft"}
+    for name in ("ike", "ft"):
+        row = by_name[name]
+        assert row["difference"] == pytest.approx(by_name["mine (local)"]["value"] - row["value"])
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+        assert row["won"] + row["lost"] <= 12 and row["why_not_paired"] is None
+    assert "mine (local)" in call("compare", mine, "--with", "board", "--format", "markdown").stdout
+    lines = call("compare", mine, "--with", "board", "--format", "csv").stdout.splitlines()
+    assert len(lines) == 1 + 6 * 3
+    same = json.loads(call("compare", run(IKE), "--with", "board", "--column", "mean", "--json").stdout)
+    (row,) = [row for row in same["rows"] if row["name"] == "ike"]
+    assert (row["difference"], row["won"], row["lost"]) == (0, 0, 0)
 
 
-def test_what_cannot_be_published(call: Call, board: Path) -> None:
+def test_a_run_that_the_board_has_no_block_for(board: Path) -> None:
+    done = call("compare", run(IKE, limit=5), "--with", "board")
+    assert done.exit_code == 2 and "has no runs of fake-vqa" in done.stderr
+    done = call("compare", "runs", "--with", "board")
+    assert done.exit_code == 2 and "takes one run" in done.stderr
+    rows = json.loads(call("compare", run(FakeEditor("late", stops=4)), "--with", "board", "--json").stdout)[
+        "rows"
+    ]
+    assert {row["why_not_paired"] for row in rows if row["track"] == "reference"} == {
+        "other edits, or not all of them"
+    }
+
+
+def test_what_cannot_be_published(board: Path) -> None:
     call("site", "build")
     assert call("site", "publish").exit_code == 2
     assert call("site", "publish", "--out", "a", "--branch", "b").exit_code == 2
