@@ -96,7 +96,8 @@
       return;
     }
     const number = matches[at];
-    status.textContent = matches.length === all ? `${at + 1} of ${all} edits` : `${at + 1} of ${matches.length} that match, of ${all} edits`;
+    const open = ["kind", "outcome", "sort"].every((name) => control(name).value === "");
+    status.textContent = matches.length === all && open ? `${at + 1} of ${all} edits` : `${at + 1} of ${matches.length} that match, of ${all} edits`;
     const chunk = await load(`details/${block}/${String(Math.floor(number / index.size)).padStart(4, "0")}`);
     if (matches[at] === number) show(number, chunk);
   }
