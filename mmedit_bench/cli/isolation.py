@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from mmedit_bench.execution.engine import Engine
     from mmedit_bench.execution.isolated import Isolation
 
 READY = 4 * 3600.0
@@ -66,13 +67,20 @@ def isolates(command: Callable[..., Any]) -> Callable[..., Any]:
         edit_timeout: float | None,
         **kwargs: Any,
     ) -> Any:
-        from mmedit_bench.execution.isolated import Isolation
-
         for given, option in ((readable, "--readable"), (processes, "--processes")):
             if given and not sandbox:
                 raise click.BadParameter("it is for --sandbox", param_hint=option)
+        for number, option in ((ready_timeout, "--ready-timeout"), (memory_limit, "--memory-limit")):
+            if number and not (isolate or sandbox):
+                raise click.BadParameter("it is for --isolate and --sandbox", param_hint=option)
         isolation: Isolation | None = None
         if isolate or sandbox:
+            from mmedit_bench.execution.isolated import Isolation
+            from mmedit_bench.execution.sandbox import demanded
+
+            engine: Engine | None = kwargs.get("engine")
+            if sandbox and (engine is None or engine.here):  # before anything is measured
+                demanded()
             isolation = Isolation(
                 edit_timeout=edit_timeout or 600.0,
                 memory_limit=memory_limit << 20 if memory_limit else None,
@@ -81,8 +89,6 @@ def isolates(command: Callable[..., Any]) -> Callable[..., Any]:
                 ready_timeout=ready_timeout or (READY if sandbox else None),
                 readable=tuple(path.absolute() for path in readable),
             )
-        elif ready_timeout:
-            raise click.BadParameter("it is for --isolate and --sandbox", param_hint="--ready-timeout")
         return command(*args, isolation=isolation, edit_timeout=edit_timeout, **kwargs)
 
     return wrapper

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.execution import sandbox
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 
 if TYPE_CHECKING:
     from mmedit_bench.cases import Probe
 
 PACKAGES = ("mmedit-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "pillow")
-OPTIONAL_PROGRAMS = {"chromium": "the browser tests of the page", "bwrap": "sandboxed runs (bubblewrap)"}
+OPTIONAL_PROGRAMS = {"chromium": "the browser tests of the page"}
 LEAST_FREE = 1 << 30
 
 
@@ -79,6 +80,8 @@ def programs() -> Iterator[Finding]:
     for program, purpose in OPTIONAL_PROGRAMS.items():
         found = shutil.which(program)
         yield Finding(program, "ok" if found else "warn", found or f"not found; only needed for {purpose}")
+    why = sandbox.available()
+    yield Finding("sandbox", "warn" if why else "ok", why or "bubblewrap can be started")
 
 
 def plugins() -> Iterator[Finding]:

@@ -96,7 +96,7 @@ class Isolated:
         learned: Mapping[str, Any] | None = head.get("learned")
         if self._trainings and learned is not None:
             learned, found = checked(learned, head.get("kept"), data)
-            if kept is None:
+            if found != kept:  # it may have been trained anew, with other code of this package
                 self._trainings.write(found)
         return learned
 

@@ -8,6 +8,7 @@ goes back into a sandbox of the same editor only. Nothing of it is trusted but w
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,9 +20,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from mmedit_bench.errors import BadRecord, BenchError
+from mmedit_bench.execution.channel import MOST_BODY
 from mmedit_bench.execution.order import Order
 from mmedit_bench.plugins.registry import EDITORS
-from mmedit_bench.runs.files import MOST_BYTES, MOST_SMALL, make_folder, read_regular, write_whole
+from mmedit_bench.runs.files import MOST_SMALL, make_folder, read_regular, write_whole
 from mmedit_bench.runs.spec import canonical
 
 FILES = ("artefact.json", "artefact.safetensors")
@@ -47,7 +49,7 @@ class Trainings:
         """What is kept, or None. Raises `BadRecord` for what is no regular file."""
         try:
             name = read_regular(self._place / "folder").decode()
-            parts = [read_regular(self._place / file, MOST_BYTES) for file in FILES]
+            parts = [read_regular(self._place / file, MOST_BODY) for file in FILES]
         except FileNotFoundError:
             return None
         return {"folder": name, "sizes": [len(part) for part in parts]}, b"".join(parts)
@@ -123,15 +125,12 @@ def _cut(kept: Mapping[str, Any], body: bytes) -> tuple[bytes, bytes]:
 
 
 def _files(package: str) -> Iterator[Path]:
-    import importlib.util
-
     spec = importlib.util.find_spec(package)  # of a top-level name: nothing is imported
-    if spec is None or not spec.origin:
+    if spec is None:
         raise BenchError(f"package {package} is not to be found; install it anew")
-    origin = Path(spec.origin)
-    if origin.name != "__init__.py":
-        yield origin
-        return
-    for path in origin.parent.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
+    for folder in spec.submodule_search_locations or ():
+        for path in Path(folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+    if not spec.submodule_search_locations and spec.origin:
+        yield Path(spec.origin)

@@ -46,6 +46,7 @@ def view_of(order: Order, copies: Path, more: Sequence[Path] = ()) -> View:
     instead[DOCUMENTS.resolve()] = nothing
     packages = {_top(value) for entry in entries for value in _values(entry)} | {__name__.partition(".")[0]}
     path = tuple(str(Path(part or ".").resolve()) for part in sys.path)
+    instead |= _elsewhere(instead, [Path(part) for part in path])
     prefixes = (sys.prefix, sys.base_prefix, sys.base_exec_prefix)
     shown = [Path(prefix).resolve() for prefix in prefixes]
     shown.append(Path(sys.executable).resolve())
@@ -91,10 +92,21 @@ def _values(entry: Entry) -> Iterator[str]:
         )
 
 
+def _elsewhere(instead: Mapping[Path, Path], path: Sequence[Path]) -> dict[Path, Path]:
+    """The same files of other copies of a package on Python's path, such as one that is shadowed."""
+    found: dict[Path, Path] = {}
+    for place, copy in instead.items():
+        within = [place.relative_to(part) for part in path if place.is_relative_to(part)]
+        found |= {part / name: copy for name in within for part in path if (part / name).exists()}
+    return {place.resolve(): copy for place, copy in found.items()}
+
+
 def _needed(tree: Path, packages: set[str]) -> Iterator[Path]:
     """Packages and modules of these names in a source tree, and what tells of its distributions."""
     for name in sorted(packages):
         for found in (tree / name, tree / f"{name}.py"):
+            if found.is_symlink():  # it would be shown under a name that nothing is replaced under
+                raise BenchError(f"{found} is a link, which is not shown in a sandbox; install the package")
             if found.exists():
                 yield found
     for ending in ("dist-info", "egg-info"):

@@ -8,7 +8,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from mmedit_bench.cases import CHANGE_KINDS, EditCase, EditRequest, Query
-from mmedit_bench.editors import ConstantAnswer, Edit, Route, Shared
+from mmedit_bench.editors import ConstantAnswer, Edit, Route, Shared, register_reader
 
 Gold = Mapping[str, str]
 """What should be answered, by the digest of a query; what should stay as it is is not in it."""
@@ -68,6 +68,9 @@ class Says:
         cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared]
     ) -> Self:
         return cls(plain["text"])
+
+
+register_reader("test-says", Says)
 
 
 class Chooses(Says):

@@ -23,7 +23,7 @@ Answers = dict[str, str]
 """By id of the probe."""
 ROWS = {row.name: row for row in TABLE}
 BOX = Isolation(
-    edit_timeout=5.0, memory_limit=16 << 30, sandbox="bubblewrap", processes=64, ready_timeout=60.0
+    edit_timeout=8.0, memory_limit=16 << 30, sandbox="bubblewrap", processes=40, ready_timeout=60.0
 )
 
 boxed = pytest.mark.skipif(

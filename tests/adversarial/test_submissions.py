@@ -24,7 +24,7 @@ verified = pytest.mark.xfail(made is None, reason="until verification is merged"
 
 SAID = {
     "extra_ids": "never-asked|schedule|step",
-    "duplicate_ids": "twice|again|already",
+    "duplicate_ids": "duplicate",
     "pickle_in_submission": "pickle",
     "traversal_in_id": "id",
     "planted_link": "link",

@@ -8,7 +8,7 @@ import torch
 
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.editors import AttentionMemory, Backbone, Edit, Route, Shared
-from tests.adversarial.cheats import Says
+from tests.adversarial.answering import Says
 from tests.cli.lab import Echo
 
 

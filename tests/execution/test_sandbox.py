@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -167,6 +168,28 @@ def test_of_a_source_tree_the_needed_packages_are_shown(
     assert shown == {"theirs", "theirs-1.dist-info"}
 
 
+def test_a_shadowed_copy_of_the_package_shows_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "mmedit_bench/datasets/picturebook/picturebook.parquet"
+    other = tmp_path / "older" / name
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"all splits")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "older")])
+    view = view_of(ORDER, tmp_path / "copies")
+    copies = {view.instead[path] for path in view.instead if path.name == "picturebook.parquet"}
+    assert other in view.instead
+    assert len(copies) == 1
+
+
+def test_a_linked_package_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "methods").symlink_to(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "tree")])
+    with pytest.raises(BenchError, match="methods is a link"):
+        view_of(ORDER, tmp_path / "copies")
+
+
 def test_a_suite_that_does_not_say_what_is_secret_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +278,21 @@ def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
     assert not any(_alive(one) for one in found)
 
 
+@boxed
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="who is not root tests it for an ordinary account by all other tests here",
+)
+def test_it_works_for_an_ordinary_account_too() -> None:
+    code = "id -u; ls /home; touch /usr/mine || touch /tmp/mine && ls /tmp"
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--",
+         *sandbox.command(["sh", "-c", code], readable=())],
+        env=sandbox.environment(()), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1000", "editor", "mine"], done.stderr
+
+
 def _alive(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -286,4 +324,4 @@ def test_a_sandbox_leaves_the_same_records_and_what_was_learned_in_it_is_kept_ap
     # what is kept is not learned again: another file in its place is met, and refused
     (kept / "artefact.safetensors").write_bytes(save({"count": torch.zeros(1)}))
     with pytest.raises(BenchError, match="cannot be made ready: BadRecord"):
-        Workshop(lab / "kept").run(Order(**what | {"limit": 1}), lab / "apart", isolation=allowed)
+        Workshop(lab / "kept").run(Order(**what), lab / "again", isolation=allowed)

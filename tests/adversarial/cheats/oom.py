@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.editors import Backbone, Edit
 
@@ -9,4 +11,4 @@ from mmedit_bench.editors import Backbone, Edit
 def edit(backbone: Backbone, request: EditRequest) -> Edit:
     held = []
     while True:
-        held.append(bytearray(1 << 30))
+        held.append(torch.empty(1 << 30, dtype=torch.uint8))
