@@ -26,7 +26,7 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
 )
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
-SCRIPTS = ("data.js", "board.js")
+SCRIPTS = ("data.js", "rows.js", "board.js")
 NO_JEKYLL = ".nojekyll"
 """Tells GitHub Pages to serve the files as they are."""
 MARK = ".mmedit-site"
