@@ -5,9 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from leaderboard.site import about, board_page, data, editor_pages, exports, releases, run_pages
+from leaderboard.site import (
+    about,
+    audit,
+    board_page,
+    data,
+    details,
+    editor_pages,
+    exports,
+    figures,
+    paper,
+    releases,
+    run_pages,
+)
 from leaderboard.site.html import write_page, write_text
 from leaderboard.site.loading import Suites, Told, nobody
 from leaderboard.site.model import Site, load, registered
@@ -23,10 +36,14 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
     ("runs", run_pages.write),
     ("about", about.write),
     ("releases", releases.write),
+    ("edits and comparisons", details.write),
+    ("figures", figures.write),
 )
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
 SCRIPTS = ("data.js", "rows.js", "board.js")
+PAGES = ("pages.css", "pages.js", "edits.js", "paired.js", "charts.js", "compare.js", "copy.js")
+"""Style and scripts of single pages."""
 NO_JEKYLL = ".nojekyll"
 """Tells GitHub Pages to serve the files as they are."""
 MARK = ".mmedit-site"
@@ -38,6 +55,7 @@ def build(
     out: Path,
     *,
     release: tuple[str, str] | None = None,
+    results: Path | None = None,
     suites: Suites = registered,
     workers: int = 1,
     told: Told = nobody,
@@ -45,8 +63,9 @@ def build(
     """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
 
     It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
-    freezes the numbers in the board's folder first. Raises `BenchError` where `out` holds something
-    else than a site or the release says otherwise, and `BadRecord` for a board that cannot be read.
+    freezes the numbers in the board's folder first; `results` is a folder of what `reproduce` wrote, for
+    the paper's pages. Raises `BenchError` where `out` holds something else than a site or the release
+    says otherwise, and `BadRecord` for a board that cannot be read.
     """
     _replaceable(out)
     make_folder(out.parent)
@@ -57,9 +76,16 @@ def build(
         if release is not None:
             site = releases.named(site, *release)
             releases.freeze(site)
+        documents, findings = paper.documents_of(results), audit.read_findings(board)
+        more = [(paper.INDEX, "Paper")] * bool(documents) + [(audit.PAGE, "Audit")] * bool(findings)
+        site = replace(site, head=replace(site.head, more=tuple(more)))
         for number, (name, write) in enumerate(WRITERS):
             told(f"writing {name}", number, len(WRITERS))
             write(site, work)
+        if documents:
+            paper.write(site, work, documents)
+        if findings:
+            audit.write(site, work, findings)
         write_static(site, work)
         work.chmod(0o755)
         replace_folder(work, out)
@@ -73,7 +99,7 @@ def build(
 def write_static(site: Site, out: Path) -> None:
     """Styles and scripts, and what GitHub Pages looks for."""
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
-    for name in SCRIPTS:
+    for name in (*SCRIPTS, *PAGES):
         write_text(out / "static" / name, static(name))
     write_page(
         site.head, out, "404.html", "missing.html.j2", root=f"{site.head.url}/" if site.head.url else ""

@@ -28,6 +28,8 @@ class Head:
     description: str
     release: str | None
     date: str | None
+    more: tuple[tuple[str, str], ...] = ()
+    """Pages that only some boards have, for the top of every page: path from the site's root, and label."""
 
     @classmethod
     def of(cls, board: BoardFolder) -> Head:

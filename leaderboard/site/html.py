@@ -13,6 +13,7 @@ from mmedit_bench.errors import naming
 
 NAV: tuple[tuple[str, str], ...] = (
     ("index.html", "Board"),
+    ("compare.html", "Compare"),
     ("releases/index.html", "Releases"),
     ("about.html", "About and data"),
 )
@@ -31,7 +32,7 @@ class Frame:
     """The way from the page to the site's root: empty, or "../" and so on."""
     path: str
     """The page's own path from the root."""
-    nav: tuple[tuple[str, str], ...] = NAV
+    nav: tuple[tuple[str, str], ...]
     version: str = __version__
 
 
@@ -44,7 +45,8 @@ def write_page(
     a file that cannot be written.
     """
     way = "../" * path.count("/") if root is None else root
-    frame = Frame(head.title, head.release, head.date, head.url, way, path)
+    nav = (*NAV[:-2], *head.more, *NAV[-2:])
+    frame = Frame(head.title, head.release, head.date, head.url, way, path, nav)
     text = environment().get_template(f"site/{template}").render(site=frame, **context)
     write_text(out / path, text)
 

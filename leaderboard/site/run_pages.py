@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leaderboard.commands import run_command
 from leaderboard.site.cells import COSTS, CellView, cell_view, cost_view
+from leaderboard.site.details_block import keys_of
 from leaderboard.site.editor_pages import COLUMNS
 from leaderboard.site.html import write_bytes, write_page
 from leaderboard.site.model import Block, Entry, Site, key_of
@@ -69,6 +70,7 @@ def _write(site: Site, entry: Entry, run: Run, block: Block, out: Path) -> None:
         entry=entry,
         run=run,
         block=block,
+        key=keys_of(block.rows)[[row.run is run for row in block.rows].index(True)],
         scores=run.scores,
         spec=[(name, _said(value)) for name, value in spec.items() if name not in shown],
         digests=[*((name, _said(spec[name])) for name in _DIGESTS), *_measured(run)],

@@ -64,10 +64,21 @@ def site() -> None:
 )  # fmt: skip
 @click.option("--release", metavar="NAME", help="Freeze the numbers as this release first; needs --date.")
 @click.option("--date", metavar="YYYY-MM-DD", help="The day of the release.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder that `reproduce` wrote to, for pages of the paper's tables and figures.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that read runs; default: the cores.")
 @speaks
 def build(
-    board: Path, out: Path, release: str | None, date: str | None, workers: int | None, output: Output
+    board: Path,
+    out: Path,
+    release: str | None,
+    date: str | None,
+    results: Path | None,
+    workers: int | None,
+    output: Output,
 ) -> None:
     """Write the pages of a board: static files that open from a folder or from any address.
 
@@ -77,6 +88,7 @@ def build(
     \b
     Examples:
       mmedit-bench site build --board board --out site
+      mmedit-bench site build --board board --results docs/results/embedded
       mmedit-bench site build --board board --release 2026.1 --date 2026-11-30
     """
     if (release is None) != (date is None):
@@ -84,7 +96,9 @@ def build(
     write = board_part("build")
     frozen = None if release is None or date is None else (release, date)
     with output.progress("site") as advance:
-        made: Path = write(board, out, release=frozen, workers=workers or os.cpu_count() or 1, told=advance)
+        made: Path = write(
+            board, out, release=frozen, results=results, workers=workers or os.cpu_count() or 1, told=advance
+        )
     index = made / "index.html"
     output.result({"site": str(made), "index": str(index.resolve())}, prose=str(index))
     output.say(f"next: mmedit-bench site serve --site {made}")

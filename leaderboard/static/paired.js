@@ -1,0 +1,118 @@
+// Paired differences between two runs, from their values edit by edit: means, 95 % intervals by the
+// percentile bootstrap over clusters, and the edits won and lost.
+"use strict";
+mmedit.paired = (() => {
+  const RESAMPLES = 2000;
+  const SEED = 20240919;
+  const TIE = 1e-6;
+  const SIGNS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+  // A column of a run's file: percent by edit, NaN where the edit was not made or has no such question.
+  function unpacked(column) {
+    if (Array.isArray(column)) return column.map((value) => (value === null ? NaN : value));
+    return [...column.rows].map((sign) => (sign === "-" ? NaN : column.values[SIGNS.indexOf(sign)]));
+  }
+
+  // By column and mean the difference of every edit. A mean lacks an edit that one of its parts lacks.
+  function deltas(index, mine, theirs) {
+    const found = {};
+    for (const [name, column] of Object.entries(mine)) {
+      if (!(name in theirs)) continue;
+      const other = unpacked(theirs[name]);
+      found[name] = unpacked(column).map((value, edit) => value - other[edit]);
+    }
+    for (const [name, parts] of Object.entries(index.groups)) {
+      if (parts.every((part) => part in found)) {
+        found[name] = found[parts[0]].map((_, edit) => parts.reduce((sum, part) => sum + found[part][edit], 0) / parts.length);
+      }
+    }
+    return found;
+  }
+
+  // Small, fast and seeded: the same edits always give the same interval.
+  function random(seed) {
+    let state = seed >>> 0;
+    return () => {
+      state = (state + 0x6d2b79f5) >>> 0;
+      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+    };
+  }
+
+  function percentile(sorted, share) {
+    const place = (sorted.length - 1) * share, below = Math.floor(place);
+    return sorted[below] + (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]) * (place - below);
+  }
+
+  // What each cluster adds to a column: its sum and its number of edits.
+  function sums(delta, clusters, count) {
+    const total = new Float64Array(count), behind = new Float64Array(count);
+    delta.forEach((value, edit) => {
+      if (Number.isNaN(value)) return;
+      total[clusters[edit]] += value;
+      behind[clusters[edit]] += 1;
+    });
+    return { total, behind, wide: behind.reduce((number, one) => number + (one > 0), 0) };
+  }
+
+  function mean(counts, { total, behind }) {
+    let sum = 0, number = 0;
+    for (let cluster = 0; cluster < counts.length; cluster += 1) {
+      sum += counts[cluster] * total[cluster];
+      number += counts[cluster] * behind[cluster];
+    }
+    return number ? sum / number : NaN;
+  }
+
+  function averaged(means, groups) {
+    for (const [name, parts] of Object.entries(groups)) {
+      if (parts.every((part) => part in means)) means[name] = parts.reduce((sum, part) => sum + means[part], 0) / parts.length;
+    }
+    return means;
+  }
+
+  // {edits, clusters, columns: {name: [value, low, high]}}, as the files hold it of blocks with few runs.
+  function compared(index, mine, theirs) {
+    const found = deltas(index, mine, theirs);
+    const leaves = Object.keys(found).filter((name) => !(name in index.groups));
+    const made = index.ids.map((_, edit) => leaves.some((name) => !Number.isNaN(found[name][edit])));
+    const numbers = new Map();
+    const clusters = index.ids.map((_, edit) => {
+      const own = index.clusters ? index.clusters[edit] : edit;
+      if (made[edit] && !numbers.has(own)) numbers.set(own, numbers.size);
+      return numbers.get(own);
+    });
+    const parts = Object.fromEntries(leaves.map((name) => [name, sums(found[name], clusters, numbers.size)]));
+    const once = new Float64Array(numbers.size).fill(1);
+    const points = averaged(Object.fromEntries(leaves.map((name) => [name, mean(once, parts[name])])), index.groups);
+    const samples = Object.fromEntries(Object.keys(points).map((name) => [name, []]));
+    const next = random(SEED);
+    for (let draw = 0; draw < RESAMPLES; draw += 1) {
+      const counts = new Float64Array(numbers.size);
+      for (let one = 0; one < numbers.size; one += 1) counts[Math.floor(next() * numbers.size)] += 1;
+      const own = averaged(Object.fromEntries(leaves.map((name) => [name, mean(counts, parts[name])])), index.groups);
+      for (const name of Object.keys(own)) if (!Number.isNaN(own[name])) samples[name].push(own[name]);
+    }
+    const leavesOf = (name) => (index.groups[name] ? index.groups[name].flatMap(leavesOf) : [name]);
+    const columns = {};
+    for (const [name, value] of Object.entries(points)) {
+      if (Number.isNaN(value)) continue;
+      const wide = Math.min(...leavesOf(name).map((leaf) => parts[leaf].wide)) >= index.fewest;
+      const sorted = samples[name].sort((one, other) => one - other);
+      columns[name] = wide ? [value, Math.min(percentile(sorted, 0.025), value), Math.max(percentile(sorted, 0.975), value)] : [value, null, null];
+    }
+    return { edits: made.filter(Boolean).length, clusters: numbers.size, columns };
+  }
+
+  // The same seen from the other side.
+  function turned(pair) {
+    const minus = (value) => (value === null ? null : 0 - value);
+    return { ...pair, columns: Object.fromEntries(Object.entries(pair.columns).map(([name, [value, low, high]]) => [name, [minus(value), minus(high), minus(low)]])) };
+  }
+
+  // 1 where the first does better, -1 where the second does, 0 where neither, null where it cannot be said.
+  const votes = (delta) => delta.map((value) => (Number.isNaN(value) ? null : value > TIE ? 1 : value < -TIE ? -1 : 0));
+
+  return { compared, deltas, turned, votes };
+})();
