@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leaderboard.site.card_facts import card_facts
 from leaderboard.site.loading import Suites
 from leaderboard.site.model import registered
 from mmedit_bench import __version__
@@ -42,16 +43,17 @@ def admit_own(
 ) -> Path:
     """Score runs of one editor, and put them on the board as the entry `id`; returns its folder.
 
-    `form` is a submission.yaml; without one, or with fields of it left out, they follow from the runs
-    and `given`. The card is the editor's own unless `card` names another. Raises `BenchError` naming
-    what is wrong with a run or with the form.
+    `form` is a submission.yaml; without one, or with fields of it left out, they follow from the runs,
+    the card and `given`. The card is the editor's own unless `card` names another. Raises `BenchError`
+    naming what is wrong with a run or with the form.
     """
     manifests = {folder: read_run(folder).manifest for folder in folders}
     editors = sorted({manifest.spec.editor for manifest in manifests.values()})
     if len(editors) != 1:
         raise BenchError(f"one entry is one editor, and these are runs of {', '.join(editors)}")
     first = next(iter(manifests.values()))
-    submission = _submission(id, first, date, form, given or {})
+    text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
+    submission = _submission(id, first, date, form, _told(text) | dict(given or {}))
     runs = tuple(
         VerifiedRun(
             folder=manifest.spec.folder_name, fingerprint=manifest.spec.fingerprint, probes="public",
@@ -63,7 +65,6 @@ def admit_own(
         submission=id, digest=None, date=date, by=f"mmedit-bench {__version__}", status="reference",
         problems=(), runs=runs,
     )  # fmt: skip
-    text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
     with tempfile.TemporaryDirectory() as work:
         ready = [_scored(folder, manifest, Path(work), suites) for folder, manifest in manifests.items()]
         baselines = {
@@ -114,6 +115,17 @@ def _submission(
     if submission.editor != spec.editor:
         raise BenchError(f"{where}#editor: it is {submission.editor!r}, and the runs are of {spec.editor!r}")
     return submission
+
+
+def _told(card: str | None) -> dict[str, Any]:
+    """Fields of a form that a card states."""
+    facts = card_facts(card or "")
+    found: dict[str, Any] = {"deviations": list(facts.deviations)} if facts.deviations else {}
+    if facts.family is not None:
+        found["family"] = facts.family
+    if facts.paper is not None:
+        found["paper"] = dict(zip(("title", "url"), facts.paper, strict=True))
+    return found
 
 
 def _scalar(value: Any) -> Any:

@@ -169,13 +169,16 @@ def publish(
 @site.command("admit")
 @FOLDERS
 @BOARD
-@click.option("--as", "id", required=True, metavar="ID", help="Id of the entry: a-z, 0-9 and hyphens.")
+@click.option(
+    "--as", "id", metavar="ID",
+    help="Id of the entry: a-z, 0-9 and hyphens; default: an entry for each editor, by its name.",
+)  # fmt: skip
 @click.option(
     "--submission", "form", type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A submission.yaml; without it the form follows from the runs.",
 )  # fmt: skip
 @click.option("--name", help="For display; default: the editor's.")
-@click.option("--family", help="Such as memory; default: control for controls, else other.")
+@click.option("--family", help="Such as memory; default: what the card says.")
 @click.option("--deviation", "deviations", multiple=True, help="From its paper; repeatable.")
 @click.option(
     "--card", type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -185,10 +188,11 @@ def publish(
 @click.option("--replace", is_flag=True, help="Put it in the place of the entry of this id.")
 @speaks
 def admit_runs(
-    runs: tuple[Path, ...], board: Path, id: str, form: Path | None, name: str | None, family: str | None,
-    deviations: tuple[str, ...], card: Path | None, date: str | None, replace: bool, output: Output,
+    runs: tuple[Path, ...], board: Path, id: str | None, form: Path | None, name: str | None,
+    family: str | None, deviations: tuple[str, ...], card: Path | None, date: str | None, replace: bool,
+    output: Output,
 ) -> None:  # fmt: skip
-    """Put the maintainers' own runs of one editor on a board, as a reference.
+    """Put the maintainers' own runs on a board, as references.
 
     RUN is a run's folder or a folder of runs. They are scored anew, and marked as reference runs: what
     strangers submit comes in by `verify --admit`. A board that is not there is made.
@@ -197,10 +201,13 @@ def admit_runs(
     Examples:
       mmedit-bench site admit runs/*--ft--* --board board --as ft --family fine-tuning
       mmedit-bench site admit runs/*--null--* --as null --replace
+      mmedit-bench site admit runs --replace
     """
+    from collections import defaultdict
     from datetime import UTC, datetime
 
     from mmedit_bench.cli.score import folders
+    from mmedit_bench.runs.folder import read_run
 
     admit: Callable[..., Path] = board_part("admit")
     given: dict[str, Any] = {}
@@ -208,6 +215,24 @@ def admit_runs(
     given |= {} if family is None else {"family": family}
     given |= {"deviations": list(deviations)} if deviations else {}
     day = date or datetime.now(UTC).date().isoformat()
-    made = admit(folders(runs), board, id, date=day, form=form, given=given, card=card, replace=replace)
-    output.result({"entry": str(made)}, prose=str(made))
+    of_one = {
+        "--name": name,
+        "--submission": form,
+        "--card": card,
+        "--family": family,
+        "--deviation": deviations,
+    }
+    if id is None and (said := [option for option, value in of_one.items() if value]):
+        raise click.UsageError(f"{said[0]} is of one entry; name that with --as")
+    by_entry: dict[str, list[Path]] = defaultdict(list)
+    for folder in folders(runs):
+        by_entry[id or read_run(folder).manifest.spec.editor].append(folder)
+    made = []
+    with output.progress("admit") as advance:
+        for entry, own in sorted(by_entry.items()):
+            made.append(
+                admit(own, board, entry, date=day, form=form, given=given, card=card, replace=replace)
+            )
+            advance("entries", len(made), len(by_entry))
+    output.result({"entries": [str(path) for path in made]}, prose="\n".join(map(str, made)))
     output.say(f"next: mmedit-bench site build --board {board}")

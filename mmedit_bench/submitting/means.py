@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.execution.engine import Engine
 from mmedit_bench.execution.child import Isolation
+from mmedit_bench.execution.engine import Engine
 
 PATIENCE = 4 * 3600.0
 """Seconds that a sandboxed editor may take to be made ready, its training included, as `run` has it."""

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from mmedit_bench.cli import app
 from mmedit_bench.cli.serving import server
 from mmedit_bench.plugins.registry import SUITES
+from mmedit_bench.submissions.form import Paper, Submission
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
 
 SUITE = FakeSuite(count=12)
@@ -69,6 +70,23 @@ def test_one_entry_is_one_editor(board: Path) -> None:
     assert done.exit_code == 2 and "ft, ike" in done.stderr
     done = call("site", "admit", run(IKE), "--as", "ike2", "--family", "magic")
     assert done.exit_code == 2 and "family" in done.stderr
+
+
+def test_without_an_id_there_is_an_entry_for_each_editor(board: Path) -> None:
+    done = call("site", "admit", run(NULL), run(MEND), "--json")
+    assert done.exit_code == 0, done.output
+    assert [Path(path).name for path in json.loads(done.stdout)["entries"]] == ["mend", "null"]
+    done = call("site", "admit", run(NULL), "--name", "Nothing")
+    assert done.exit_code == 2 and "--as" in done.stderr
+
+
+def test_a_form_follows_from_the_card(board: Path) -> None:
+    assert call("site", "admit", run(MEND)).exit_code == 0
+    told = (board / "entries" / "mend" / "submission.yaml").read_text()
+    submission, problems = Submission.parse(told, "submission.yaml")
+    assert submission is not None and not problems
+    assert submission.family == "meta-learning" and submission.deviations
+    assert submission.paper == Paper("Fast model editing at scale", "https://arxiv.org/abs/2110.11309")
 
 
 def test_a_form_is_taken(board: Path) -> None:
