@@ -75,7 +75,9 @@ def edits_of(site: Site, block: Block) -> Edits:
             clusters |= clusters_of(row.run.manifest, data)
         groups.append(baselines[path])
     runs = read_all(
-        [(row.run.predictions, group) for row, group in zip(block.rows, groups, strict=True)], asked
+        [(row.run.predictions, group) for row, group in zip(block.rows, groups, strict=True)],
+        asked,
+        site.workers,
     )
     rows = _all_rows(runs)
     place = {key: number for number, key in enumerate(rows)}

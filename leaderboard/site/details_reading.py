@@ -1,13 +1,12 @@
 """What a run answered at the end of its units, in arrays: how it came out, text by text and edit by edit.
 
-A board of hundreds of runs is read in as many processes as there are cores, and each gives back a few
-hundred kilobytes of its run. The records were checked when the run was admitted; here they are only
-read, and never believed to be more than text.
+A board of hundreds of runs is read by several processes, and each gives back a few hundred kilobytes
+for a run. The records were checked when the run was admitted; here they are only read, and never
+believed to be more than text.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -85,15 +84,19 @@ class Answered:
     """By family [rows, columns]: the mean over an edit's probes of a column, NaN where there is none."""
 
 
-def read_all(runs: Sequence[tuple[Path, int]], groups: Sequence[Asked]) -> list[Answered]:
+def read_all(runs: Sequence[tuple[Path, int]], groups: Sequence[Asked], workers: int = 1) -> list[Answered]:
     """The runs of a block, in order: each a packed records file, and the group that it belongs to.
 
     Raises `BadRecord` naming the file and line that is no record of its group.
     """
-    if sum(path.stat().st_size for path, _ in runs) < SMALL or len(runs) < 2:
+    try:
+        size = sum(path.stat().st_size for path, _ in runs)
+    except FileNotFoundError as error:
+        raise BadRecord(f"{error.filename} is not there; admit the run again") from None
+    workers = min(workers, len(runs))
+    if workers < 2 or size < SMALL:
         judges = [_Judge() for _ in groups]
         return [read(path, groups[group], judges[group]) for path, group in runs]
-    workers = min(len(os.sched_getaffinity(0)), len(runs))
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (tuple(groups),)) as pool:
         return list(pool.map(_read, runs, chunksize=max(1, len(runs) // (8 * workers))))
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leaderboard.site import details_reading
 from leaderboard.site.compare_pairs import pairs_of, values_of
 from leaderboard.site.details_block import Edits, edits_of
 from leaderboard.site.details_data import chunk_size
 from leaderboard.site.details_flat import HARMED, HAS_BAD, HAS_GOOD, digits, flat_of, joined
-from leaderboard.site.details_reading import FORCED, read
+from leaderboard.site.details_reading import FORCED, read, read_all
 from leaderboard.site.model import Block, Site, load
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.baseline import FOLDER, path_of
@@ -166,3 +167,18 @@ def test_probes_of_another_order_are_refused(loaded: Site, tmp_path: Path) -> No
     path.write_bytes(gzip.compress(json.dumps(record).encode()))
     with pytest.raises(BadRecord, match="expected probe"):
         read(path, edits.asked[0])
+
+
+def test_a_missing_file_is_named(loaded: Site, tmp_path: Path) -> None:
+    edits = edits_of(loaded, block_of(loaded, "one-step"))
+    with pytest.raises(BadRecord, match="admit the run again"):
+        read_all([(tmp_path / "predictions.jsonl.gz", 0)], edits.asked)
+
+
+def test_processes_read_the_same(loaded: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    edits = edits_of(loaded, block_of(loaded, "one-step"))
+    runs = [(row.run.predictions, group) for row, group in zip(edits.block.rows, edits.groups, strict=True)]
+    monkeypatch.setattr(details_reading, "SMALL", 0)
+    for one, other in zip(read_all(runs, edits.asked, workers=2), edits.runs, strict=True):
+        assert (one.rows, one.texts, one.errors) == (other.rows, other.texts, other.errors)
+        assert (one.answers == other.answers).all() and (one.outcomes == other.outcomes).all()
