@@ -13,15 +13,11 @@ from typing import Any
 import pytest
 
 from mmedit_bench.cases import CHANGE_KINDS, EditCase, EditRequest, Query
+from mmedit_bench.datasets.blind import blind_suite
 from mmedit_bench.datasets.picturebook import vqa
+from mmedit_bench.execution.blinding import Blinding, decoys_by_query
 from tests.adversarial.answering import Chooses
 from tests.adversarial.table import TABLE
-
-try:
-    blinding: Any = importlib.import_module("mmedit_bench.execution.blinding")
-    draws: Any = importlib.import_module("mmedit_bench.datasets.blind")
-except ImportError:
-    blinding = draws = None
 
 WEIGHTS = {
     "reliability": 1 / 3, "text_generality": 1 / 6, "image_generality": 1 / 6,
@@ -93,20 +89,19 @@ def test_what_was_published_can_be_replayed(public: tuple[EditCase, ...], reader
 @pytest.fixture(scope="module")
 def blind(public: tuple[EditCase, ...]) -> tuple[list[EditCase], Any]:
     """The same requests drawn by a secret, and decoys for them."""
-    drawn = draws.blind_suite(vqa(), SECRET)
+    drawn = blind_suite(vqa(), SECRET)
     wanted = {case.id for case in public}
     cases = [case for case in drawn.cases("evaluation") if case.id in wanted]
     assert len(cases) == CASES
-    return cases, blinding.decoys_by_query(cases, drawn.decoys("evaluation"))
+    return cases, decoys_by_query(cases, drawn.decoys("evaluation"))
 
 
-@pytest.mark.skipif(blinding is None, reason="until blind draws and blind asking are merged")
 @pytest.mark.parametrize("name", READERS)
 def test_asked_blind_it_earns_no_more_than_the_target_for_everything(
-    request: pytest.FixtureRequest, public: tuple[EditCase, ...], readers: dict[str, Any], name: str
+    blind: tuple[list[EditCase], Any], public: tuple[EditCase, ...], readers: dict[str, Any], name: str
 ) -> None:
-    cases, decoys = request.getfixturevalue("blind")
-    mixer = blinding.Blinding(SECRET, decoys=decoys)
+    cases, decoys = blind
+    mixer = Blinding(SECRET, decoys=decoys)
 
     def blindly(number: int, reader: Chooses, queries: Sequence[Query]) -> list[bool]:
         place = (number, 0)
