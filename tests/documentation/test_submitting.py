@@ -43,8 +43,6 @@ def test_the_command_is_one(line: str) -> None:
     while isinstance(command, click.Group):
         name = words.pop(0)
         inner = command.get_command(context, name)
-        if inner is None and command is app and name in ("verify", "site"):
-            pytest.skip(f"{name} comes with another package")
         assert inner is not None, name
         command = inner
     known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
