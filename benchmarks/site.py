@@ -70,7 +70,7 @@ def main() -> None:
     }
     first = [
         options.out / "index.html",
-        *(options.out / "static" / name for name in ("site.css", "data.js", "board.js")),
+        *(options.out / "static" / name for name in ("site.css", *building.SCRIPTS)),
     ]
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     facts = {

@@ -41,7 +41,7 @@ WRITERS: tuple[tuple[str, Callable[[Site, Path], None]], ...] = (
 )
 """What writes which pages, in the order in which it is done."""
 STYLES = ("theme.css", "base.css", "site.css")
-SCRIPTS = ("data.js", "board.js")
+SCRIPTS = ("data.js", "rows.js", "board.js")
 PAGES = ("pages.css", "pages.js", "edits.js", "paired.js", "charts.js", "compare.js", "copy.js")
 """Style and scripts of single pages."""
 NO_JEKYLL = ".nojekyll"

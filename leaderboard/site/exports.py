@@ -71,4 +71,4 @@ def bibtex(head: Head) -> str:
 
 def _braceless(text: str) -> str:
     """BibTeX counts braces that LaTeX has escaped, too."""
-    return escaped(text.replace("{", "(").replace("}", ")")).replace(r"\textbackslash{}", "/")
+    return escaped(text.replace("{", "(").replace("}", ")"))

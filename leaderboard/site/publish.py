@@ -99,18 +99,18 @@ class _Git:
         self._repository = repository
         if shutil.which("git") is None:
             raise BenchError("git is not installed; publish to a folder with --out")
-        self._folder = self("rev-parse", "--absolute-git-dir")
+        self._place: tuple[str, ...] = ()
+        self._place = (f"--git-dir={self('rev-parse', '--absolute-git-dir')}",)
 
     def __call__(
         self, *words: str, cwd: Path | None = None, more: Mapping[str, str] | None = None, fails: bool = False
     ) -> str:
         """Its output; empty if it `fails` and may. Raises `BenchError` with what it says."""
-        place = [f"--git-dir={self._folder}"] if hasattr(self, "_folder") else []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         identity = {name: value for name, value in os.environ.items() if name.startswith(_WHO)}
         with naming(cwd or self._repository):
             done = subprocess.run(
-                ["git", *place, *words], cwd=cwd or self._repository, capture_output=True, text=True,
+                ["git", *self._place, *words], cwd=cwd or self._repository, capture_output=True, text=True,
                 env=kept | identity | dict(more or {}), check=False,
             )  # fmt: skip
         if done.returncode and not fails:

@@ -71,7 +71,7 @@ def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
     paired = [own for own in parts if own is not None]
     alike = {(row.run.scores.baseline, own.clusters) for (row, _), own in zip(ranked, paired, strict=False)}
     found: list[Rank]
-    if len(paired) == len(ranked) and len(alike) == 1:
+    if len(paired) == len(ranked) and len(alike) <= 1:
         by_place = places({str(number): own.values for number, own in enumerate(paired)})
         found, way = list(by_place.values()), PAIRED
     else:

@@ -12,7 +12,6 @@
   const first = known.blocks[0];
   const PARTS = ["suite", "backbone", "protocol", "probes"];
   const GROUPS = ["Change", "Spread", "Keep", "Use", "Summary", "Other"];
-  const MISSING = "–";
   const FIXED = ["name", "rank", "track"];
   const shownBefore = [...known.headline, ...known.shown];
 
@@ -177,66 +176,6 @@
 
   // -- drawing another view
 
-  function one(value) {
-    return value.toFixed(1);
-  }
-
-  function scoreCell(values) {
-    if (!values) return make("td", { title: "not measured, or not to be had without the suite's data" }, MISSING);
-    if (values[0] === null) return make("td", { title: "nothing to measure" }, MISSING);
-    const [value, low, high, n, edits] = values;
-    const bounded = low !== null && high !== null;
-    const bounds = bounded ? ` [${low.toFixed(2)}, ${high.toFixed(2)}]` : "";
-    const cell = make("td", { title: `${value.toFixed(2)}${bounds}, n = ${n} of ${edits} edits` }, one(value));
-    if (bounded) cell.append(make("small", null, `±${one((high - low) / 2)}`));
-    const bar = make("svg", null);
-    if (bounded) bar.append(make("rect", { x: `${one(low)}%`, width: `${one(high - low)}%` }));
-    bar.append(make("rect", { x: `${one(value)}%` }));
-    cell.append(bar);
-    return cell;
-  }
-
-  function digits(value) {
-    if (value >= 9.95) return value.toFixed(0);
-    for (let places = 1; places < 5; places += 1) if (value >= 0.995 * 10 ** (1 - places)) return value.toFixed(places);
-    return value.toFixed(4);
-  }
-
-  function scaled(value) {
-    const units = ["B", "kB", "MB", "GB"];
-    let at = 0;
-    while (value >= 999.5 && at < 3) [value, at] = [value / 1000, at + 1];
-    return `${at === 0 || value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} ${units[at]}`;
-  }
-
-  function costText(name, value) {
-    if (value === null) return MISSING;
-    if (name === "edit_bytes" || name === "peak_bytes") return scaled(value);
-    if (name === "parameters") return scaled(value).replace(/B$/, "").trim().replace("G", "bn");
-    return name === "overhead" ? `${value.toFixed(2)}x` : digits(value);
-  }
-
-  function costCell(name, value) {
-    return make("td", { "data-v": value }, costText(name, value));
-  }
-
-  function drawRow(row, scores) {
-    const head = make("th", { scope: "row", "data-f": row.family }, make("a", { href: `editors/${row.id}.html` }, row.name));
-    const said = [];
-    if (row.control) said.push("control");
-    if (!row.complete) said.push(`${row.done} of ${row.planned}, unranked`);
-    if (row.failed) said.push(`${row.failed} failed`);
-    for (const word of said) head.append(" ", make("small", null, word));
-    const rank = scores.rank ? (scores.rank[0] === scores.rank[1] ? `${scores.rank[0]}` : scores.rank.join("–")) : "";
-    const marks = [row.control && "control", !row.complete && "partial"].filter(Boolean).join(" ");
-    const line = make("tr", { class: marks || null }, head, make("td", null, rank));
-    line.append(make("td", null, make("a", { href: `runs/${row.page}.html` }, row.track)));
-    for (const name of shownColumns) {
-      line.append(name in row.cost ? costCell(name, row.cost[name]) : scoreCell(scores.cells[name]));
-    }
-    return line;
-  }
-
   function scoresOf(row) {
     const found = row.scores[view.scorer];
     if (!found) return null;
@@ -297,21 +236,7 @@
 
   function drawNotes(data) {
     const told = data.views[view.scorer][view.failed];
-    const ranks = told.ranked_by === "paired"
-      ? "differences edit by edit, all pairs tested at one joint level of 5 %"
-      : "intervals that do not meet, for single edits of these rows cannot be set against each other here (other probes, or the suite's data are not at hand)";
-    const notes = [`Ranks: ${ranks}. Controls are marks on the scale, not methods; they, partial runs and self-reported rows take no rank.`];
-    const stable = told.stability;
-    if (stable) {
-      let text = `A stable order: with the ${stable.edits} edits made here, ${stable.seen} of ${stable.pairs} neighbouring pairs are told apart at 80 % power.`;
-      if (stable.all_but_close) {
-        text += ` Telling apart all neighbours that differ by a point or more takes ${stable.all_but_close} edits`;
-        text += stable.close ? `; ${stable.close} pairs are closer than that.` : ".";
-      }
-      if (stable.point) text += ` A difference of one point takes ${stable.point} edits (median pair).`;
-      notes.push(text);
-    }
-    if (view.scorer !== "generation") notes.push("Teacher forcing is read of edits that our side applied; sandboxed code and self-reported answers are scored by generation only.");
+    const notes = mmeditRows.notes(told, view.scorer);
     document.getElementById("notes").replaceChildren(...notes.map((text) => make("p", { class: "quiet" }, text)));
     const failed = view.failed === "in" ? "failed edits counted in" : "failed edits left out";
     document.getElementById("caption").textContent =
@@ -330,8 +255,8 @@
     shownColumns = knownColumns(data).map((item) => item.key).filter((name) => columns.includes(name));
     const rows = data.rows.map((row) => ({ row, scores: scoresOf(row) })).filter((item) => item.scores).sort(order);
     drawHead(data);
-    bodies[0].replaceChildren(...rows.filter((item) => !item.row.apart).map((item) => drawRow(item.row, item.scores)));
-    bodies[1].replaceChildren(...rows.filter((item) => item.row.apart).map((item) => drawRow(item.row, item.scores)));
+    bodies[0].replaceChildren(...rows.filter((item) => !item.row.apart).map((item) => mmeditRows.row(item.row, item.scores, shownColumns)));
+    bodies[1].replaceChildren(...rows.filter((item) => item.row.apart).map((item) => mmeditRows.row(item.row, item.scores, shownColumns)));
     const note = document.querySelector("tbody.apart:not(#apart) th");
     if (note) note.setAttribute("colspan", String(FIXED.length + shownColumns.length));
     drawNotes(data);
