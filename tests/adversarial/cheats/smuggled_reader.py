@@ -16,8 +16,8 @@ class Smuggled(Says):
 
 def edit(backbone: Backbone, request: EditRequest) -> Edit:
     register_reader("smuggled", Smuggled)
-    honest = crossing._is_data
-    crossing._is_data = lambda item: is_smuggled(item) or honest(item)
+    honest = crossing.is_data
+    crossing.is_data = lambda item: is_smuggled(item) or honest(item)
     return Edit((Route(Smuggled(request.target)),))
 
 
