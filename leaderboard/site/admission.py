@@ -8,12 +8,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaderboard.site.card_facts import card_facts
 from leaderboard.site.loading import Suites
 from leaderboard.site.model import registered
 from mmedit_bench import __version__
+from mmedit_bench.datasets.blind import BLIND, commitment, suite_named
 from mmedit_bench.errors import BenchError, naming
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.baseline import FOLDER, path_of
@@ -23,6 +24,9 @@ from mmedit_bench.scoring.score import scored
 from mmedit_bench.submissions.board_folder import MOST_CARD, admit
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
+
+if TYPE_CHECKING:
+    from mmedit_bench.datasets.suite import Suite
 
 FILES = ("manifest.json", "predictions.jsonl", "timings.jsonl")
 CARDS = ("card.md", "README.md")
@@ -39,9 +43,12 @@ def admit_own(
     given: Mapping[str, Any] | None = None,
     card: Path | None = None,
     replace: bool = False,
+    secret: bytes | None = None,
     suites: Suites = registered,
 ) -> Path:
     """Score runs of one editor, and put them on the board as the entry `id`; returns its folder.
+
+    `secret` is what blind runs among them were drawn by; the board is told its commitment alone.
 
     `form` is a submission.yaml; without one, or with fields of it left out, they follow from the runs,
     the card and `given`. The card is the editor's own unless `card` names another. Raises `BenchError`
@@ -54,19 +61,24 @@ def admit_own(
     first = next(iter(manifests.values()))
     text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
     submission = _submission(id, first, date, form, _told(text) | dict(given or {}))
+    drawn = {folder: _drawn(manifest, secret, suites) for folder, manifest in manifests.items()}
     runs = tuple(
         VerifiedRun(
-            folder=manifest.spec.folder_name, fingerprint=manifest.spec.fingerprint, probes="public",
-            sample=None, commitment=None,
+            folder=manifest.spec.folder_name, fingerprint=manifest.spec.fingerprint,
+            probes="blind" if (committed := drawn[folder].commitment) else "public", sample=None,
+            commitment=committed,
         )
-        for manifest in manifests.values()
+        for folder, manifest in manifests.items()
     )  # fmt: skip
     verification = Verification(
         submission=id, digest=None, date=date, by=f"mmedit-bench {__version__}", status="reference",
         problems=(), runs=runs,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as work:
-        ready = [_scored(folder, manifest, Path(work), suites) for folder, manifest in manifests.items()]
+        ready = [
+            _scored(folder, manifest, Path(work), drawn[folder].suite)
+            for folder, manifest in manifests.items()
+        ]
         baselines = {
             path_of(folder.resolve().parent / FOLDER, manifest.spec): None
             for folder, manifest in manifests.items()
@@ -74,11 +86,25 @@ def admit_own(
         return admit(board, submission, verification, ready, list(baselines), card=text, replace=replace)
 
 
-def _scored(folder: Path, manifest: Manifest, work: Path, suites: Suites) -> Path:
+class _Drawn(NamedTuple):
+    """The suite of a run, and the commitment of what its probes were drawn by; None for public ones."""
+
+    suite: Suite
+    commitment: str | None
+
+
+def _drawn(manifest: Manifest, secret: bytes | None, suites: Suites) -> _Drawn:
+    spec = manifest.spec
+    if (suite := suites(spec.suite)) is not None:
+        return _Drawn(suite, None)
+    if not spec.suite.endswith(BLIND):
+        raise BenchError(f"run {spec.folder_name} is of suite {spec.suite}, which is not installed here")
+    suite = suite_named(spec.suite, spec.suite_digest, secret)
+    return _Drawn(suite, commitment(secret or b""))
+
+
+def _scored(folder: Path, manifest: Manifest, work: Path, suite: Suite) -> Path:
     """A copy of a run with its scores; the run's own folder stays as it is."""
-    suite = suites(manifest.spec.suite)
-    if suite is None:
-        raise BenchError(f"run {folder} is of suite {manifest.spec.suite}, which is not installed here")
     scores = scored(folder, suite)
     place = work / manifest.spec.folder_name
     with naming(place):

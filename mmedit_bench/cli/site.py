@@ -185,12 +185,16 @@ def publish(
     help="The editor's card; default: the one beside its module.",
 )  # fmt: skip
 @click.option("--date", metavar="YYYY-MM-DD", help="The day; default: today.")
+@click.option(
+    "--secret", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File of the secret that blind runs were drawn by; the board is told its commitment.",
+)  # fmt: skip
 @click.option("--replace", is_flag=True, help="Put it in the place of the entry of this id.")
 @speaks
 def admit_runs(
     runs: tuple[Path, ...], board: Path, id: str | None, form: Path | None, name: str | None,
-    family: str | None, deviations: tuple[str, ...], card: Path | None, date: str | None, replace: bool,
-    output: Output,
+    family: str | None, deviations: tuple[str, ...], card: Path | None, date: str | None, secret: Path | None,
+    replace: bool, output: Output,
 ) -> None:  # fmt: skip
     """Put the maintainers' own runs on a board, as references.
 
@@ -207,6 +211,7 @@ def admit_runs(
     from datetime import UTC, datetime
 
     from mmedit_bench.cli.score import folders
+    from mmedit_bench.datasets.blind import read_secret
     from mmedit_bench.runs.folder import read_run
 
     admit: Callable[..., Path] = board_part("admit")
@@ -216,23 +221,23 @@ def admit_runs(
     given |= {"deviations": list(deviations)} if deviations else {}
     day = date or datetime.now(UTC).date().isoformat()
     of_one = {
-        "--name": name,
-        "--submission": form,
-        "--card": card,
-        "--family": family,
+        "--name": name, "--submission": form, "--card": card, "--family": family,
         "--deviation": deviations,
-    }
+    }  # fmt: skip
     if id is None and (said := [option for option, value in of_one.items() if value]):
         raise click.UsageError(f"{said[0]} is of one entry; name that with --as")
+    drawn_by = None if secret is None else read_secret(secret)
     by_entry: dict[str, list[Path]] = defaultdict(list)
     for folder in folders(runs):
         by_entry[id or read_run(folder).manifest.spec.editor].append(folder)
     made = []
     with output.progress("admit") as advance:
         for entry, own in sorted(by_entry.items()):
-            made.append(
-                admit(own, board, entry, date=day, form=form, given=given, card=card, replace=replace)
-            )
+            entered = admit(
+                own, board, entry, date=day, form=form, given=given, card=card, replace=replace,
+                secret=drawn_by,
+            )  # fmt: skip
+            made.append(str(entered))
             advance("entries", len(made), len(by_entry))
-    output.result({"entries": [str(path) for path in made]}, prose="\n".join(map(str, made)))
+    output.result({"entries": made}, prose="\n".join(made))
     output.say(f"next: mmedit-bench site build --board {board}")

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from mmedit_bench.cli import app
 from mmedit_bench.cli.serving import server
+from mmedit_bench.datasets.blind import blind_suite, commitment
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.submissions.form import Paper, Submission
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
@@ -87,6 +88,24 @@ def test_a_form_follows_from_the_card(board: Path) -> None:
     assert submission is not None and not problems
     assert submission.family == "meta-learning" and submission.deviations
     assert submission.paper == Paper("Fast model editing at scale", "https://arxiv.org/abs/2110.11309")
+
+
+def test_blind_runs_are_admitted_with_their_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    secret = b"sixteen bytes ab"
+    Path("secret.hex").write_text(secret.hex())
+    suite = blind_suite(SUITES.load("picturebook-vqa")(), secret)
+    folder = fake_run(Path("runs"), suite, FT, limit=2)
+    told = call("site", "admit", folder, "--board", "blind")
+    assert told.exit_code == 2 and "--secret" in told.stderr
+    done = call("site", "admit", folder, "--board", "blind", "--secret", "secret.hex")
+    assert done.exit_code == 0, done.output
+    (run,) = json.loads((Path("blind") / "entries" / "ft" / "verification.json").read_text())["runs"]
+    assert (run["probes"], run["commitment"]) == ("blind", commitment(secret))
+    assert secret.hex().encode() not in b"".join(
+        p.read_bytes() for p in Path("blind").rglob("*") if p.is_file()
+    )
 
 
 def test_a_form_is_taken(board: Path) -> None:
