@@ -116,7 +116,7 @@
     }
     const total = allRows().length;
     document.getElementById("none").hidden = shown > 0;
-    document.getElementById("status").textContent = shown === total ? `${total} rows` : `${shown} of ${total} rows`;
+    document.getElementById("status").textContent = (shown === total ? "" : `${shown} of `) + (total === 1 ? "1 row" : `${total} rows`);
     const head = document.querySelector("tbody.apart:not(#apart)");
     if (head) head.hidden = [...bodies[1].rows].every((row) => row.hidden);
   }

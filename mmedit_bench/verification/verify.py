@@ -124,11 +124,14 @@ class _Made:
             return
         acts = self._manner.rerun and track != "self-reported"
         sample = self._asked_again(found, backbone, track) if acts else None
-        timings = self._examined.contents.texts.get(f"runs/{run.folder}/timings.jsonl", b"")
-        place = write_run(self._work / "public", found.checked, timings, texts_only=track != "edits")
+        place = write_run(self._work / "public", found.checked, self._noted(run), texts_only=track != "edits")
         self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
         if acts and self._secret is not None and (track == "edits" or not self._problems):
             self._asked_blind(found, backbone, track, self._secret)
+
+    def _noted(self, run: ExaminedRun) -> bytes:
+        """What the submission notes of the cost of a run."""
+        return self._examined.contents.texts.get(f"runs/{run.folder}/timings.jsonl", b"")
 
     def _asked_again(self, run: Trusted, backbone: Backbone, track: str) -> Sample | None:
         if track == "code" and self._problems:
@@ -158,8 +161,11 @@ class _Made:
         if blind is None:
             return
         checked, folder, baseline = blind
-        noted = folder / "timings.jsonl"
-        timings = noted.read_bytes() if noted.exists() else b""  # a run without an edit has none
+        if track == "edits":  # here they were read from files, which says nothing of what making them takes
+            timings = self._noted(run.run)
+        else:
+            noted = folder / "timings.jsonl"
+            timings = noted.read_bytes() if noted.exists() else b""  # a run without an edit has none
         place = write_run(self._work / "shown", checked, timings, texts_only=track != "edits")
         fingerprint = checked.state.manifest.spec.fingerprint
         self._keep(fingerprint, place, baseline, None, commitment(secret))

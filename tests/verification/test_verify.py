@@ -190,6 +190,10 @@ def test_blind_probes_are_what_a_board_shows(call: Call, submit: Submit) -> None
     scores = json.loads(blind.scores.read_text("utf-8"))
     assert scores["complete"] and scores["counts"]["failed"] == 1
     assert len(read_board(Path("board")).baselines) == 2
+    # that shipped edits are read here in no time is nobody's cost of making them
+    assert (
+        unpacked(blind.timings) == unpacked(public.timings) == (run_of(folder) / "timings.jsonl").read_bytes()
+    )
 
 
 def test_code_is_run_again_in_a_process_of_its_own(call: Call, submit: Submit) -> None:
