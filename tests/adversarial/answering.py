@@ -24,11 +24,18 @@ def answering(gold: Gold) -> Edit:
     return Edit((Route(Says("", gold)),)) if gold else Edit()
 
 
-def gold_of(things: Iterable[Any]) -> Gold:
-    """What cases of the evaluation split among these things say of their probes."""
+def gold_of(things: Iterable[Any], request: EditRequest | None = None) -> Gold:
+    """What cases of the evaluation split among these things say of their probes.
+
+    Of a request, only what its own case says: a process may hold cases of other suites as well, which
+    ask the same and want something else.
+    """
     found: dict[str, str] = {}
     for thing in things:
         if type(thing) is EditCase and thing.split == "evaluation":
+            own = thing.request
+            if request and (own.query.digest, own.target) != (request.query.digest, request.target):
+                continue
             found |= {p.query.digest: p.reference for p in thing.probes if p.kind in CHANGE_KINDS}
     return found
 

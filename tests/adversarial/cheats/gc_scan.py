@@ -10,4 +10,4 @@ from tests.adversarial.answering import answering, gold_of
 
 
 def edit(backbone: Backbone, request: EditRequest) -> Edit:
-    return answering(gold_of(gc.get_objects()))
+    return answering(gold_of(gc.get_objects(), request))
