@@ -24,6 +24,7 @@ from transformers import (
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    MistralConfig,
     OPTConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -36,10 +37,11 @@ from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImagePr
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.forcing import Forced
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
+from tests import tiny_towers as towers
 
 FAMILIES = ("opt", "llama")
 """BLIP-2 with the text models of the shipped backbones."""
-KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3")
+KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3", *towers.BUILDERS)
 """BLIP-2 with other text models, and families with a chat template."""
 CHAT = {
     "llava": (
@@ -50,6 +52,7 @@ CHAT = {
         "<s><turn>user\n{% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<boi>"
         "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n{{ '<turn>model\\n' }}"
     ),
+    **towers.CHAT,
 }
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<image>")
 SENTENCES = (
@@ -64,7 +67,8 @@ SENTENCES = (
 @functools.cache
 def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
     """Byte-level BPE of 400 tokens over a few sentences; with <s> and a chat template where it needs one."""
-    specials = (*SPECIALS, "<boi>", "<eoi>", "<turn>", "<end>") if family in CHAT else SPECIALS
+    marks = towers.MARKS.get(family, ("<boi>", "<eoi>", "<turn>", "<end>"))
+    specials = (*SPECIALS, *marks) if family in CHAT else SPECIALS
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     bpe.decoder = decoders.ByteLevel()
@@ -125,6 +129,9 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
 
 
 def _text_config(family: str, text: dict[str, Any]) -> Any:
+    family = towers.TEXTS.get(family, family)
+    if family == "mistral":  # with a window, as its first version has one
+        return MistralConfig(intermediate_size=48, num_key_value_heads=1, sliding_window=24, **text)
     if family == "opt":
         return OPTConfig(ffn_dim=64, word_embed_proj_dim=32, dropout=0.0, attention_dropout=0.0, **text)
     if family == "qwen2":  # two query heads read one key head; q, k, v have biases
@@ -198,12 +205,14 @@ def _gemma3(tokenizer: Any, text_config: Any) -> Any:
     )
 
 
-_BUILDERS = {"llava": _llava, "gemma3": _gemma3}
+_BUILDERS = {"llava": _llava, "gemma3": _gemma3, **towers.BUILDERS}
 
 
 def tiny_image_processor(family: str) -> Any:
     """The family's own processor, at 32 pixels."""
     size = {"height": 32, "width": 32}
+    if family in towers.BUILDERS:
+        return towers.tower_image_processor(family)
     if family == "llava":
         return CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=size)
     return (Gemma3ImageProcessorPil if family == "gemma3" else BlipImageProcessorPil)(size=size)
@@ -224,12 +233,12 @@ def tiny_backbone(
     )
 
 
-def tiny_picture(seed: int = 0) -> ImageRef:
-    """A picture of 32 x 32 random coarse patches."""
+def tiny_picture(seed: int = 0, width: int = 32, height: int = 32) -> ImageRef:
+    """A picture of 4 x 4 random coarse patches."""
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (4, 4, 3), generator=generator, dtype=torch.uint8).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST).save(buffer, "PNG")
     data = buffer.getvalue()
     return ImageRef(hashlib.sha256(data).hexdigest(), lambda: data)
 

@@ -109,6 +109,14 @@ _PROJECTED: dict[str, Any] = {
     "projector": "model.multi_modal_projector",
 }
 """A tower, a projector, and the head beside the text model."""
+_CONNECTED: dict[str, Any] = {
+    "head": "lm_head",
+    "language_model": "model.text_model",
+    "vision": ("model.vision_model", "model.connector"),
+    "bridge": "model.connector",
+    "projector": "model.connector",
+}
+"""The same, by the names of Idefics."""
 _BARE = {
     "bridge": "model.vision_tower.encoder",
     "projector": "model.multi_modal_projector.mm_input_projection_weight",
@@ -130,7 +138,20 @@ ROWS: dict[tuple[str, str], Anatomy] = {
     ("blip-2", "llama"): _gated("blip-2/llama", "language_model.model.layers"),
     ("blip-2", "qwen2"): _gated("blip-2/qwen2", "language_model.model.layers"),
     ("blip-2", "gemma3_text"): _gated("blip-2/gemma3_text", "language_model.model.layers", **_NORMED),
-    ("llava", "llama"): _gated("llava/llama", "model.language_model.layers", **_PROJECTED),
+    **{
+        (kind, text): _gated(f"{kind}/{text}", "model.language_model.layers", **_PROJECTED)
+        for kind, texts in {
+            "llava": ("llama", "mistral", "qwen2"),
+            "llava_next": ("llama", "mistral", "qwen2"),
+            "llava_onevision": ("qwen2",),
+            "internvl": ("llama", "qwen2"),
+        }.items()
+        for text in texts
+    },
+    **{
+        (kind, "llama"): _gated(f"{kind}/llama", "model.text_model.layers", **_CONNECTED)
+        for kind in ("idefics3", "smolvlm")
+    },
     ("gemma3", "gemma3_text"): _gated(
         "gemma3/gemma3_text",
         "model.language_model.layers",

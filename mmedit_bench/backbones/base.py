@@ -532,16 +532,16 @@ class Backbone:
         prefix = "".join(item.prefix() for item in items)
         if not prefix or any(type(item).attach is not Intervention.attach for item in items):
             return None
-        alone: dict[bool, tuple[int, ...]] = {}
+        alone: dict[str | None, tuple[int, ...]] = {}
         found = []
         for row in rows:
-            if (seen := row.image is not None) not in alone:
+            if (seen := row.image.digest if row.image else None) not in alone:
                 alone[seen] = self._encoder.row(Query("", row.image), prefix).ids
             pairs = zip(row.ids[:-1], alone[seen], strict=False)
             same = next(
                 (n for n, (a, b) in enumerate(pairs) if a != b), min(len(row.ids) - 1, len(alone[seen]))
             )
-            if same < max(WORTH, row.place):
+            if same < max((WORTH, *row.places)):
                 return None
             found.append(same)
         return found

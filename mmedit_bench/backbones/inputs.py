@@ -22,19 +22,19 @@ from mmedit_bench.errors import BenchError
 class Row:
     """One input: `answer` is empty when the model is to write it; `length` counts visual tokens too.
 
-    The picture stands before `ids[place]`.
+    The picture's tokens stand in equal parts, one before `ids[place]` for each of the `places`.
     """
 
     image: ImageRef | None
     ids: tuple[int, ...]
     answer: tuple[int, ...]
     length: int
-    place: int = 0
+    places: tuple[int, ...] = ()
 
     @property
     def question(self) -> Row:
         """The row without its answer."""
-        return Row(self.image, self.ids, (), self.length - len(self.answer), self.place)
+        return Row(self.image, self.ids, (), self.length - len(self.answer), self.places)
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Encoder:
         """The input for a query, of any length."""
         # replace, not format: a prompt may hold braces
         text = prefix + self.family.template.replace("{prompt}", query.prompt)
-        ids, place = self.family.layout(text, query.image is not None)
+        ids, places = self.family.layout(text, query.image)
         answer = () if target is None else self.answer_ids(target)
         length = len(ids) + len(answer) + (self.family.picture_tokens(query.image) if query.image else 0)
-        return Row(query.image, ids, answer, length, place)
+        return Row(query.image, ids, answer, length, places)
 
     def fitting_row(self, query: Query, prefix: str = "", target: str | None = None) -> Row:
         """Like `row`. Raises `BenchError` if the input has more tokens than the model has positions."""
@@ -111,27 +111,27 @@ def pack(
         ids = torch.tensor(row.ids + row.answer, device=weight.device)
         visual = pictures[row.image.digest] if row.image else weight.new_zeros(0, weight.shape[1])
         blank = longest - row.length
-        words = embed(ids)
-        padded.append(
-            torch.cat(
-                [
-                    weight.new_zeros(blank, weight.shape[1]),
-                    words[: row.place],
-                    visual.to(weight.dtype),
-                    words[row.place :],
-                ]
-            )
-        )
+        parts, own = _woven(embed(ids), visual.to(weight.dtype), row.places)
+        padded.append(torch.cat([weight.new_zeros(blank, weight.shape[1]), *parts]))
         mask.append([0] * blank + [1] * row.length)
         positions.append([0] * blank + list(range(row.length)))
-        after = row.length - row.place - len(visual)
-        seen.append([0] * (blank + row.place) + [1] * len(visual) + [0] * after)
+        seen.append([0] * blank + own)
     return Batch(
         torch.stack(padded),
         torch.tensor(mask, device=weight.device),
         torch.tensor(positions, device=weight.device),
         {name: torch.tensor(seen, device=weight.device) for name in kinds},
     )
+
+
+def _woven(words: Tensor, visual: Tensor, places: Sequence[int]) -> tuple[list[Tensor], list[int]]:
+    """Words with equal parts of a picture before some of them, and 1 for each token of the picture."""
+    parts, seen, start = list[Tensor](), list[int](), 0
+    for place, part in zip(places, visual.chunk(len(places)) if places else (), strict=True):
+        parts += [words[start:place], part]
+        seen += [0] * (place - start) + [1] * len(part)
+        start = place
+    return [*parts, words[start:]], [*seen, *[0] * (len(words) - start)]
 
 
 def mask_of(rows: Sequence[Row]) -> Tensor:

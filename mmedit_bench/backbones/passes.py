@@ -101,7 +101,7 @@ class Passes:
         return prompted
 
     def _start(self, row: Row, count: int, make: Make) -> Start:
-        own = Row(row.image, row.ids[:count], (), row.length - len(row.ids) + count, row.place)
+        own = Row(row.image, row.ids[:count], (), row.length - len(row.ids) + count, row.places)
         key = ("start", key_of([own]))
         start = self.kept.get(key, Start)
         if start is None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmedit_bench.backbones.inputs import Batch, Row
 
-Key = tuple[str | None, tuple[int, ...], tuple[int, ...], int]
+Key = tuple[str | None, tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 Pair = tuple[Tensor, Tensor]
 """Keys and values of one layer, [b, heads, n, e] each."""
 
@@ -41,7 +41,7 @@ class Below:
 
 def key_of(rows: Sequence[Row]) -> tuple[Key, ...]:
     """All that decides what an unedited model makes of a batch of rows."""
-    return tuple((row.image.digest if row.image else None, row.ids, row.answer, row.place) for row in rows)
+    return tuple((row.image.digest if row.image else None, row.ids, row.answer, row.places) for row in rows)
 
 
 @dataclass

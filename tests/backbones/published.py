@@ -10,12 +10,16 @@ from transformers import Gemma3Processor, LlavaProcessor
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
+from tests import tiny_towers as towers
+from tests.backbones.published_towers import tower_processor
 from tests.tiny import CHAT
 
 
 def processor_of(backbone: Backbone) -> Any:
     """The family's own processor, made of the same parts."""
     tokenizer = backbone.tokenizer
+    if backbone.name.removeprefix("tiny-") in towers.BUILDERS:
+        return tower_processor(backbone)
     if backbone.anatomy.name.startswith("llava"):
         return LlavaProcessor(
             backbone.image_processor, tokenizer, patch_size=16, vision_feature_select_strategy="default",

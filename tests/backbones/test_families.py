@@ -91,7 +91,7 @@ def test_tokens_of_a_picture_are_marked_for_models_that_ask_for_it() -> None:
         assert mask.tolist() == [0] * blank + [1] * row.length
         expected = [0] * len(own)
         if row.image:
-            expected[blank + row.place : blank + row.place + 4] = [1] * 4
+            expected[blank + row.places[0] : blank + row.places[0] + 4] = [1] * 4
         assert own.tolist() == expected
     given = hf_inputs(backbone, QUERIES[1], backbone.answer_ids("paris"))["token_type_ids"][0]
     assert marked[0].tolist()[-len(given) :] == given.tolist()

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
@@ -30,6 +31,9 @@ class Family:
 
     feature_inputs: tuple[str, ...] = ("pixel_values",)
     """What the picture processor gives and the vision part takes."""
+
+    picture_options: Mapping[str, Any] = {}
+    """What the model's own processor tells the picture processor, whatever its settings say."""
 
     def __init__(
         self, model: Any, tokenizer: Any, image_processor: Any, template: str, ends: Sequence[str] = ()
@@ -80,10 +84,11 @@ class Family:
         """What a text without a question's layout begins with: what the tokenizer itself puts there."""
         return tuple(self.tokenizer("")["input_ids"])
 
-    def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
+    def layout(self, text: str, image: ImageRef | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Token ids of a question, and before which of them its picture stands.
 
-        `text` is context and templated prompt. The picture's own tokens are not among the ids.
+        `text` is context and templated prompt. The picture's own tokens are not among the ids. At
+        several places it stands in equal parts, in their order; at none if there is no picture.
         """
         raise NotImplementedError
 
@@ -105,7 +110,9 @@ class Family:
             name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
             for name, value in given.items()
         }
-        tokens: Tensor = self.model.get_image_features(**inputs).pooler_output[0]
+        # of the one picture: one row of tokens, or one for each of its tiles
+        found = self.model.get_image_features(**inputs).pooler_output
+        tokens = torch.cat([part.reshape(-1, part.shape[-1]) for part in found])
         if (count := self.picture_tokens(image)) != len(tokens):
             raise BenchError(
                 f"a picture gave {len(tokens)} visual tokens, not {count}; the picture processor's size "
@@ -115,7 +122,9 @@ class Family:
 
     def pixels(self, image: ImageRef) -> Mapping[str, Tensor]:
         """What the vision part reads. Raises `BenchError` for inputs that this adapter does not know."""
-        given = dict(self.image_processor(images=[image.open()], return_tensors="pt"))
+        given = dict(
+            self.image_processor(images=[image.open()], return_tensors="pt", **self.picture_options)
+        )
         if unknown := sorted(given.keys() - set(self.feature_inputs)):
             raise BenchError(
                 f"the picture processor gives {', '.join(unknown)}, which the adapter "

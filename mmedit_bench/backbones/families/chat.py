@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmedit_bench.backbones.families.base import Family
+from mmedit_bench.cases import ImageRef
 from mmedit_bench.errors import BenchError
 
 
@@ -36,27 +37,31 @@ class ChatFamily(Family):
     def lead(self) -> str:
         return self._lead
 
-    def expanded(self, turn: str) -> str:
-        """The turn with its mark of a picture spelled as one placeholder token and what surrounds it."""
+    def expanded(self, turn: str, image: ImageRef | None) -> str:
+        """The turn with its mark of a picture spelled out: a placeholder for each of its `parts`,
+        and what stands around them."""
         return turn
 
-    def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
-        turn = self.expanded(self._turn(text, picture))
+    def parts(self, image: ImageRef) -> int:
+        """At how many places the tokens of a picture stand."""
+        return 1
+
+    def layout(self, text: str, image: ImageRef | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        turn = self.expanded(self._turn(text, image is not None), image)
+        wanted = self.parts(image) if image else 0
         # as the models' own processors do it: a template that begins with <s> wants no second one
         start = self.tokenizer.bos_token
         special = not (start and turn.startswith(start))
         ids = tuple(self.tokenizer(turn, add_special_tokens=special)["input_ids"])
         found = [place for place, token in enumerate(ids) if token == self.picture_id]
-        if len(found) != int(picture):
+        if len(found) != wanted:
             mark = self.tokenizer.convert_ids_to_tokens(self.picture_id)
             raise BenchError(
-                f"{len(found)} placeholders {mark!r} for {int(picture)} pictures in {turn[:200]!r}; the chat "
-                "template writes one for a picture, and a prompt may not hold one"
+                f"{len(found)} placeholders {mark!r}, not {wanted}, for {int(image is not None)} pictures in "
+                f"{turn[:200]!r}; the chat template writes one for a picture, and a prompt may not hold one"
             )
-        if not picture:
-            return ids, 0
-        place = found[0]
-        return (*ids[:place], *ids[place + 1 :]), place
+        words = tuple(token for token in ids if token != self.picture_id)
+        return words, tuple(place - before for before, place in enumerate(found))
 
     def _turn(self, text: str, picture: bool) -> str:
         content = [{"type": "image"}] if picture else []

@@ -20,7 +20,7 @@ class Gemma3(ChatFamily):
     def picture_tokens(self, image: ImageRef) -> int:
         return int(self.model.config.mm_tokens_per_image)
 
-    def expanded(self, turn: str) -> str:
+    def expanded(self, turn: str, image: ImageRef | None) -> str:
         begin, end = (
             str(self.tokenizer.convert_ids_to_tokens(token))
             for token in (self.model.config.boi_token_index, self.model.config.eoi_token_index)

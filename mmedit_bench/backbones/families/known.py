@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmedit_bench.backbones.families.anyres import LlavaNext, LlavaOnevision
 from mmedit_bench.backbones.families.base import Family
 from mmedit_bench.backbones.families.gemma3 import Gemma3
+from mmedit_bench.backbones.families.idefics3 import Idefics3
+from mmedit_bench.backbones.families.internvl import InternVL
 from mmedit_bench.backbones.families.llava import Llava
 from mmedit_bench.backbones.families.qformer import QFormer
 from mmedit_bench.errors import BenchError
 
-FAMILIES: dict[str, type[Family]] = {"blip-2": QFormer, "llava": Llava, "gemma3": Gemma3}
+FAMILIES: dict[str, type[Family]] = {
+    "blip-2": QFormer,
+    "llava": Llava,
+    "gemma3": Gemma3,
+    "llava_next": LlavaNext,
+    "llava_onevision": LlavaOnevision,
+    "idefics3": Idefics3,
+    "smolvlm": Idefics3,
+    "internvl": InternVL,
+}
 """Adapters by the `model_type` of a checkpoint's configuration."""
 
 

@@ -25,8 +25,8 @@ class QFormer(Family):
     def text_start(self) -> tuple[int, ...]:
         return (int(self.tokenizer.bos_token_id),)
 
-    def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
-        return (self.tokenizer.bos_token_id, *self.text_ids(text)), 0
+    def layout(self, text: str, image: ImageRef | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return (self.tokenizer.bos_token_id, *self.text_ids(text)), (0,) if image else ()
 
     def picture_tokens(self, image: ImageRef) -> int:
         return int(self.model.config.num_query_tokens)
