@@ -35,9 +35,12 @@ from transformers.models.llava_onevision.image_processing_pil_llava_onevision im
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+KNOWN = ("llava_onevision", "smolvlm", "internvl")
+TWINS = ("llava-mistral", "llava-qwen2", "llava_next", "idefics3")
 TEXTS = {
+    "llava-mistral": "mistral",
     "llava-qwen2": "qwen2",
-    "llava_next": "mistral",
+    "llava_next": "llama",
     "llava_onevision": "qwen2",
     "idefics3": "llama",
     "smolvlm": "llama",
@@ -51,6 +54,7 @@ _IDEFICS = (
     f"{_PART}<image>{_TEXT}<end_of_utterance>\n{{% if add_generation_prompt %}}Assistant:{{% endif %}}"
 )
 CHAT = {
+    "llava-mistral": f"[INST] {_PART}<image>\n{_TEXT} [/INST]",
     "llava-qwen2": f"<turn>user {_PART}<image>\n{_TEXT}<end><turn>assistant",
     "llava_next": f"<s>[INST] {_PART}<image>\n{_TEXT} [/INST]",
     "llava_onevision": (
@@ -67,6 +71,7 @@ _TURNS = ("<turn>", "<end>")
 _ROWS = tuple(f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5))
 _TILES = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *_ROWS)
 MARKS = {
+    "llava-mistral": (),
     "llava-qwen2": _TURNS,
     "llava_next": (),
     "llava_onevision": (*_TURNS, "<video>"),
@@ -79,7 +84,9 @@ GRID = [[16 * rows, 16 * columns] for rows in range(1, 4) for columns in range(1
 _TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
-def _options(tokenizer: Any, text: Any, mark: str = "<image>", name: str = "image_token_id") -> dict[str, Any]:
+def _options(
+    tokenizer: Any, text: Any, mark: str = "<image>", name: str = "image_token_id"
+) -> dict[str, Any]:
     return {
         "text_config": text,
         "tie_word_embeddings": text.tie_word_embeddings,
@@ -143,6 +150,7 @@ def _internvl(tokenizer: Any, text: Any) -> Any:
 
 
 BUILDERS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "llava-mistral": _llava,
     "llava-qwen2": _llava,
     "llava_next": _llava_next,
     "llava_onevision": _llava_onevision,
@@ -156,7 +164,7 @@ def tower_image_processor(family: str) -> Any:
     """The family's own processor, at tiles of 16 pixels."""
     size = {"height": 16, "width": 16}
     match family:
-        case "llava-qwen2":
+        case "llava-mistral" | "llava-qwen2":
             return SiglipImageProcessorPil(size=size)
         case "llava_next":
             return LlavaNextImageProcessorPil(

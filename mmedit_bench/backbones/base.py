@@ -430,8 +430,13 @@ class Backbone:
         return value, joined
 
     def visual(self, images: Sequence[ImageRef]) -> Tensor:
-        """Visual tokens as the unedited language model reads them: [images, tokens, width], no gradient."""
+        """Visual tokens as the unedited language model reads them: [images, tokens, width], no gradient.
+
+        Raises `BenchError` for pictures of unlike numbers of tokens; ask for each by itself then.
+        """
         tokens = self._pictures.tokens(images)
+        if len({len(own) for own in tokens.values()}) > 1:
+            raise BenchError("the pictures have other numbers of visual tokens; ask for one at a time")
         return torch.stack([tokens[image.digest] for image in images])
 
     def text_ids(self, text: str) -> tuple[int, ...]:

@@ -32,7 +32,10 @@ _VISION = {
     "blip-2": ("qformer.encoder.layer.1.output_query.dense", "language_projection"),
     "llava": ("model.multi_modal_projector.linear_1", "model.multi_modal_projector.linear_2"),
     "gemma3": ("model.vision_tower.encoder.layers.0.self_attn.v_proj",),
+    "idefics3": ("model.connector.modality_projection.proj",),
 }
+_VISION |= dict.fromkeys(("llava_next", "llava_onevision", "internvl"), _VISION["llava"])
+_VISION["smolvlm"] = _VISION["idefics3"]
 
 
 def vision(backbone: Backbone) -> tuple[str, ...]:

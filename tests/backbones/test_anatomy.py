@@ -7,10 +7,10 @@ from torch import nn
 
 from mmedit_bench.backbones.anatomy import anatomy_of
 from mmedit_bench.errors import BenchError
-from tests.tiny import KNOWN, tiny_model
+from tests.tiny import KNOWN, TWINS, tiny_model
 
 
-@pytest.mark.parametrize("family", KNOWN)
+@pytest.mark.parametrize("family", (*KNOWN, *TWINS))
 def test_all_paths_exist(family: str) -> None:
     model = tiny_model(family)
     anatomy = anatomy_of(model)
@@ -45,7 +45,7 @@ def test_all_paths_exist(family: str) -> None:
     assert len(inside) == len(anatomy.ffn_names) + len(anatomy.attention_linears)
 
 
-@pytest.mark.parametrize("family", KNOWN)
+@pytest.mark.parametrize("family", (*KNOWN, *TWINS))
 def test_layers_of_modules(family: str) -> None:
     anatomy = anatomy_of(tiny_model(family))
     assert [anatomy.layer_of(anatomy.ffn(i)[-1]) for i in (0, 1)] == [0, 1]

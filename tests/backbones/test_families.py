@@ -17,6 +17,7 @@ from tests.backbones.published import hf_inputs, hf_logits
 from tests.tiny import (
     CHAT,
     KNOWN,
+    TWINS,
     tiny_backbone,
     tiny_image_processor,
     tiny_model,
@@ -29,7 +30,7 @@ QUERIES = [Query(prompt, tiny_picture(i) if i % 3 else None) for i, prompt in en
 TARGETS = [("paris", "a red fox", "green, blue")[i % 3] for i in range(len(QUERIES))]
 
 
-@pytest.fixture(params=KNOWN)
+@pytest.fixture(params=(*KNOWN, *TWINS))
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     return tiny_backbone(request.param)
 
@@ -137,7 +138,7 @@ def test_contexts_stand_inside_the_users_turn(family: str) -> None:
 @pytest.mark.parametrize("family", CHAT)
 def test_a_prompt_with_a_placeholder_and_a_tokenizer_without_template_are_refused(family: str) -> None:
     backbone = tiny_backbone(family)
-    mark = {"llava": "<image>", "gemma3": "<boi>"}[family]
+    mark = {"gemma3": "<boi>", "internvl": "<IMG_CONTEXT>"}.get(family, "<image>")
     for image in (None, tiny_picture(0)):
         with pytest.raises(BenchError, match="a prompt may not hold one"):
             backbone.answer([Query(f"what is {mark}?", image)])
@@ -146,8 +147,9 @@ def test_a_prompt_with_a_placeholder_and_a_tokenizer_without_template_are_refuse
 
 
 def test_an_answer_follows_a_space_unless_the_question_ends_in_white_space() -> None:
-    leads = {family: tiny_backbone(family).family.lead for family in KNOWN}
-    assert leads == dict.fromkeys(KNOWN, " ") | {"gemma3": ""}
+    leads = {family: tiny_backbone(family).family.lead for family in (*KNOWN, *TWINS)}
+    lines = dict.fromkeys(("gemma3", "llava_onevision", "internvl"), "")
+    assert leads == dict.fromkeys((*KNOWN, *TWINS), " ") | lines
 
 
 def test_a_chat_template_is_part_of_the_digest() -> None:
@@ -191,5 +193,5 @@ def test_end_tokens_of_the_checkpoints_own_settings_count() -> None:
 
 
 def test_models_without_an_adapter_are_named() -> None:
-    with pytest.raises(BenchError, match=r"no adapter for '\?' models \(known: blip-2, llava, gemma3\)"):
+    with pytest.raises(BenchError, match=r"no adapter for '\?' models \(known: blip-2, llava, gemma3, "):
         family_of(torch.nn.Linear(1, 1))

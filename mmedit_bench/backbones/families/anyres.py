@@ -20,7 +20,7 @@ class LlavaNext(TiledFamily):
     How many tokens that makes is not computed here again: the model packs blank crops of one channel.
     """
 
-    feature_inputs = ("pixel_values", "image_sizes")
+    feature_inputs: tuple[str, ...] = ("pixel_values", "image_sizes")
 
     def picture_tokens(self, image: ImageRef) -> int:
         return self.measured(image)[0]
@@ -30,9 +30,7 @@ class LlavaNext(TiledFamily):
         width, height = image.open().size
         config = self.model.config
         vision = config.vision_config
-        pictures = image_size_to_num_patches(
-            (height, width), config.image_grid_pinpoints, vision.image_size
-        )
+        pictures = image_size_to_num_patches((height, width), config.image_grid_pinpoints, vision.image_size)
         blank = torch.zeros(pictures, (vision.image_size // vision.patch_size) ** 2, 1)
         packed, _ = self.model.model.pack_image_features(
             [blank], [(height, width)], image_newline=torch.zeros(1), **self.packing

@@ -122,9 +122,7 @@ class Family:
 
     def pixels(self, image: ImageRef) -> Mapping[str, Tensor]:
         """What the vision part reads. Raises `BenchError` for inputs that this adapter does not know."""
-        given = dict(
-            self.image_processor(images=[image.open()], return_tensors="pt", **self.picture_options)
-        )
+        given = dict(self.image_processor(images=[image.open()], return_tensors="pt", **self.picture_options))
         if unknown := sorted(given.keys() - set(self.feature_inputs)):
             raise BenchError(
                 f"the picture processor gives {', '.join(unknown)}, which the adapter "

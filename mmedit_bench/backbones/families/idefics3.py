@@ -14,10 +14,11 @@ class Idefics3(TiledFamily):
     def measure(self, image: ImageRef) -> tuple[int, ...]:
         """Rows and columns of tiles; 0 and 0 for a picture that is not cut.
 
-        Asked of the picture processor itself: its `get_number_of_image_patches` counts the rows of
-        some pictures otherwise than it cuts them.
+        The picture is cut for it: `get_number_of_image_patches` of the picture processor counts
+        otherwise than it cuts, where the longest edge is no multiple of a tile's.
         """
-        given = self.image_processor(images=[image.open()], return_row_col_info=True)
+        bare = {"do_rescale": False, "do_normalize": False, "do_pad": False}
+        given = self.image_processor(images=[image.open()], return_row_col_info=True, **bare)
         return int(given["rows"][0][0]), int(given["cols"][0][0])
 
     def parts(self, image: ImageRef) -> int:

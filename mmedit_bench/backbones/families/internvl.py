@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -15,14 +16,13 @@ class InternVL(TiledFamily):
     """As many tokens for each tile as the configuration says, in the tiles' order."""
 
     feature_inputs = ("pixel_values", "num_patches")
-    picture_options = {"crop_to_patches": True}  # noqa: RUF012
+    picture_options: Mapping[str, Any] = {"crop_to_patches": True}
 
     def measure(self, image: ImageRef) -> tuple[int, ...]:
         """Tiles, the small whole included."""
         width, height = image.open().size
-        return (
-            int(self.image_processor.get_number_of_image_patches(height, width, dict(self.picture_options))),
-        )
+        count = self.image_processor.get_number_of_image_patches
+        return (int(count(height, width, dict(self.picture_options))),)
 
     def picture_tokens(self, image: ImageRef) -> int:
         return self.measured(image)[0] * int(self.model.config.image_seq_length)
