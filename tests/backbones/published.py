@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Gemma3Processor, LlavaProcessor
+from transformers import Gemma3Processor
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
-from tests import tiny_towers as towers
 from tests.backbones.published_towers import tower_processor
 from tests.tiny import CHAT
 
@@ -18,13 +17,8 @@ from tests.tiny import CHAT
 def processor_of(backbone: Backbone) -> Any:
     """The family's own processor, made of the same parts."""
     tokenizer = backbone.tokenizer
-    if backbone.name.removeprefix("tiny-") in towers.BUILDERS:
-        return tower_processor(backbone)
-    if backbone.anatomy.name.startswith("llava"):
-        return LlavaProcessor(
-            backbone.image_processor, tokenizer, patch_size=16, vision_feature_select_strategy="default",
-            chat_template=tokenizer.chat_template, num_additional_image_tokens=1,
-        )  # fmt: skip
+    if backbone.model.config.model_type != "gemma3":
+        return tower_processor(backbone.model, tokenizer, backbone.image_processor)
     names = {"boi_token": "<boi>", "eoi_token": "<eoi>", "image_token": "<image>"}
     for name, token in names.items():
         setattr(tokenizer, name, token)

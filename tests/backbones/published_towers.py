@@ -15,8 +15,6 @@ from transformers import (
 )
 from transformers.models.smolvlm import processing_smolvlm
 
-from mmedit_bench.backbones.base import Backbone
-
 
 class _NoVideos:
     """In the place of a video processor, which needs torchvision; no video is ever given."""
@@ -45,36 +43,35 @@ class _InternVL(_Still, InternVLProcessor):  # type: ignore[misc]
     pass
 
 
-def tower_processor(backbone: Backbone) -> Any:
-    """The processor that a checkpoint of the kind is published with."""
-    tokenizer = copy.deepcopy(backbone.tokenizer)
+def tower_processor(model: Any, tokenizer: Any, image_processor: Any) -> Any:
+    """The processor that a checkpoint of the kind is published with, of the numbers in its configuration."""
+    tokenizer = copy.deepcopy(tokenizer)
+    config, video = model.config, {"video_processor": _NoVideos()}
     parts: dict[str, Any] = {
-        "image_processor": backbone.image_processor,
+        "image_processor": image_processor,
         "tokenizer": tokenizer,
         "chat_template": tokenizer.chat_template,
     }
-    video = {"video_processor": _NoVideos()}
-    kind = backbone.anatomy.name.split("/")[0]
-    if kind == "idefics3":
-        return Idefics3Processor(**parts, image_seq_len=4)
-    if kind == "llava":
-        return LlavaProcessor(**parts, patch_size=8, vision_feature_select_strategy="full")
-    if kind == "llava_next":
-        return LlavaNextProcessor(
-            **parts, patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1
-        )
-    if kind == "llava_onevision":
-        return _Onevision(
-            **parts, **video, num_image_tokens=4, vision_feature_select_strategy="full",
-            vision_aspect_ratio=backbone.model.config.vision_aspect_ratio,
-        )  # fmt: skip
-    if kind == "smolvlm":
+    kind, vision = config.model_type, config.vision_config
+    if kind in ("idefics3", "smolvlm"):
+        parts["image_seq_len"] = (vision.image_size // vision.patch_size // config.scale_factor) ** 2
+        if kind == "idefics3":
+            return Idefics3Processor(**parts)
         # a package that spells numbers, for videos only
         processing_smolvlm.num2words = processing_smolvlm.num2words or str
-        return _SmolVLM(**parts, **video, image_seq_len=4)
-    marks = {"start": "<img>", "end": "</img>", "context": "<IMG_CONTEXT>"}
-    names = {f"{name}_image_token": mark for name, mark in marks.items()} | {"video_token": "<video>"}
-    for name, mark in names.items():
-        setattr(tokenizer, name, mark)
-        setattr(tokenizer, f"{name}_id", tokenizer.convert_tokens_to_ids(mark))
-    return _InternVL(**parts, **video, image_seq_length=4)
+        return _SmolVLM(**parts, **video)
+    if kind == "internvl":
+        marks = {"start": "<img>", "end": "</img>", "context": "<IMG_CONTEXT>"}
+        names = {f"{name}_image_token": mark for name, mark in marks.items()} | {"video_token": "<video>"}
+        for name, mark in names.items():
+            setattr(tokenizer, name, mark)
+            setattr(tokenizer, f"{name}_id", tokenizer.convert_tokens_to_ids(mark))
+        return _InternVL(**parts, **video, image_seq_length=config.image_seq_length)
+    parts["vision_feature_select_strategy"] = config.vision_feature_select_strategy
+    if kind == "llava_onevision":
+        tokens = (vision.image_size // vision.patch_size) ** 2
+        ratio = config.vision_aspect_ratio
+        return _Onevision(**parts, **video, num_image_tokens=tokens, vision_aspect_ratio=ratio)
+    classed = int(vision.model_type == "clip_vision_model")
+    own = LlavaProcessor if kind == "llava" else LlavaNextProcessor
+    return own(**parts, patch_size=vision.patch_size, num_additional_image_tokens=classed)

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.backbones.families import family_of
+from mmedit_bench.backbones.published import PUBLISHED
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Context, Edit
 from tests.backbones.published import hf_inputs, hf_logits
+from tests.backbones.published_towers import tower_processor
 from tests.backbones.rebuilt import delta_for, vision
 from tests.tiny import same_readings, tiny_backbone, tiny_picture
 
@@ -163,3 +166,61 @@ def test_rows_and_columns_are_the_cut_ones() -> None:
     assert processor.get_number_of_image_patches(31, 40) == (7, 2, 3)
     assert backbone.family.picture_tokens(picture) == 4 * (3 * 3 + 1)
     assert backbone.answer([Query("what is this?", picture)], 2)
+
+
+# ---- at full size
+
+
+FULL = {
+    "llava-onevision-7b": ("llava_onevision", {"size": {"height": 384, "width": 384}}, 729),
+    "smolvlm-2.2b": (
+        "smolvlm", {"size": {"longest_edge": 1536}, "max_image_size": {"longest_edge": 384}}, 81
+    ),
+    "internvl3-8b": ("internvl", {"size": {"height": 448, "width": 448}}, 256),
+}  # fmt: skip
+"""Kind, settings of the published picture processor, and tokens of a tile."""
+
+
+def full(name: str) -> tuple[Any, Any]:
+    """The adapter and the own processor of a published backbone, whose text model is left small."""
+    kind, settings, _ = FULL[name]
+    tiny = tiny_backbone(kind)
+    config = PUBLISHED[name].config()
+    config.text_config, config.image_token_id = (
+        tiny.model.config.text_config,
+        tiny.model.config.image_token_id,
+    )
+    with torch.device("meta"):
+        model = type(tiny.model)(config)
+    parts = (model, tiny.tokenizer, type(tiny.image_processor)(**settings))
+    return family_of(model)(*parts, "{prompt}"), tower_processor(*parts)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_published_sizes_give_the_inputs_of_the_own_processor(name: str) -> None:
+    family, processor = full(name)
+    for size in ((640, 480), (300, 900), (80, 60)):
+        picture = tiny_picture(0, *size)
+        text = processor.tokenizer.apply_chat_template(
+            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is this?"}]}],
+            tokenize=False, add_generation_prompt=True,
+        )  # fmt: skip
+        bos = processor.tokenizer.bos_token
+        options = {"add_special_tokens": not text.startswith(bos), "return_tensors": "pt"}
+        given = processor(text=[text], images=[picture.open()], **options)
+        ids, places = family.layout("what is this?", picture)
+        each = family.picture_tokens(picture) // len(places)
+        assert each % FULL[name][2] == 0 or name == "llava-onevision-7b"
+        whole = list(ids)
+        for place in reversed(places):
+            whole[place:place] = [family.picture_id] * each
+        assert given["input_ids"][0].tolist() == whole
+        assert family.pixels(picture)["pixel_values"].equal(given["pixel_values"])
+
+
+def test_onevision_counts_what_its_processor_counts_for_pictures_of_any_size() -> None:
+    family, processor = full("llava-onevision-7b")
+    sizes = [(w, h) for w in (50, 333, 384, 500, 769, 1200, 2500) for h in (60, 384, 480, 901, 2304)]
+    wanted = processor._get_num_multimodal_tokens(image_sizes=[(h, w) for w, h in sizes])["num_image_tokens"]
+    assert [family.picture_tokens(tiny_picture(0, *size)) for size in sizes] == wanted
+    assert max(wanted) > 7000
