@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
-from mmedit_bench.backbones.kept import Watch
+from mmedit_bench.backbones.kept import Kept, Watch
 from mmedit_bench.cases import ImageRef
+
+MOST_BYTES = 1 << 30
+"""Of visual tokens that a backbone keeps: one large picture in tiles can have 50 MB of them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Visual tokens [tokens, width] of a picture."""
+
+    visual: Tensor
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All that is kept."""
+        yield self.visual
 
 
 class Pictures:
-    """Visual tokens of a model by picture digest; the oldest go when `limit` pictures are held.
+    """Visual tokens of a model by picture digest; those used least recently go first, by bytes.
 
     All are forgotten when a weight of the model is seen to have changed.
     """
 
-    def __init__(self, family: Family, limit: int = 16384) -> None:
+    def __init__(self, family: Family, limit: int = MOST_BYTES) -> None:
         self._family = family
         self._watch = Watch(family.model)
-        self._limit = limit
-        self._held: dict[str, Tensor] = {}
+        self._kept = Kept(limit)
 
     def tokens(self, images: Iterable[ImageRef]) -> dict[str, Tensor]:
         """Cached visual tokens [tokens, width] by digest; they carry no gradient."""
         if self._watch.changed():
-            self._held.clear()
+            self._kept.clear()
         found = {}
         for image in images:
-            if image.digest not in self._held:
-                if len(self._held) >= self._limit:
-                    self._held.pop(next(iter(self._held)))
+            seen = self._kept.get(image.digest, Seen)
+            if seen is None:
                 with torch.no_grad():
-                    self._held[image.digest] = self.compute(image)
-            found[image.digest] = self._held[image.digest]
+                    seen = Seen(self.compute(image))
+                self._kept.put(image.digest, seen)
+            found[image.digest] = seen.visual
         return found
 
     def compute(self, image: ImageRef) -> Tensor:

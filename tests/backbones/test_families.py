@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -133,6 +134,35 @@ def test_contexts_stand_inside_the_users_turn(family: str) -> None:
         told = backbone.edited(Edit((Context("name the colour of "),)))
         plain = Query("name the colour of a ball", image)
         assert told.logits([Query("a ball", image)], ["blue"])[0].equal(backbone.logits([plain], ["blue"])[0])
+
+
+PUBLISHED_GEMMA = (
+    "{{ bos_token }}{% for message in messages %}{{ '<turn>' + message['role'] + '\n' }}"
+    "{% if message['content'] is string %}{{ message['content'] | trim }}{% else %}"
+    "{% for item in message['content'] %}{% if item['type'] == 'image' %}{{ '<boi>' }}"
+    "{% elif item['type'] == 'text' %}{{ item['text'] | trim }}{% endif %}{% endfor %}{% endif %}"
+    "{{ '<end>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<turn>model\n' }}{% endif %}"
+)
+"""Of the form that Gemma 3 is published with: <s> from a variable, texts without outer white space."""
+
+
+def test_gemma_reads_a_template_of_the_published_form_as_its_processor_does() -> None:
+    tiny = tiny_backbone("gemma3")
+    tokenizer = copy.deepcopy(tiny.tokenizer)
+    tokenizer.chat_template = PUBLISHED_GEMMA
+    backbone = Backbone("tiny-gemma3", tiny.model, tokenizer, tiny.image_processor)
+    assert backbone.family.lead == ""
+    for prompt in ("what is this?", "  what is this? ", "New Fact: a fox\n\nwhat is this?\n"):
+        for image in (None, tiny_picture(1)):
+            (own,) = backbone.logits([Query(prompt, image)], ["paris"])
+            answer = backbone.answer_ids("paris")
+            plain = hf_logits(backbone, Query(prompt, image), answer)[-len(answer) - 1 : -1]
+            assert torch.allclose(own, plain, atol=1e-4)
+    # a context ends in white space that is trimmed only where nothing follows it
+    view = backbone.edited(Edit((Context("New Fact: what is this? a red fox\nwhere? in the snow\n\n"),)))
+    for image in (None, tiny_picture(1)):
+        told = Query(f"{view.context}name the colour", image)
+        assert view.answer([Query("name the colour", image)], 6) == backbone.answer([told], 6)
 
 
 @pytest.mark.parametrize("family", CHAT)

@@ -9,6 +9,7 @@ import torch
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.families import family_of
+from mmedit_bench.backbones.pictures import Pictures
 from mmedit_bench.backbones.published import PUBLISHED
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
@@ -128,6 +129,27 @@ def test_pictures_of_other_numbers_of_tokens_make_no_one_tensor(backbone: Backbo
     assert torch.equal(same[0], same[1])
     with pytest.raises(BenchError, match="other numbers of visual tokens"):
         backbone.visual(PICTURES[:4])
+
+
+def test_visual_tokens_are_kept_by_their_bytes(backbone: Backbone) -> None:
+    tokens = [tokens for picture in PICTURES for tokens in backbone.visual([picture])]
+    room = sum(own.nbytes for own in tokens[-2:])
+    pictures = Pictures(backbone.family, limit=room)
+    computed: list[str] = []
+    compute = pictures.compute
+
+    def counting(image: ImageRef) -> torch.Tensor:
+        computed.append(image.digest)
+        return compute(image)
+
+    pictures.compute = counting  # type: ignore[method-assign]
+    for _ in range(2):
+        found = pictures.tokens(PICTURES)
+        assert all(torch.equal(found[image.digest], own) for image, own in zip(PICTURES, tokens, strict=True))
+        assert pictures._kept.nbytes <= room
+    assert len(computed) == 2 * len(PICTURES)
+    pictures.tokens(PICTURES[-2:])
+    assert len(computed) == 2 * len(PICTURES), "the latest two are still there"
 
 
 # ---- what would change answers without an error
