@@ -13,7 +13,7 @@ from mmedit_bench.backbones.kept import Kept, Watch
 from mmedit_bench.cases import ImageRef
 
 MOST_BYTES = 1 << 30
-"""Of visual tokens that a backbone keeps: one large picture in tiles can have 50 MB of them."""
+"""Of visual tokens that a backbone keeps: one large picture in tiles can have 60 MB of them."""
 
 
 @dataclass(frozen=True)
