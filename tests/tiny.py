@@ -36,10 +36,11 @@ from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImagePr
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.forcing import Forced
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
+from tests.tiny_qwen import QWEN, QWEN_CHAT, QWEN_SPECIALS, qwen_image_processor, qwen_model
 
 FAMILIES = ("opt", "llama")
 """BLIP-2 with the text models of the shipped backbones."""
-KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3")
+KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3", *QWEN)
 """BLIP-2 with other text models, and families with a chat template."""
 CHAT = {
     "llava": (
@@ -50,6 +51,7 @@ CHAT = {
         "<s><turn>user\n{% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<boi>"
         "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n{{ '<turn>model\\n' }}"
     ),
+    **QWEN_CHAT,
 }
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<image>")
 SENTENCES = (
@@ -65,6 +67,8 @@ SENTENCES = (
 def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
     """Byte-level BPE of 400 tokens over a few sentences; with <s> and a chat template where it needs one."""
     specials = (*SPECIALS, "<boi>", "<eoi>", "<turn>", "<end>") if family in CHAT else SPECIALS
+    if family in QWEN:
+        specials = (*SPECIALS[:-1], *QWEN_SPECIALS)
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     bpe.decoder = decoders.ByteLevel()
@@ -73,7 +77,7 @@ def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
         vocab_size=400, special_tokens=list(specials), initial_alphabet=alphabet, show_progress=False
     )
     bpe.train_from_iterator(SENTENCES * 3, trainer)
-    if family in CHAT:
+    if family in CHAT and family not in QWEN:
         bpe.post_processor = processors.TemplateProcessing(
             single="<s> $A", special_tokens=[("<s>", specials.index("<s>"))]
         )
@@ -105,7 +109,10 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _BUILDERS.get(family, _blip2)(tokenizer, _text_config(family, text))
+        if family in QWEN:
+            model = qwen_model(family, tokenizer, text)
+        else:
+            model = _BUILDERS.get(family, _blip2)(tokenizer, _text_config(family, text))
         # wide weights: with the usual small ones every answer repeats one token and pictures hardly matter
         for number, parameter in enumerate(model.parameters()):
             if parameter.ndim > 1:
@@ -116,11 +123,14 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
         # a loud </s>, so that answers end at different lengths
         head = model.get_input_embeddings() if text["tie_word_embeddings"] else model.get_output_embeddings()
         head.weight.data[tokenizer.eos_token_id] *= 3
-        if family.startswith("gemma3"):
-            # norms that do something: they begin at 1 + 0
+        if family.startswith("gemma3") or family == "qwen3-vl":
+            # norms that do something: they begin at 1 + 0, or at 1
             for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
                 if name.endswith(("q_norm.weight", "k_norm.weight")):
-                    nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(number))
+                    mean = float(family == "qwen3-vl")
+                    nn.init.normal_(
+                        parameter, mean, std=0.5, generator=torch.Generator().manual_seed(number)
+                    )
     return model
 
 
@@ -202,7 +212,9 @@ _BUILDERS = {"llava": _llava, "gemma3": _gemma3}
 
 
 def tiny_image_processor(family: str) -> Any:
-    """The family's own processor, at 32 pixels."""
+    """The family's own processor, at 32 pixels where pictures have one size."""
+    if family in QWEN:
+        return qwen_image_processor()
     size = {"height": 32, "width": 32}
     if family == "llava":
         return CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=size)
@@ -224,12 +236,12 @@ def tiny_backbone(
     )
 
 
-def tiny_picture(seed: int = 0) -> ImageRef:
-    """A picture of 32 x 32 random coarse patches."""
+def tiny_picture(seed: int = 0, size: tuple[int, int] = (32, 32)) -> ImageRef:
+    """A picture of 4 x 4 random patches, so many pixels wide and high."""
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (4, 4, 3), generator=generator, dtype=torch.uint8).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST).save(buffer, "PNG")
     data = buffer.getvalue()
     return ImageRef(hashlib.sha256(data).hexdigest(), lambda: data)
 

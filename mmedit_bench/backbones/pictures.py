@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
 
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.kept import Watch
+from mmedit_bench.backbones.visual import Visual
 from mmedit_bench.cases import ImageRef
 
 
 class Pictures:
-    """Visual tokens of a model by picture digest; the oldest go when `limit` pictures are held.
+    """What a model sees by picture digest; the oldest go when `limit` pictures are held.
 
     All are forgotten when a weight of the model is seen to have changed.
     """
@@ -22,10 +22,10 @@ class Pictures:
         self._family = family
         self._watch = Watch(family.model)
         self._limit = limit
-        self._held: dict[str, Tensor] = {}
+        self._held: dict[str, Visual] = {}
 
-    def tokens(self, images: Iterable[ImageRef]) -> dict[str, Tensor]:
-        """Cached visual tokens [tokens, width] by digest; they carry no gradient."""
+    def seen(self, images: Iterable[ImageRef]) -> dict[str, Visual]:
+        """Cached, by digest; without gradient."""
         if self._watch.changed():
             self._held.clear()
         found = {}
@@ -38,10 +38,10 @@ class Pictures:
             found[image.digest] = self._held[image.digest]
         return found
 
-    def compute(self, image: ImageRef) -> Tensor:
-        """Visual tokens [tokens, width] as the model, hooks included, gives them now.
+    def compute(self, image: ImageRef) -> Visual:
+        """The picture as the model, hooks included, sees it now.
 
         One picture at a time: a value computed in a batch would depend, in its last bits, on the
         pictures beside it, and so on what was asked first.
         """
-        return self._family.features(image)
+        return self._family.visual(image)

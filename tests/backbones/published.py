@@ -10,6 +10,7 @@ from transformers import Gemma3Processor, LlavaProcessor
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
+from tests.backbones.published_qwen import qwen_processor
 from tests.tiny import CHAT
 
 
@@ -21,6 +22,8 @@ def processor_of(backbone: Backbone) -> Any:
             backbone.image_processor, tokenizer, patch_size=16, vision_feature_select_strategy="default",
             chat_template=tokenizer.chat_template, num_additional_image_tokens=1,
         )  # fmt: skip
+    if backbone.anatomy.name.startswith("qwen"):
+        return qwen_processor(backbone)
     names = {"boi_token": "<boi>", "eoi_token": "<eoi>", "image_token": "<image>"}
     for name, token in names.items():
         setattr(tokenizer, name, token)
@@ -46,8 +49,8 @@ def hf_inputs(backbone: Backbone, query: Query, tail: tuple[int, ...] = ()) -> d
         given.pop("num_crops", None)
         more = torch.tensor([tail], dtype=torch.long)
         given["input_ids"] = torch.cat([given["input_ids"], more], dim=1)
-        if "token_type_ids" in given:
-            given["token_type_ids"] = torch.cat([given["token_type_ids"], torch.zeros_like(more)], dim=1)
+        for name in given.keys() & {"token_type_ids", "mm_token_type_ids"}:
+            given[name] = torch.cat([given[name], torch.zeros_like(more)], dim=1)
         return given | {"attention_mask": torch.ones_like(given["input_ids"])}
     ids = [tokenizer.bos_token_id, *tokenizer(query.prompt, add_special_tokens=False)["input_ids"], *tail]
     if images is None:

@@ -23,9 +23,13 @@ from tests.tiny import (
     tiny_picture,
     tiny_tokenizer,
 )
+from tests.tiny_qwen import QWEN
 
 PROMPTS = ("what is this?", "name the colour of the ball", "where does the animal live? africa or asia?")
-QUERIES = [Query(prompt, tiny_picture(i) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)]
+SIZES = ((32, 32), (64, 24), (24, 80))
+QUERIES = [
+    Query(prompt, tiny_picture(i, SIZES[i // 2 % 3]) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)
+]
 TARGETS = [("paris", "a red fox", "green, blue")[i % 3] for i in range(len(QUERIES))]
 
 
@@ -99,7 +103,7 @@ def test_tokens_of_a_picture_are_marked_for_models_that_ask_for_it() -> None:
     held = backbone.logits([QUERIES[1]], ["paris"])[0]
     backbone.family.kinds = ()
     assert not torch.allclose(backbone.logits([QUERIES[1]], ["paris"])[0], held, atol=1e-3)
-    assert pack(rows, backbone.family.embedding, backbone._visual([rows[0].image])).kinds == {}
+    assert pack(rows, backbone.family, backbone._visual([rows[0].image])).kinds == {}
 
 
 def test_inputs_of_a_picture_that_an_adapter_does_not_know_are_refused() -> None:
@@ -137,7 +141,7 @@ def test_contexts_stand_inside_the_users_turn(family: str) -> None:
 @pytest.mark.parametrize("family", CHAT)
 def test_a_prompt_with_a_placeholder_and_a_tokenizer_without_template_are_refused(family: str) -> None:
     backbone = tiny_backbone(family)
-    mark = {"llava": "<image>", "gemma3": "<boi>"}[family]
+    mark = {"llava": "<image>", "gemma3": "<boi>"}.get(family, "<|image_pad|>")
     for image in (None, tiny_picture(0)):
         with pytest.raises(BenchError, match="a prompt may not hold one"):
             backbone.answer([Query(f"what is {mark}?", image)])
@@ -147,7 +151,7 @@ def test_a_prompt_with_a_placeholder_and_a_tokenizer_without_template_are_refuse
 
 def test_an_answer_follows_a_space_unless_the_question_ends_in_white_space() -> None:
     leads = {family: tiny_backbone(family).family.lead for family in KNOWN}
-    assert leads == dict.fromkeys(KNOWN, " ") | {"gemma3": ""}
+    assert leads == dict.fromkeys(KNOWN, " ") | dict.fromkeys(("gemma3", *QWEN), "")
 
 
 def test_a_chat_template_is_part_of_the_digest() -> None:
@@ -191,5 +195,5 @@ def test_end_tokens_of_the_checkpoints_own_settings_count() -> None:
 
 
 def test_models_without_an_adapter_are_named() -> None:
-    with pytest.raises(BenchError, match=r"no adapter for '\?' models \(known: blip-2, llava, gemma3\)"):
+    with pytest.raises(BenchError, match=r"no adapter for '\?' models \(known: blip-2, llava, gemma3, qwen2_vl"):
         family_of(torch.nn.Linear(1, 1))

@@ -72,6 +72,7 @@ class Trace:
             self.k: getattr(module, "k_norm", None),
             self.v: None,
         }
+        self.shift = float("gemma3_text" in anatomy.name)
         self.window = WINDOW if layer == 0 and "gemma3_text" in anatomy.name else length
 
     def parts(self, linear: Any, x: Tensor, position: int | None = None) -> list[Tensor]:
@@ -80,8 +81,9 @@ class Trace:
         own = linear(x).reshape(-1, SIZE)
         heads = [own[head * len(own) // HEADS] for head in range(HEADS)]  # two may share one
         if (norm := self.norms[linear]) is not None:
-            # root mean square to one, times one plus the weight
-            heads = [y / (y.square().mean() + norm.eps).sqrt() * (1 + norm.weight) for y in heads]
+            # root mean square to one, times the weight or one plus it
+            scale = norm.weight + self.shift
+            heads = [y / (y.square().mean() + 1e-6).sqrt() * scale for y in heads]
         if self.rotation is None or position is None:
             return heads
         cos, sin = self.rotation[0][0, position], self.rotation[1][0, position]
@@ -227,7 +229,9 @@ def test_retrieval_is_brute_force_cosine_and_the_only_group_is_always_read(
             assert torch.allclose(trace.o(mixed), trace.output[position], atol=1e-5)
 
 
-QUERIES = [Query("where does the lion live?", tiny_picture(1)), Query("name the colour"), Query("fox")]
+QUERIES = [
+    Query("where does the lion live?", tiny_picture(1, (64, 24))), Query("name the colour"), Query("fox"),
+]  # fmt: skip
 ITEMS = [
     {"gate": "mass"},
     {"gate": "fixed", "weight": 0.4, "top_k": 2},

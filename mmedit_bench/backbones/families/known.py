@@ -8,9 +8,17 @@ from mmedit_bench.backbones.families.base import Family
 from mmedit_bench.backbones.families.gemma3 import Gemma3
 from mmedit_bench.backbones.families.llava import Llava
 from mmedit_bench.backbones.families.qformer import QFormer
+from mmedit_bench.backbones.families.qwen import Qwen3VL, QwenVL
 from mmedit_bench.errors import BenchError
 
-FAMILIES: dict[str, type[Family]] = {"blip-2": QFormer, "llava": Llava, "gemma3": Gemma3}
+FAMILIES: dict[str, type[Family]] = {
+    "blip-2": QFormer,
+    "llava": Llava,
+    "gemma3": Gemma3,
+    "qwen2_vl": QwenVL,
+    "qwen2_5_vl": QwenVL,
+    "qwen3_vl": Qwen3VL,
+}
 """Adapters by the `model_type` of a checkpoint's configuration."""
 
 
