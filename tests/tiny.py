@@ -105,7 +105,7 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         # Gemma scales its embeddings: with a tied head a random one would repeat the token it reads
-        "tie_word_embeddings": not family.startswith("gemma3"),
+        "tie_word_embeddings": not family.startswith(("gemma3", "qwen3-vl")),
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
