@@ -128,9 +128,7 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
             for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
                 if name.endswith(("q_norm.weight", "k_norm.weight")):
                     mean = float(family == "qwen3-vl")
-                    nn.init.normal_(
-                        parameter, mean, std=0.5, generator=torch.Generator().manual_seed(number)
-                    )
+                    nn.init.normal_(parameter, mean, std=0.5, generator=torch.Generator().manual_seed(number))
     return model
 
 
@@ -236,12 +234,12 @@ def tiny_backbone(
     )
 
 
-def tiny_picture(seed: int = 0, size: tuple[int, int] = (32, 32)) -> ImageRef:
-    """A picture of 4 x 4 random patches, so many pixels wide and high."""
+def tiny_picture(seed: int = 0, width: int = 32, height: int = 32) -> ImageRef:
+    """A picture of 4 x 4 random coarse patches."""
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (4, 4, 3), generator=generator, dtype=torch.uint8).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST).save(buffer, "PNG")
     data = buffer.getvalue()
     return ImageRef(hashlib.sha256(data).hexdigest(), lambda: data)
 

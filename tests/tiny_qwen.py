@@ -46,8 +46,8 @@ def qwen_model(family: str, tokenizer: Any, text: dict[str, Any]) -> Any:
         return Qwen2_5_VLForConditionalGeneration(
             Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=tied, **ids)
         )
-    # one inner layer is added after the first of two decoder layers
-    vision |= {"deepstack_visual_indexes": [0], "num_position_embeddings": 16}
+    # what both layers see is added after the two decoder layers
+    vision |= {"deepstack_visual_indexes": [0, 1], "num_position_embeddings": 16}
     sections |= {"mrope_section": [4, 2, 2], "mrope_interleaved": True}
     return Qwen3VLForConditionalGeneration(
         Qwen3VLConfig(

@@ -145,9 +145,7 @@ ROWS: dict[tuple[str, str], Anatomy] = {
         # its projector is a bare matrix, no linear layer
         **(_NORMED | _PROJECTED | _BARE),
     ),
-    ("qwen2_vl", "qwen2_vl_text"): _gated(
-        "qwen2_vl/qwen2_vl_text", "model.language_model.layers", **_VISUAL
-    ),
+    ("qwen2_vl", "qwen2_vl_text"): _gated("qwen2_vl/qwen2_vl_text", "model.language_model.layers", **_VISUAL),
     ("qwen2_5_vl", "qwen2_5_vl_text"): _gated(
         "qwen2_5_vl/qwen2_5_vl_text", "model.language_model.layers", **_VISUAL
     ),

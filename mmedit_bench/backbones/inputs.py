@@ -110,7 +110,7 @@ def pack(rows: Sequence[Row], family: Family, pictures: Mapping[str, Visual]) ->
             )
         )
         mask.append([0] * blank + [1] * row.length)
-        positions.append(pad(_positions(row, family, len(visual)), (blank, 0)))
+        positions.append(pad(_positions(row, family), (blank, 0)))
         after = row.length - row.place - len(visual)
         seen.append([0] * (blank + row.place) + [1] * len(visual) + [0] * after)
     # from row to row, as a mask of visual tokens counts them
@@ -124,14 +124,14 @@ def pack(rows: Sequence[Row], family: Family, pictures: Mapping[str, Visual]) ->
     )
 
 
-def _positions(row: Row, family: Family, visual: int) -> Tensor:
-    """[axes, length]: text counts one by one, after a picture from the picture's highest position."""
-    if row.image is None:
+def _positions(row: Row, family: Family) -> Tensor:
+    """Positions of a row's own tokens, [axes, length]."""
+    inside = family.picture_positions(row.image) if row.image else None
+    if inside is None:
         return torch.arange(row.length).expand(family.axes, -1)
-    inside = row.place + family.picture_positions(row.image, visual)
-    after = torch.arange(row.length - row.place - visual) + int(inside.max()) + 1
-    before = torch.arange(row.place)
-    return torch.cat([before.expand(family.axes, -1), inside, after.expand(family.axes, -1)], dim=1)
+    after = torch.arange(row.length - row.place - inside.shape[1]) + int(inside.max()) + 1
+    before, after = (x.expand(family.axes, -1) for x in (torch.arange(row.place), row.place + after))
+    return torch.cat([before, row.place + inside, after], dim=1)
 
 
 def mask_of(rows: Sequence[Row]) -> Tensor:

@@ -9,7 +9,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Visual:
-    """`tokens` [tokens, width] stand in the input; `added[k]`, alike, is added to their states after layer k."""
+    """`tokens` [tokens, width] stand in the input.
+
+    `added[k]`, of the same shape, is added to their states after decoder layer k.
+    """
 
     tokens: Tensor
     added: tuple[Tensor, ...] = ()

@@ -15,7 +15,7 @@ from tests.tiny import tiny_picture
 QUERIES = [
     Query("what is this?", tiny_picture(0)),
     Query("which city is the capital of this country?"),
-    Query("name the colour", tiny_picture(1, (64, 24))),
+    Query("name the colour", tiny_picture(1, 64, 24)),
 ]
 TARGETS = ["a red fox", "paris", "green, blue"]
 

@@ -28,7 +28,8 @@ from tests.tiny_qwen import QWEN
 PROMPTS = ("what is this?", "name the colour of the ball", "where does the animal live? africa or asia?")
 SIZES = ((32, 32), (64, 24), (24, 80))
 QUERIES = [
-    Query(prompt, tiny_picture(i, SIZES[i // 2 % 3]) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)
+    Query(prompt, tiny_picture(i, *SIZES[i // 2 % 3]) if i % 3 else None)
+    for i, prompt in enumerate(PROMPTS * 3)
 ]
 TARGETS = [("paris", "a red fox", "green, blue")[i % 3] for i in range(len(QUERIES))]
 
@@ -195,5 +196,7 @@ def test_end_tokens_of_the_checkpoints_own_settings_count() -> None:
 
 
 def test_models_without_an_adapter_are_named() -> None:
-    with pytest.raises(BenchError, match=r"no adapter for '\?' models \(known: blip-2, llava, gemma3, qwen2_vl"):
+    with pytest.raises(
+        BenchError, match=r"no adapter for '\?' models \(known: blip-2, llava, gemma3, qwen2_vl"
+    ):
         family_of(torch.nn.Linear(1, 1))

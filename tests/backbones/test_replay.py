@@ -22,7 +22,7 @@ from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 PROMPTS = ("what is this?", "name the colour of the ball. green, blue, yellow", "where does the fox live?")
 SIZES = ((32, 32), (64, 24), (24, 80))
 QUERIES = [
-    Query(prompt, tiny_picture(i, SIZES[i % 3]) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)
+    Query(prompt, tiny_picture(i, *SIZES[i % 3]) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)
 ]
 TARGETS = [("paris", "a red fox", "asia", "")[i % 4] for i in range(len(QUERIES))]
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -20,7 +20,7 @@ from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 QUERIES = [
     Query("where does the lion live?", tiny_picture(1)),
     Query("name the colour"),
-    Query("what is shown in the picture? in the snow", tiny_picture(2, (64, 24))),
+    Query("what is shown in the picture? in the snow", tiny_picture(2, 64, 24)),
 ]
 TARGETS = ["africa", "a red fox in the snow", "green"]
 

@@ -58,9 +58,15 @@ class Trace:
             seen.update(kwargs, output=output[0])
 
         inputs = normal(1, length, WIDTH, seed=9)
+        given: dict[str, Any] = {}
+        if backbone.family.axes == 3:  # as inside of a picture: time stands still
+            steps = torch.arange(length)
+            given["position_ids"] = torch.stack([0 * steps, steps // 3, steps % 3])[:, None]
         with torch.no_grad(), attached(backbone.model, anatomy, [item] if item else []):
             handle = module.register_forward_hook(remember, with_kwargs=True)
-            backbone.model.get_submodule(anatomy.language_model)(inputs_embeds=inputs, use_cache=False)
+            backbone.model.get_submodule(anatomy.language_model)(
+                inputs_embeds=inputs, use_cache=False, **given
+            )
             handle.remove()
         self.h: Tensor = seen["hidden_states"][0]
         self.output: Tensor = seen["output"][0]
@@ -230,7 +236,7 @@ def test_retrieval_is_brute_force_cosine_and_the_only_group_is_always_read(
 
 
 QUERIES = [
-    Query("where does the lion live?", tiny_picture(1, (64, 24))), Query("name the colour"), Query("fox"),
+    Query("where does the lion live?", tiny_picture(1, 24, 64)), Query("name the colour"), Query("fox"),
 ]  # fmt: skip
 ITEMS = [
     {"gate": "mass"},

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
@@ -97,9 +96,12 @@ class Family:
         """Number of visual tokens of a picture."""
         raise NotImplementedError
 
-    def picture_positions(self, image: ImageRef, count: int) -> Tensor:
-        """Positions [axes, count] of a picture's visual tokens, counted from where it stands."""
-        return torch.arange(count)[None]
+    def picture_positions(self, image: ImageRef) -> Tensor | None:
+        """Positions [axes, tokens] of a picture's tokens, counted from where it stands, on the CPU.
+
+        What follows the picture counts on from the highest. None: one by one, as text.
+        """
+        return None
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""

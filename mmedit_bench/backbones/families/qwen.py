@@ -67,11 +67,11 @@ class QwenVL(ChatFamily):
         rows, columns = self.grid(image)
         return int(rows * columns // self.image_processor.merge_size**2)
 
-    def picture_positions(self, image: ImageRef, count: int) -> Tensor:
+    def picture_positions(self, image: ImageRef) -> Tensor:
         grid = self.grid(image)
         if grid not in self._inside:
             # the model's own function, asked about a picture alone
-            marks = torch.ones(1, count, dtype=torch.long)
+            marks = torch.ones(1, self.picture_tokens(image), dtype=torch.long)
             found, _ = self.model.model.get_rope_index(
                 marks, mm_token_type_ids=marks, image_grid_thw=torch.tensor([[1, *grid]])
             )
