@@ -432,7 +432,7 @@ class Backbone:
         return value, joined
 
     def visual(self, images: Sequence[ImageRef]) -> list[Tensor]:
-        """By picture, its visual tokens [tokens, width] as the unedited model reads them, without gradient."""
+        """By picture, its visual tokens [tokens, width] as the unedited model reads them; no gradient."""
         seen = self._pictures.seen(images)
         return [seen[image.digest].tokens for image in images]
 
