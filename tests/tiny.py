@@ -83,7 +83,7 @@ def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
         )
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
-        bos_token="<s>",
+        bos_token=None if family in QWEN else "<s>",
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
