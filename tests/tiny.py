@@ -38,10 +38,11 @@ from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.forcing import Forced
 from mmedit_bench.cases import EditCase, EditRequest, ImageRef, Probe, Query
 from tests import tiny_towers as towers
+from tests.tiny_qwen import QWEN, QWEN_CHAT, QWEN_SPECIALS, qwen_image_processor, qwen_model
 
 FAMILIES = ("opt", "llama")
 """BLIP-2 with the text models of the shipped backbones."""
-KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3", *towers.KNOWN)
+KNOWN = (*FAMILIES, "qwen2", "gemma3-text", "llava", "gemma3", *QWEN, *towers.KNOWN)
 """BLIP-2 with other text models, and families with a chat template."""
 TWINS = towers.TWINS
 """Kinds whose parts are those of known ones: held to the whole model, not to every editor again."""
@@ -54,6 +55,7 @@ CHAT = {
         "<s><turn>user\n{% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<boi>"
         "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n{{ '<turn>model\\n' }}"
     ),
+    **QWEN_CHAT,
     **towers.CHAT,
 }
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<image>")
@@ -71,6 +73,8 @@ def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
     """Byte-level BPE of 400 tokens over a few sentences; with <s> and a chat template where it needs one."""
     marks = towers.MARKS.get(family, ("<boi>", "<eoi>", "<turn>", "<end>"))
     specials = (*SPECIALS, *marks) if family in CHAT else SPECIALS
+    if family in QWEN:
+        specials = (*SPECIALS[:-1], *QWEN_SPECIALS)
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     bpe.decoder = decoders.ByteLevel()
@@ -79,13 +83,13 @@ def tiny_tokenizer(family: str = "opt") -> PreTrainedTokenizerFast:
         vocab_size=400, special_tokens=list(specials), initial_alphabet=alphabet, show_progress=False
     )
     bpe.train_from_iterator(SENTENCES * 3, trainer)
-    if family in CHAT:
+    if family in CHAT and family not in QWEN:
         bpe.post_processor = processors.TemplateProcessing(
             single="<s> $A", special_tokens=[("<s>", specials.index("<s>"))]
         )
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
-        bos_token="<s>",
+        bos_token=None if family in QWEN else "<s>",
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
@@ -107,11 +111,14 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         # Gemma scales its embeddings: with a tied head a random one would repeat the token it reads
-        "tie_word_embeddings": not family.startswith("gemma3"),
+        "tie_word_embeddings": not family.startswith(("gemma3", "qwen3-vl")),
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _BUILDERS.get(family, _blip2)(tokenizer, _text_config(family, text))
+        if family in QWEN:
+            model = qwen_model(family, tokenizer, text)
+        else:
+            model = _BUILDERS.get(family, _blip2)(tokenizer, _text_config(family, text))
         # wide weights: with the usual small ones every answer repeats one token and pictures hardly matter
         for number, parameter in enumerate(model.parameters()):
             if parameter.ndim > 1:
@@ -125,11 +132,12 @@ def tiny_model(family: str, seed: int = 0, max_positions: int = 512) -> Any:
         if family in towers.BUILDERS:
             # a placeholder is never written: what is, is read again by the whole model
             head.weight.data[model.config.image_token_id] = 0
-        if family.startswith("gemma3"):
-            # norms that do something: they begin at 1 + 0
+        if family.startswith("gemma3") or family == "qwen3-vl":
+            # norms that do something: they begin at 1 + 0, or at 1
             for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
                 if name.endswith(("q_norm.weight", "k_norm.weight")):
-                    nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(number))
+                    mean = float(family == "qwen3-vl")
+                    nn.init.normal_(parameter, mean, std=0.5, generator=torch.Generator().manual_seed(number))
     return model
 
 
@@ -214,7 +222,9 @@ _BUILDERS = {"llava": _llava, "gemma3": _gemma3, **towers.BUILDERS}
 
 
 def tiny_image_processor(family: str) -> Any:
-    """The family's own processor, at 32 pixels."""
+    """The family's own processor, at 32 pixels where pictures have one size."""
+    if family in QWEN:
+        return qwen_image_processor()
     size = {"height": 32, "width": 32}
     if family in towers.BUILDERS:
         return towers.tower_image_processor(family)

@@ -117,6 +117,14 @@ _CONNECTED: dict[str, Any] = {
     "projector": "model.connector",
 }
 """The same, by the names of Idefics."""
+_VISUAL: dict[str, Any] = {
+    "head": "lm_head",
+    "language_model": "model.language_model",
+    "vision": ("model.visual",),
+    "bridge": "model.visual.merger",
+    "projector": "model.visual.merger",
+}
+"""The projector is the end of the tower; the head stands beside the text model."""
 _BARE = {
     "bridge": "model.vision_tower.encoder",
     "projector": "model.multi_modal_projector.mm_input_projection_weight",
@@ -157,6 +165,13 @@ ROWS: dict[tuple[str, str], Anatomy] = {
         "model.language_model.layers",
         # its projector is a bare matrix, no linear layer
         **(_NORMED | _PROJECTED | _BARE),
+    ),
+    ("qwen2_vl", "qwen2_vl_text"): _gated("qwen2_vl/qwen2_vl_text", "model.language_model.layers", **_VISUAL),
+    ("qwen2_5_vl", "qwen2_5_vl_text"): _gated(
+        "qwen2_5_vl/qwen2_5_vl_text", "model.language_model.layers", **_VISUAL
+    ),
+    ("qwen3_vl", "qwen3_vl_text"): _gated(
+        "qwen3_vl/qwen3_vl_text", "model.language_model.layers", **(_NORMED | _VISUAL)
     ),
 }
 """Known architectures by the model types of the whole and of its text model."""

@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from mmedit_bench.backbones.anatomy import anatomy_of
+from mmedit_bench.backbones.batch import Batch
 from mmedit_bench.backbones.decoding import greedy, greedy_beside
 from mmedit_bench.backbones.families import family_of
 from mmedit_bench.backbones.forcing import Forced, all_logits, forced, last_logits, shown
 from mmedit_bench.backbones.identity import tensor_versions, weights_digest
-from mmedit_bench.backbones.inputs import Batch, Encoder, Row, by_length, mask_of, pack
+from mmedit_bench.backbones.inputs import Encoder, Row, by_length, mask_of, pack
 from mmedit_bench.backbones.passes import Passes
 from mmedit_bench.backbones.pictures import Pictures
 from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.tracing import answer_rows, reading, tracing, unpadded
+from mmedit_bench.backbones.visual import Visual
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold, stateless
@@ -432,15 +434,10 @@ class Backbone:
         }
         return value, joined
 
-    def visual(self, images: Sequence[ImageRef]) -> Tensor:
-        """Visual tokens as the unedited language model reads them: [images, tokens, width], no gradient.
-
-        Raises `BenchError` for pictures of unlike numbers of tokens; ask for each by itself then.
-        """
-        tokens = self._pictures.tokens(images)
-        if len({len(own) for own in tokens.values()}) > 1:
-            raise BenchError("the pictures have other numbers of visual tokens; ask for one at a time")
-        return torch.stack([tokens[image.digest] for image in images])
+    def visual(self, images: Sequence[ImageRef]) -> list[Tensor]:
+        """By picture, its visual tokens [tokens, width] as the unedited model reads them; no gradient."""
+        seen = self._pictures.seen(images)
+        return [seen[image.digest].tokens for image in images]
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""
@@ -581,13 +578,13 @@ class Backbone:
     def _batch(self, rows: Sequence[Row]) -> Batch:
         """Pack rows; call it while the edits act, so that an edited vision part is seen."""
         images = {row.image.digest: row.image for row in rows if row.image}
-        return pack(rows, self._embed, self._visual(images.values()), self.family.kinds)
+        return pack(rows, self.family, self._visual(images.values()))
 
-    def _visual(self, images: Iterable[Any]) -> Mapping[str, Tensor]:
+    def _visual(self, images: Iterable[ImageRef]) -> Mapping[str, Visual]:
         items = (*self._settled, *(item for edit in self._open for item in edit.interventions))
         touched = (path for item in items for path in item.modules(self.anatomy))
         if all(self.anatomy.in_language_model(path) for path in touched):
-            return self._pictures.tokens(images)
+            return self._pictures.seen(images)
         return {image.digest: self._pictures.compute(image) for image in images}
 
 

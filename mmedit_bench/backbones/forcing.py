@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmedit_bench.backbones.batch import Batch
 from mmedit_bench.backbones.families import Family
-from mmedit_bench.backbones.inputs import Batch, Row
+from mmedit_bench.backbones.inputs import Row
 from mmedit_bench.backbones.prompted import Prompted, sound
 from mmedit_bench.interventions import asking
 
@@ -32,7 +33,7 @@ def answer_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Ten
     """Logits [answer tokens, vocabulary] that predict each row's answer."""
     longest = max(len(row.answer) for row in rows)
     with asking(len(row.answer) for row in rows):
-        logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest + 1)
+        logits = family.run(batch, keep=longest + 1)
     # rows end together; the token at a position is predicted one position earlier
     return [logits[i, -len(row.answer) - 1 : -1] for i, row in enumerate(rows)]
 
@@ -41,14 +42,14 @@ def all_logits(family: Family, batch: Batch, rows: Sequence[Row]) -> list[Tensor
     """Logits [input and answer tokens but the last, vocabulary] of each row."""
     longest = max(row.length for row in rows)
     with asking(len(row.answer) for row in rows):
-        logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=longest)
+        logits = family.run(batch, keep=longest)
     return [logits[i, -row.length : -1] for i, row in enumerate(rows)]
 
 
 def last_logits(family: Family, batch: Batch, counts: Sequence[int]) -> list[Tensor]:
     """Logits [count, vocabulary] at the last `count` positions of each row: what comes after them."""
     with asking(count - 1 for count in counts):
-        logits = family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=max(counts))
+        logits = family.run(batch, keep=max(counts))
     return [logits[i, -count:] for i, count in enumerate(counts)]
 
 

@@ -8,12 +8,15 @@ positions count from the row's own first token.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import pad
 
+from mmedit_bench.backbones.batch import Batch
 from mmedit_bench.backbones.families import Family
+from mmedit_bench.backbones.visual import Visual
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 
@@ -35,19 +38,6 @@ class Row:
     def question(self) -> Row:
         """The row without its answer."""
         return Row(self.image, self.ids, (), self.length - len(self.answer), self.places)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Left-padded inputs: embeddings [b, n, width], attention mask [b, n], positions [b, n].
-
-    `kinds` holds what else the family's models read, by name: [b, n], 1 at a picture's tokens.
-    """
-
-    embeddings: Tensor
-    mask: Tensor
-    positions: Tensor
-    kinds: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Encoder:
@@ -99,28 +89,28 @@ class Encoder:
         return Row(None, tuple(ids), (), len(ids))
 
 
-def pack(
-    rows: Sequence[Row], embed: nn.Module, pictures: Mapping[str, Tensor], kinds: Sequence[str] = ()
-) -> Batch:
-    """Join rows into one batch; `pictures` holds visual tokens [tokens, width] by digest."""
-    weight = embed.weight
-    assert isinstance(weight, Tensor)
+def pack(rows: Sequence[Row], family: Family, pictures: Mapping[str, Visual]) -> Batch:
+    """Join rows into one batch; `pictures` holds what is seen by digest."""
+    weight = family.embedding.weight
     longest = max(row.length for row in rows)
     padded, mask, positions, seen = [], [], [], []
     for row in rows:
         ids = torch.tensor(row.ids + row.answer, device=weight.device)
-        visual = pictures[row.image.digest] if row.image else weight.new_zeros(0, weight.shape[1])
+        visual = pictures[row.image.digest].tokens if row.image else weight.new_zeros(0, weight.shape[1])
         blank = longest - row.length
-        parts, own = _woven(embed(ids), visual.to(weight.dtype), row.places)
+        parts, own = _woven(family.embedding(ids), visual.to(weight.dtype), row.places)
         padded.append(torch.cat([weight.new_zeros(blank, weight.shape[1]), *parts]))
         mask.append([0] * blank + [1] * row.length)
-        positions.append([0] * blank + list(range(row.length)))
+        positions.append(pad(_positions(row, family), (blank, 0)))
         seen.append([0] * blank + own)
+    # from row to row, as a mask of visual tokens counts them
+    deeper = zip(*(pictures[row.image.digest].added for row in rows if row.image), strict=True)
     return Batch(
         torch.stack(padded),
         torch.tensor(mask, device=weight.device),
-        torch.tensor(positions, device=weight.device),
-        {name: torch.tensor(seen, device=weight.device) for name in kinds},
+        torch.stack(positions, dim=1).to(weight.device),
+        {name: torch.tensor(seen, device=weight.device) for name in family.kinds},
+        tuple(torch.cat(parts).to(weight.dtype) for parts in deeper),
     )
 
 
@@ -132,6 +122,17 @@ def _woven(words: Tensor, visual: Tensor, places: Sequence[int]) -> tuple[list[T
         seen += [0] * (place - start) + [1] * len(part)
         start = place
     return [*parts, words[start:]], [*seen, *[0] * (len(words) - start)]
+
+
+def _positions(row: Row, family: Family) -> Tensor:
+    """Positions of a row's own tokens, [axes, length]."""
+    inside = family.picture_positions(row.image) if row.image else None
+    if inside is None:
+        return torch.arange(row.length).expand(family.axes, -1)
+    (place,) = row.places
+    after = torch.arange(row.length - place - inside.shape[1]) + int(inside.max()) + 1
+    before, after = (x.expand(family.axes, -1) for x in (torch.arange(place), place + after))
+    return torch.cat([before, place + inside, after], dim=1)
 
 
 def mask_of(rows: Sequence[Row]) -> Tensor:

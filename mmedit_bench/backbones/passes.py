@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from mmedit_bench.backbones.batch import Batch
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.forcing import answer_logits
-from mmedit_bench.backbones.inputs import Batch, Row
+from mmedit_bench.backbones.inputs import Row
 from mmedit_bench.backbones.kept import Kept, Watch
 from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.replay import Below, Heard, Pair, hearing, key_of, standing_in
@@ -61,10 +62,8 @@ class Passes:
 
         def run(batch: Batch) -> Prompted:
             with asking(asked):
-                logits = self._family.run(
-                    batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=1, cache=cache
-                )
-            return Prompted(self._family, logits[:, -1], cache, batch.mask, batch.positions[:, -1], asked)
+                logits = self._family.run(batch, keep=1, cache=cache)
+            return Prompted(self._family, logits[:, -1], cache, batch.mask, batch.last, asked)
 
         return self._run(rows, depth, make, run, cache)
 
@@ -91,7 +90,8 @@ class Passes:
         counts = [len(ids) for ids in rest]
         most = max(counts)
         asked = Asked((0,) * len(rows))
-        prompted = Prompted(self._family, mask.new_zeros(0), cache, mask, longest - blank - 1, asked)
+        places = torch.tensor([start.last for start in starts], device=device)
+        prompted = Prompted(self._family, mask.new_zeros(0), cache, mask, places, asked)
         ids = torch.tensor([[*own, *[0] * (most - len(own))] for own in rest], device=device)
         logits = prompted.read(ids, torch.tensor(counts, device=device))
         last = torch.tensor(counts, device=device) - 1
@@ -106,8 +106,8 @@ class Passes:
         start = self.kept.get(key, Start)
         if start is None:
             cache, batch = self._family.cache(), make([own])
-            self._family.run(batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=1, cache=cache)
-            start = Start(own.length, _pairs(cache, len(self._layers)))
+            self._family.run(batch, keep=1, cache=cache)
+            start = Start(own.length, int(batch.last), _pairs(cache, len(self._layers)))
             self.kept.put(key, start)
         return start
 
@@ -141,9 +141,13 @@ class Passes:
 
 @dataclass(frozen=True)
 class Start:
-    """How a question begins: its length, and keys and values [1, heads, length, e] by layer."""
+    """How a question begins: its length, its highest position, and keys and values by layer.
+
+    The latter are [1, heads, length, e].
+    """
 
     length: int
+    last: int
     pairs: tuple[Pair, ...]
 
     def tensors(self) -> Iterator[Tensor]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mmedit_bench.backbones.batch import Batch
 from mmedit_bench.backbones.families import Family
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Asked, asking
@@ -26,7 +27,8 @@ class Prompted:
     """What is left of reading a batch of b questions. Going on changes it: a row is one token longer.
 
     `logits` [b, vocabulary] are of what follows the last token read, `mask` [b, n] is 0 at what is
-    no part of a row, `positions` [b] is the last token's, `cache` holds the keys and values.
+    no part of a row, `positions` [b] are the highest so far, `cache` holds the keys and values. After a
+    question there is text only: each token stands one position, on all axes, behind the one before.
     """
 
     family: Family
@@ -50,9 +52,8 @@ class Prompted:
         # those beyond a row's own are not read, but must stay in range
         places = self.positions[:, None] + torch.minimum(steps + 1, counts[:, None])
         with asking(self.asked):
-            logits = self.family.run(
-                self.family.embedding(ids), mask, places, _NO_KINDS, keep=ids.shape[1], cache=self.cache
-            )
+            batch = Batch(self.family.embedding(ids), mask, places[None])
+            logits = self.family.run(batch, keep=ids.shape[1], cache=self.cache)
         self.mask, self.positions, self._latest = mask, self.positions + counts, counts
         return logits
 
@@ -84,7 +85,3 @@ class Prompted:
         self.cache = cache
         read = torch.minimum(self._latest[chosen], torch.full_like(kept, of)) if of else kept
         self.positions = self.positions[chosen] - (read - kept)
-
-
-_NO_KINDS: Mapping[str, Tensor] = {}
-"""After the question there is text only."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmedit_bench.backbones.inputs import Batch, Row
+from mmedit_bench.backbones.batch import Batch
+from mmedit_bench.backbones.inputs import Row
 
 Key = tuple[str | None, tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 Pair = tuple[Tensor, Tensor]
@@ -33,8 +34,8 @@ class Below:
 
     def tensors(self) -> Iterator[Tensor]:
         """All that is kept."""
-        yield from (self.batch.embeddings, self.batch.mask, self.batch.positions, self.states)
-        yield from self.batch.kinds.values()
+        yield from self.batch.tensors()
+        yield self.states
         for pair in self.pairs:
             yield from pair
 

@@ -10,6 +10,7 @@ from transformers import Gemma3Processor
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.cases import Query
+from tests.backbones.published_qwen import qwen_processor
 from tests.backbones.published_towers import tower_processor
 from tests.tiny import CHAT
 
@@ -17,6 +18,8 @@ from tests.tiny import CHAT
 def processor_of(backbone: Backbone) -> Any:
     """The family's own processor, made of the same parts."""
     tokenizer = backbone.tokenizer
+    if backbone.anatomy.name.startswith("qwen"):
+        return qwen_processor(backbone)
     if backbone.model.config.model_type != "gemma3":
         return tower_processor(backbone.model, tokenizer, backbone.image_processor)
     names = {"boi_token": "<boi>", "eoi_token": "<eoi>", "image_token": "<image>"}
@@ -44,8 +47,8 @@ def hf_inputs(backbone: Backbone, query: Query, tail: tuple[int, ...] = ()) -> d
         given.pop("num_crops", None)
         more = torch.tensor([tail], dtype=torch.long)
         given["input_ids"] = torch.cat([given["input_ids"], more], dim=1)
-        if "token_type_ids" in given:
-            given["token_type_ids"] = torch.cat([given["token_type_ids"], torch.zeros_like(more)], dim=1)
+        for name in given.keys() & {"token_type_ids", "mm_token_type_ids"}:
+            given[name] = torch.cat([given[name], torch.zeros_like(more)], dim=1)
         return given | {"attention_mask": torch.ones_like(given["input_ids"])}
     ids = [tokenizer.bos_token_id, *tokenizer(query.prompt, add_special_tokens=False)["input_ids"], *tail]
     if images is None:

@@ -15,7 +15,7 @@ from tests.tiny import tiny_picture
 QUERIES = [
     Query("what is this?", tiny_picture(0)),
     Query("which city is the capital of this country?"),
-    Query("name the colour", tiny_picture(1)),
+    Query("name the colour", tiny_picture(1, 64, 24)),
 ]
 TARGETS = ["a red fox", "paris", "green, blue"]
 
@@ -33,6 +33,13 @@ _VISION = {
     "llava": ("model.multi_modal_projector.linear_1", "model.multi_modal_projector.linear_2"),
     "gemma3": ("model.vision_tower.encoder.layers.0.self_attn.v_proj",),
     "idefics3": ("model.connector.modality_projection.proj",),
+    "qwen2_vl": ("model.visual.blocks.1.attn.proj", "model.visual.merger.mlp.2"),
+    "qwen2_5_vl": ("model.visual.blocks.0.mlp.down_proj", "model.visual.merger.mlp.2"),
+    "qwen3_vl": (
+        "model.visual.deepstack_merger_list.0.linear_fc2",
+        "model.visual.merger.linear_fc1",
+        "model.visual.blocks.0.attn.proj",
+    ),
 }
 _VISION |= dict.fromkeys(("llava_next", "llava_onevision", "internvl"), _VISION["llava"])
 _VISION["smolvlm"] = _VISION["idefics3"]

@@ -25,9 +25,14 @@ from tests.tiny import (
     tiny_picture,
     tiny_tokenizer,
 )
+from tests.tiny_qwen import QWEN
 
 PROMPTS = ("what is this?", "name the colour of the ball", "where does the animal live? africa or asia?")
-QUERIES = [Query(prompt, tiny_picture(i) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)]
+SIZES = ((32, 32), (64, 24), (24, 80))
+QUERIES = [
+    Query(prompt, tiny_picture(i, *SIZES[i // 2 % 3]) if i % 3 else None)
+    for i, prompt in enumerate(PROMPTS * 3)
+]
 TARGETS = [("paris", "a red fox", "green, blue")[i % 3] for i in range(len(QUERIES))]
 
 
@@ -101,7 +106,7 @@ def test_tokens_of_a_picture_are_marked_for_models_that_ask_for_it() -> None:
     held = backbone.logits([QUERIES[1]], ["paris"])[0]
     backbone.family.kinds = ()
     assert not torch.allclose(backbone.logits([QUERIES[1]], ["paris"])[0], held, atol=1e-3)
-    assert pack(rows, backbone.family.embedding, backbone._visual([rows[0].image])).kinds == {}
+    assert pack(rows, backbone.family, backbone._visual([rows[0].image])).kinds == {}
 
 
 def test_inputs_of_a_picture_that_an_adapter_does_not_know_are_refused() -> None:
@@ -168,7 +173,9 @@ def test_gemma_reads_a_template_of_the_published_form_as_its_processor_does() ->
 @pytest.mark.parametrize("family", CHAT)
 def test_a_prompt_with_a_placeholder_and_a_tokenizer_without_template_are_refused(family: str) -> None:
     backbone = tiny_backbone(family)
-    mark = {"gemma3": "<boi>", "internvl": "<IMG_CONTEXT>"}.get(family, "<image>")
+    mark = {"gemma3": "<boi>", "internvl": "<IMG_CONTEXT>", **dict.fromkeys(QWEN, "<|image_pad|>")}.get(
+        family, "<image>"
+    )
     for image in (None, tiny_picture(0)):
         with pytest.raises(BenchError, match="a prompt may not hold one"):
             backbone.answer([Query(f"what is {mark}?", image)])
@@ -178,7 +185,7 @@ def test_a_prompt_with_a_placeholder_and_a_tokenizer_without_template_are_refuse
 
 def test_an_answer_follows_a_space_unless_the_question_ends_in_white_space() -> None:
     leads = {family: tiny_backbone(family).family.lead for family in (*KNOWN, *TWINS)}
-    lines = dict.fromkeys(("gemma3", "llava_onevision", "internvl"), "")
+    lines = dict.fromkeys(("gemma3", *QWEN, "llava_onevision", "internvl"), "")
     assert leads == dict.fromkeys((*KNOWN, *TWINS), " ") | lines
 
 

@@ -20,7 +20,10 @@ from mmedit_bench.interventions.base import Layout
 from tests.tiny import KNOWN, tiny_backbone, tiny_picture
 
 PROMPTS = ("what is this?", "name the colour of the ball. green, blue, yellow", "where does the fox live?")
-QUERIES = [Query(prompt, tiny_picture(i) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)]
+SIZES = ((32, 32), (64, 24), (24, 80))
+QUERIES = [
+    Query(prompt, tiny_picture(i, *SIZES[i % 3]) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)
+]
 TARGETS = [("paris", "a red fox", "asia", "")[i % 4] for i in range(len(QUERIES))]
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -189,7 +192,7 @@ def test_a_hook_below_is_called_whatever_its_intervention_says(backbone: Backbon
 def test_all_is_forgotten_when_a_weight_changes(backbone: Backbone) -> None:
     view = backbone.edited(Edit((delta_at(backbone, 1),)))
     before = view.logits(QUERIES, TARGETS)
-    pictures = backbone.visual([tiny_picture(1)])
+    (picture,) = backbone.visual([tiny_picture(1)])
     layer = backbone.model.get_submodule(backbone.anatomy.ffn(0)[-1])
     with torch.no_grad():
         layer.weight.mul_(1.5)
@@ -201,7 +204,7 @@ def test_all_is_forgotten_when_a_weight_changes(backbone: Backbone) -> None:
     after = view.logits(QUERIES, TARGETS)
     assert all(torch.equal(*pair) for pair in zip(after, wanted, strict=True))
     assert not any(torch.equal(*pair) for pair in zip(after, before, strict=True))
-    assert not torch.equal(backbone.visual([tiny_picture(1)]), pictures)
+    assert not torch.equal(backbone.visual([tiny_picture(1)])[0], picture)
 
 
 def test_the_watch_sees_writes_moves_and_other_parameters() -> None:

@@ -11,6 +11,7 @@ from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.families import family_of
 from mmedit_bench.backbones.pictures import Pictures
 from mmedit_bench.backbones.published import PUBLISHED
+from mmedit_bench.backbones.visual import Visual
 from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Context, Edit
@@ -124,13 +125,6 @@ def test_an_edited_projector_is_seen_in_every_tile(backbone: Backbone) -> None:
     assert all(torch.equal(*pair) for pair in zip(backbone.logits(QUERIES, TARGETS), before, strict=True))
 
 
-def test_pictures_of_other_numbers_of_tokens_make_no_one_tensor(backbone: Backbone) -> None:
-    same = backbone.visual([PICTURES[0], PICTURES[0]])
-    assert torch.equal(same[0], same[1])
-    with pytest.raises(BenchError, match="other numbers of visual tokens"):
-        backbone.visual(PICTURES[:4])
-
-
 def test_visual_tokens_are_kept_by_their_bytes(backbone: Backbone) -> None:
     tokens = [tokens for picture in PICTURES for tokens in backbone.visual([picture])]
     room = sum(own.nbytes for own in tokens[-2:])
@@ -138,17 +132,19 @@ def test_visual_tokens_are_kept_by_their_bytes(backbone: Backbone) -> None:
     computed: list[str] = []
     compute = pictures.compute
 
-    def counting(image: ImageRef) -> torch.Tensor:
+    def counting(image: ImageRef) -> Visual:
         computed.append(image.digest)
         return compute(image)
 
     pictures.compute = counting  # type: ignore[method-assign]
     for _ in range(2):
-        found = pictures.tokens(PICTURES)
-        assert all(torch.equal(found[image.digest], own) for image, own in zip(PICTURES, tokens, strict=True))
+        found = pictures.seen(PICTURES)
+        assert all(
+            torch.equal(found[image.digest].tokens, own) for image, own in zip(PICTURES, tokens, strict=True)
+        )
         assert pictures._kept.nbytes <= room
     assert len(computed) == 2 * len(PICTURES)
-    pictures.tokens(PICTURES[-2:])
+    pictures.seen(PICTURES[-2:])
     assert len(computed) == 2 * len(PICTURES), "the latest two are still there"
 
 

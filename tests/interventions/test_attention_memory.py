@@ -58,9 +58,15 @@ class Trace:
             seen.update(kwargs, output=output[0])
 
         inputs = normal(1, length, WIDTH, seed=9)
+        given: dict[str, Any] = {}
+        if backbone.family.axes == 3:  # as inside of a picture: time stands still
+            steps = torch.arange(length)
+            given["position_ids"] = torch.stack([0 * steps, steps // 3, steps % 3])[:, None]
         with torch.no_grad(), attached(backbone.model, anatomy, [item] if item else []):
             handle = module.register_forward_hook(remember, with_kwargs=True)
-            backbone.model.get_submodule(anatomy.language_model)(inputs_embeds=inputs, use_cache=False)
+            backbone.model.get_submodule(anatomy.language_model)(
+                inputs_embeds=inputs, use_cache=False, **given
+            )
             handle.remove()
         self.h: Tensor = seen["hidden_states"][0]
         self.output: Tensor = seen["output"][0]
@@ -72,6 +78,7 @@ class Trace:
             self.k: getattr(module, "k_norm", None),
             self.v: None,
         }
+        self.shift = float("gemma3_text" in anatomy.name)
         self.window = WINDOW if layer == 0 and "gemma3_text" in anatomy.name else length
 
     def parts(self, linear: Any, x: Tensor, position: int | None = None) -> list[Tensor]:
@@ -80,8 +87,9 @@ class Trace:
         own = linear(x).reshape(-1, SIZE)
         heads = [own[head * len(own) // HEADS] for head in range(HEADS)]  # two may share one
         if (norm := self.norms[linear]) is not None:
-            # root mean square to one, times one plus the weight
-            heads = [y / (y.square().mean() + norm.eps).sqrt() * (1 + norm.weight) for y in heads]
+            # root mean square to one, times the weight or one plus it
+            scale = norm.weight + self.shift
+            heads = [y / (y.square().mean() + 1e-6).sqrt() * scale for y in heads]
         if self.rotation is None or position is None:
             return heads
         cos, sin = self.rotation[0][0, position], self.rotation[1][0, position]
@@ -227,7 +235,9 @@ def test_retrieval_is_brute_force_cosine_and_the_only_group_is_always_read(
             assert torch.allclose(trace.o(mixed), trace.output[position], atol=1e-5)
 
 
-QUERIES = [Query("where does the lion live?", tiny_picture(1)), Query("name the colour"), Query("fox")]
+QUERIES = [
+    Query("where does the lion live?", tiny_picture(1, 24, 64)), Query("name the colour"), Query("fox"),
+]  # fmt: skip
 ITEMS = [
     {"gate": "mass"},
     {"gate": "fixed", "weight": 0.4, "top_k": 2},

@@ -179,9 +179,7 @@ def by_hand(backbone: Backbone, own: Codebook, number: int, row: Row) -> Tensor:
     handle = backbone.model.get_submodule(own.writes).register_forward_hook(put)
     with torch.no_grad():
         batch = backbone._batch([row])
-        logits = backbone.family.run(
-            batch.embeddings, batch.mask, batch.positions, batch.kinds, keep=row.length
-        )
+        logits = backbone.family.run(batch, keep=row.length)
     handle.remove()
     return logits[0]
 
@@ -291,12 +289,11 @@ def test_a_model_that_is_run_without_saying_where_questions_end_is_no_guess() ->
         asked()
     row = backbone._encoder.row(QUERIES[0])
     batch = backbone._batch([row])
-    run = (batch.embeddings, batch.mask, batch.positions, batch.kinds)
     with backbone.edited(Edit((book(backbone, "last"),)))._acting():
         with pytest.raises(BenchError, match="where questions end"):
-            backbone.family.run(*run, keep=1)
+            backbone.family.run(batch, keep=1)
         with asking([row.length]), pytest.raises(BenchError, match="begins after the end of its questions"):
-            backbone.family.run(*run, keep=1)
+            backbone.family.run(batch, keep=1)
     with asking([3, 0]):
         assert asked().after == (3, 0)
         with asking([1]):

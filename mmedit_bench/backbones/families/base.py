@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from mmedit_bench.backbones.batch import Batch
+from mmedit_bench.backbones.visual import Visual
 from mmedit_bench.cases import ImageRef
 from mmedit_bench.errors import BenchError
 
@@ -28,6 +30,9 @@ class Family:
     kinds: tuple[str, ...] = ()
     """Names of inputs that hold 1 at the tokens of a picture and 0 elsewhere, as the model's own
     processor gives them. Left out, such a model raises no error and answers something else."""
+
+    axes: int = 1
+    """Along how many axes positions count."""
 
     feature_inputs: tuple[str, ...] = ("pixel_values",)
     """What the picture processor gives and the vision part takes."""
@@ -96,23 +101,40 @@ class Family:
         """Number of visual tokens of a picture."""
         raise NotImplementedError
 
+    def picture_positions(self, image: ImageRef) -> Tensor | None:
+        """Positions [axes, tokens] of a picture's tokens, counted from where it stands, on the CPU.
+
+        What follows the picture counts on from the highest. None: one by one, as text.
+        """
+        return None
+
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""
         return self._tokenised(text) if text else ()
 
     # ---- pictures
 
+    def visual(self, image: ImageRef) -> Visual:
+        """A picture as the text model reads it now; more than its `features` where layers are given more."""
+        return Visual(self.features(image))
+
     def features(self, image: ImageRef) -> Tensor:
         """Visual tokens [tokens, width] as the model, hooks included, gives them now."""
-        given = self.pixels(image)
+        # of the one picture: one row of tokens, or one for each of its tiles
+        found = self.looked_at(image).pooler_output
+        return self.counted(image, torch.cat([part.reshape(-1, part.shape[-1]) for part in found]))
+
+    def looked_at(self, image: ImageRef) -> Any:
+        """What the model's own function makes of one picture."""
         weight = self.embedding.weight
         inputs = {
             name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
-            for name, value in given.items()
+            for name, value in self.pixels(image).items()
         }
-        # of the one picture: one row of tokens, or one for each of its tiles
-        found = self.model.get_image_features(**inputs).pooler_output
-        tokens = torch.cat([part.reshape(-1, part.shape[-1]) for part in found])
+        return self.model.get_image_features(**inputs)
+
+    def counted(self, image: ImageRef, tokens: Tensor) -> Tensor:
+        """The visual tokens of a picture. Raises `BenchError` if they are not as many as were told."""
         if (count := self.picture_tokens(image)) != len(tokens):
             raise BenchError(
                 f"a picture gave {len(tokens)} visual tokens, not {count}; the picture processor's size "
@@ -152,31 +174,25 @@ class Family:
         """
         return DynamicCache()
 
-    def run(
-        self,
-        embeddings: Tensor,
-        mask: Tensor,
-        positions: Tensor,
-        kinds: Mapping[str, Tensor],
-        *,
-        keep: int,
-        cache: Any = None,
-    ) -> Tensor:
-        """Logits [b, `keep`, vocabulary] of the last positions.
+    def run(self, batch: Batch, *, keep: int, cache: Any = None) -> Tensor:
+        """Logits [b, `keep`, vocabulary] of the last positions of what is new in a batch.
 
-        Embeddings [b, n, width] and positions [b, n] are of the new tokens, the mask [b, all] of the
-        cached ones too. `kinds` is empty while decoding: after the question there is text only.
+        While decoding there is text only, and `batch` holds nothing of pictures.
         """
         found: Tensor = self.runs(
-            inputs_embeds=embeddings,
-            attention_mask=mask,
-            position_ids=positions,
+            inputs_embeds=batch.embeddings,
+            attention_mask=batch.mask,
+            position_ids=self.position_ids(batch),
             past_key_values=cache,
             use_cache=cache is not None,
             logits_to_keep=keep,
-            **kinds,
+            **batch.kinds,
         ).logits
         return found
+
+    def position_ids(self, batch: Batch) -> Tensor:
+        """Positions as the model takes them: [b, n], or [axes, b, n] where it counts along several."""
+        return batch.positions[0] if self.axes == 1 else batch.positions.expand(self.axes, -1, -1)
 
     # ---- inner parts
 

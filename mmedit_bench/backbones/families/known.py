@@ -11,6 +11,7 @@ from mmedit_bench.backbones.families.idefics3 import Idefics3
 from mmedit_bench.backbones.families.internvl import InternVL
 from mmedit_bench.backbones.families.llava import Llava
 from mmedit_bench.backbones.families.qformer import QFormer
+from mmedit_bench.backbones.families.qwen import Qwen3VL, QwenVL
 from mmedit_bench.errors import BenchError
 
 FAMILIES: dict[str, type[Family]] = {
@@ -22,6 +23,9 @@ FAMILIES: dict[str, type[Family]] = {
     "idefics3": Idefics3,
     "smolvlm": Idefics3,
     "internvl": InternVL,
+    "qwen2_vl": QwenVL,
+    "qwen2_5_vl": QwenVL,
+    "qwen3_vl": Qwen3VL,
 }
 """Adapters by the `model_type` of a checkpoint's configuration."""
 
