@@ -64,7 +64,8 @@ class AttentionMemory(Intervention):
     reason only one group is always read: the others compete with the store. Groups and banks are
     ordered by their content, so the order of the edits does not matter, to the bit.
 
-    Knowledge has no position: where keys are rotated, an entry stands at the reader's own position.
+    Knowledge has no position: where keys are rotated, an entry stands at the reader's own position, on
+    every axis that positions have.
     The gate is taken position by position, so decoding and teacher forcing agree.
     """
 

@@ -28,11 +28,7 @@ from tests.tiny import (
 from tests.tiny_qwen import QWEN
 
 PROMPTS = ("what is this?", "name the colour of the ball", "where does the animal live? africa or asia?")
-SIZES = ((32, 32), (64, 24), (24, 80))
-QUERIES = [
-    Query(prompt, tiny_picture(i, *SIZES[i // 2 % 3]) if i % 3 else None)
-    for i, prompt in enumerate(PROMPTS * 3)
-]
+QUERIES = [Query(prompt, tiny_picture(i) if i % 3 else None) for i, prompt in enumerate(PROMPTS * 3)]
 TARGETS = [("paris", "a red fox", "green, blue")[i % 3] for i in range(len(QUERIES))]
 
 
