@@ -148,6 +148,19 @@ def test_visual_tokens_are_kept_by_their_bytes(backbone: Backbone) -> None:
     assert len(computed) == 2 * len(PICTURES), "the latest two are still there"
 
 
+def test_a_picture_that_is_not_cut_stands_at_one_place() -> None:
+    tiny = tiny_backbone("smolvlm")
+    sizes: dict[str, Any] = {"size": {"longest_edge": 32}, "max_image_size": {"longest_edge": 16}}
+    whole = type(tiny.image_processor)(do_image_splitting=False, **sizes)
+    backbone = Backbone("tiny-smolvlm", tiny.model, tiny.tokenizer, whole)
+    for query, target in zip(QUERIES, TARGETS, strict=True):
+        answer = backbone.answer_ids(target)
+        assert ids_of(backbone, query, target) == hf_inputs(backbone, query, answer)["input_ids"][0].tolist()
+        plain = hf_logits(backbone, query, answer)[-len(answer) - 1 : -1]
+        assert torch.allclose(backbone.logits([query], [target])[0], plain, atol=1e-4)
+        assert len(backbone._encoder.row(query).places) == (query.image is not None)
+
+
 # ---- what would change answers without an error
 
 

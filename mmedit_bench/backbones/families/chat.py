@@ -38,8 +38,7 @@ class ChatFamily(Family):
         return self._lead
 
     def expanded(self, turn: str, image: ImageRef | None) -> str:
-        """The turn with its mark of a picture spelled out: a placeholder for each of its `parts`,
-        and what stands around them."""
+        """The turn with its mark of a picture spelled out: a placeholder for each part, between marks."""
         return turn
 
     def parts(self, image: ImageRef) -> int:
