@@ -53,7 +53,7 @@ class Encoder:
 
     def answer_ids(self, target: str) -> tuple[int, ...]:
         """Token ids of an answer, what leads to it before it and the closing token after it."""
-        return (*self.text_ids(f"{self.family.lead}{target}"), self.family.closing)
+        return (*self.family.following_ids(f"{self.family.lead}{target}"), self.family.closing)
 
     def row(self, query: Query, prefix: str = "", target: str | None = None) -> Row:
         """The input for a query, of any length."""
@@ -98,7 +98,7 @@ def pack(rows: Sequence[Row], family: Family, pictures: Mapping[str, Visual]) ->
         ids = torch.tensor(row.ids + row.answer, device=weight.device)
         visual = pictures[row.image.digest].tokens if row.image else weight.new_zeros(0, weight.shape[1])
         blank = longest - row.length
-        parts, own = _woven(family.embedding(ids), visual.to(weight.dtype), row.places)
+        parts, own = _woven(family.embedding(ids), visual.to(weight), row.places)
         padded.append(torch.cat([weight.new_zeros(blank, weight.shape[1]), *parts]))
         mask.append([0] * blank + [1] * row.length)
         positions.append(pad(_positions(row, family), (blank, 0)))

@@ -111,4 +111,4 @@ class Qwen3VL(QwenVL):
             deepstack_visual_embeds=batch.added or None,
         ).last_hidden_state
         logits: Tensor = self.model.lm_head(states[:, -keep:])
-        return logits
+        return logits.to(batch.embeddings.device)  # a head may be on another one
