@@ -55,7 +55,7 @@ def test_a_delta_equals_a_changed_weight(backbone: Backbone) -> None:
         other = changed_copy(backbone)
         other.model.get_submodule(module).weight.data += delta.delta
         found = logprobs(backbone.edited(Edit((delta,))))
-        assert found == pytest.approx(logprobs(other), abs=1e-5), module
+        assert found == pytest.approx(logprobs(other), abs=1e-4), module
         assert found != pytest.approx(before, abs=1e-3), module
     assert logprobs(backbone) == before
 
