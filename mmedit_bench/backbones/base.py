@@ -448,7 +448,7 @@ class Backbone:
     def visual(self, images: Sequence[ImageRef]) -> Tensor:
         """Visual tokens as the unedited language model reads them: [images, tokens, width], no gradient."""
         tokens = self._pictures.tokens(images)
-        return torch.stack([tokens[image.digest] for image in images])
+        return torch.stack([tokens[image.digest] for image in images]).to(self.device)
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""
