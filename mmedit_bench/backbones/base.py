@@ -450,7 +450,7 @@ class Backbone:
     def visual(self, images: Sequence[ImageRef]) -> list[Tensor]:
         """By picture, its visual tokens [tokens, width] as the unedited model reads them; no gradient."""
         seen = self._pictures.seen(images)
-        return [seen[image.digest].tokens for image in images]
+        return [seen[image.digest].tokens.to(self.device) for image in images]
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens."""

@@ -110,7 +110,7 @@ def pack(rows: Sequence[Row], family: Family, pictures: Mapping[str, Visual]) ->
         torch.tensor(mask, device=weight.device),
         torch.stack(positions, dim=1).to(weight.device),
         {name: torch.tensor(seen, device=weight.device) for name in family.kinds},
-        tuple(torch.cat(parts).to(weight.dtype) for parts in deeper),
+        tuple(torch.cat(parts).to(weight) for parts in deeper),
     )
 
 

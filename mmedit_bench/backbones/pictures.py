@@ -46,4 +46,4 @@ class Pictures:
         One picture at a time: a value computed in a batch would depend, in its last bits, on the
         pictures beside it, and so on what was asked first.
         """
-        return self._family.visual(image).to(self._family.embedding.weight.device)
+        return self._family.visual(image)

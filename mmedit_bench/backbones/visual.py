@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -18,10 +17,6 @@ class Visual:
 
     tokens: Tensor
     added: tuple[Tensor, ...] = ()
-
-    def to(self, device: torch.device) -> Visual:
-        """The same on a device."""
-        return Visual(self.tokens.to(device), tuple(own.to(device) for own in self.added))
 
     def tensors(self) -> Iterator[Tensor]:
         """All that it holds."""

@@ -9,7 +9,7 @@ from mmedit_bench.backbones.anatomy import ROWS
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.families import FAMILIES
 from mmedit_bench.backbones.published import PUBLISHED
-from tests.tiny import tiny_image_processor, tiny_tokenizer
+from tests.tiny import tiny_tokenizer
 
 WITHOUT_ADAPTER = (
     "llava-onevision-7b",
@@ -30,8 +30,11 @@ def known(name: str) -> bool:
 
 @functools.cache
 def full_size(name: str) -> Backbone:
-    """A row's backbone on the meta device, with the words of a tiny one: it has no digest."""
-    chat = PUBLISHED[name].config().model_type != "blip-2"
-    parts = tiny_tokenizer("llava" if chat else "opt"), tiny_image_processor("llava")
+    """A row's backbone on the meta device, with words of a tiny one and no pictures: it has no digest."""
+    model = PUBLISHED[name].on_meta()
+    chat, vision = model.config.model_type != "blip-2", model.config.vision_config
+    pictures = mock.Mock(to_json_string=lambda: "{}", patch_size=vision.patch_size)
+    pictures.merge_size = getattr(vision, "spatial_merge_size", None)
+    pictures.temporal_patch_size = getattr(vision, "temporal_patch_size", None)
     with mock.patch("mmedit_bench.backbones.base.weights_digest", return_value="0" * 64):
-        return Backbone(name, PUBLISHED[name].on_meta(), *parts)
+        return Backbone(name, model, tiny_tokenizer("llava" if chat else "opt"), pictures)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from mmedit_bench.backbones.inputs import Row
 from mmedit_bench.cases import EditCase
 from mmedit_bench.editors import Backbone
-from mmedit_bench.harness.baseline import measured
+from mmedit_bench.harness.baseline import Measured, measured
 from mmedit_bench.harness.guard import ProofPolicy
 from mmedit_bench.harness.plan import Experiment
 from mmedit_bench.harness.run import run
@@ -69,6 +70,20 @@ def backbone_of(family: str) -> Backbone:
     return made
 
 
+@functools.cache
+def bare(family: str, folder: Path) -> tuple[Measured, list[Tensor], str]:
+    """What the unedited backbone says, its logits at all references, and its digest."""
+    backbone = backbone_of(family)
+    found = measured(Suite(), "evaluation", backbone, folder / "baselines", limit=3)
+    return found, logits(backbone), backbone.digest
+
+
+@torch.no_grad()
+def logits(backbone: Backbone) -> list[Tensor]:
+    probes = [probe for case in Suite().cases("evaluation") for probe in case.probes]
+    return backbone.logits([probe.query for probe in probes], [probe.reference for probe in probes])
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shared: a baseline is asked once for each backbone."""
@@ -79,15 +94,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", QUICK)
 def test_an_edit_its_drop_and_three_in_a_row(name: str, family: str, folder: Path) -> None:
     backbone, suite = backbone_of(family), Suite()
-    found = measured(suite, "evaluation", backbone, folder / "baselines", limit=3)
+    found, before, digest = bare(family, folder)
     experiment = Experiment(
         suite=suite, split="evaluation", backbone=backbone, editor=editor_named(name), protocol=Cell(),
         limit=3,
     )  # fmt: skip
-    probes = [probe for case in suite.cases("evaluation") for probe in case.probes]
-    asked = [probe.query for probe in probes], [probe.reference for probe in probes]
-    with torch.no_grad():
-        before, digest = backbone.logits(*asked), backbone.digest
     # weights, hooks and answers are proven to be untouched after each unit
     policy = ProofPolicy(every=1)
     result = run(experiment, folder, found=found, policy=policy, artefacts=folder / "artefacts")
@@ -100,6 +111,5 @@ def test_an_edit_its_drop_and_three_in_a_row(name: str, family: str, folder: Pat
     base = {probe.id: probe.reading for case in found.baseline.probes.values() for probe in case}
     dropped = {probe.id: probe.reading for probe in said[1].probes}
     assert said[1].moment == UNDONE and dropped == {id: base[id] for id in dropped}
-    with torch.no_grad():
-        assert all(map(torch.equal, backbone.logits(*asked), before))
+    assert all(map(torch.equal, logits(backbone), before))
     assert backbone.digest == digest
