@@ -47,7 +47,7 @@ LLAVA_ONEVISION = Published(
     template="{prompt}",
     ends=(),
     licence="Apache-2.0",
-    notes="Large pictures are cut into crops: up to some 7,000 visual tokens.",
+    notes="Large pictures are cut into crops: up to some 8,800 visual tokens.",
 )
 QWEN2_5_VL = Published(
     name="qwen2.5-vl-7b",
