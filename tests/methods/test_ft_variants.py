@@ -77,6 +77,16 @@ def test_ft_vision_leaves_questions_without_picture_alone_to_the_bit(backbone: B
     assert not torch.allclose(view.logits(seeing, ["green"])[0], backbone.logits(seeing, ["green"])[0])
 
 
+def test_ft_vision_trains_the_projector_or_what_inner_layers_add() -> None:
+    backbone = tiny_backbone("qwen3-vl")
+    inner = "model.visual.deepstack_merger_list"
+    bare = backbone.loss([REQUEST.query], [REQUEST.target]).item()
+    for options, part in (({}, "model.visual.merger"), ({"part": inner}, inner)):
+        edit = FTVisionEditor(lr=1e-2, steps=6, threshold=0, **options).edit(backbone, REQUEST)
+        assert [item.plain()["module"] for item in edit.interventions] == list(backbone.linears(part))
+        assert backbone.loss([REQUEST.query], [REQUEST.target], edit).item() < bare - 0.1
+
+
 def test_misuse_is_named(backbone: Backbone) -> None:
     with pytest.raises(BenchError, match="has no picture"):
         FTVisionEditor().edit(backbone, EditRequest("r", Query("where?"), "asia"))

@@ -31,7 +31,8 @@ class Family:
 
     kinds: tuple[str, ...] = ()
     """Names of inputs that hold 1 at the tokens of a picture and 0 elsewhere, as the model's own
-    processor gives them. Left out, such a model raises no error and answers something else."""
+    processor or the whole model makes them. Left out, such a model raises no error and answers
+    something else."""
 
     axes: int = 1
     """Along how many axes positions count."""

@@ -15,10 +15,12 @@ from mmedit_bench.backbones.visual import Visual
 from mmedit_bench.cases import ImageRef
 from mmedit_bench.errors import BenchError
 
-_SIZES = {"patch_size": "patch_size", "merge_size": "spatial_merge_size"} | {
-    "temporal_patch_size": "temporal_patch_size"
-}
-"""Settings of the picture processor that the vision part has under a name of its own."""
+_SIZES = (
+    ("patch_size", "patch_size"),
+    ("merge_size", "spatial_merge_size"),
+    ("temporal_patch_size", "temporal_patch_size"),
+)
+"""Settings of the picture processor, and what the configuration of the vision part calls them."""
 
 
 class QwenVL(ChatFamily):
@@ -36,7 +38,7 @@ class QwenVL(ChatFamily):
     ) -> None:
         super().__init__(model, tokenizer, image_processor, template, ends)
         vision = model.config.vision_config
-        for own, name in _SIZES.items():
+        for own, name in _SIZES:
             # patches of another size may still be taken for pixels
             if (said := getattr(image_processor, own)) != (wanted := getattr(vision, name)):
                 raise BenchError(
