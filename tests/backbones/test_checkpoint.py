@@ -217,3 +217,30 @@ def test_a_published_checkpoint_is_read_by_its_hub_id(
         Backbone.load("acme/tiny", name="x")
     with pytest.raises(BenchError, match="checkpoint acme/other: neither a folder nor to be had"):
         Backbone.load("acme/other", name="x", template="{prompt}")
+
+
+def test_words_and_pictures_are_read_where_checkpoints_of_any_age_keep_them(tmp_path: Path) -> None:
+    """A processor's own chat template stands above the tokenizer's, and may hold the picture processor."""
+    backbone = tiny_backbone("llava")
+    write(backbone, tmp_path)
+    asked = [Query("what is this?", tiny_picture(i)) for i in range(2)]
+    answers = Backbone.load(tmp_path, name="x").answer(asked, 4)
+    template = str(backbone.tokenizer.chat_template)
+    (tmp_path / "chat_template.jinja").unlink()
+    with pytest.raises(BenchError, match="no chat template"):
+        Backbone.load(tmp_path, name="x")
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    pictures = tmp_path / "preprocessor_config.json"
+    settings = json.loads(pictures.read_text())
+    (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    pictures.unlink()
+    read = Backbone.load(tmp_path, name="x")
+    assert read.tokenizer.chat_template == template
+    assert read.image_processor.to_json_string() == backbone.image_processor.to_json_string()
+    assert read.answer(asked, 4) == answers
+    (tmp_path / "processor_config.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"missing preprocessor_config\.json"):
+        Backbone.load(tmp_path, name="x")
+    (tmp_path / "processor_config.json").write_text("[]")
+    with pytest.raises(BenchError, match=r"processor_config\.json: holds a list, not an object"):
+        Backbone.load(tmp_path, name="x")

@@ -29,7 +29,8 @@ class Published:
     template: str
     """Words around a prompt; what a chat template puts around these comes with the checkpoint."""
     ends: tuple[str, ...]
-    """Texts of one token that end an answer; the first closes a target. None: the tokenizer's end."""
+    """Texts of one token that end an answer; the first closes a target. Empty: what ends a text of the
+    tokenizer."""
     licence: str
     """Of the weights, as their publisher states it."""
     notes: str
