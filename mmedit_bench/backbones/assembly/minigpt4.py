@@ -59,11 +59,7 @@ def assemble_minigpt4(
     checked = _checked(sources, digests or {})
     fields = _config(language_model, config)
     wanted = _shapes(fields)
-    if not (language_model / TOKENIZER).is_file():
-        raise BenchError(
-            f"{language_model}: missing {TOKENIZER}; load the tokenizer with transformers once and "
-            "save_pretrained() it there"
-        )
+    _check_words(language_model / TOKENIZER, fields["text_config"].get("vocab_size", 0))
     make_folder(out.parent)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
@@ -109,6 +105,28 @@ def _config(language_model: Path, given: Path | None) -> dict[str, Any]:
     else:
         fields = PUBLISHED[NAME].config().to_dict()
     return {**fields, "text_config": own, "tie_word_embeddings": own.get("tie_word_embeddings", False)}
+
+
+def _check_words(file: Path, rows: int) -> None:
+    """Raise `BenchError` unless there are embeddings for all tokens, and tokens for the ends of an answer."""
+    from tokenizers import Tokenizer
+
+    if not file.is_file():
+        raise BenchError(
+            f"{file.parent}: missing {file.name}; load the tokenizer with transformers once and "
+            "save_pretrained() it there"
+        )
+    try:
+        known = Tokenizer.from_file(str(file)).get_vocab()
+    except Exception as error:  # tokenizers raises nothing more special
+        raise BenchError(f"{file}: cannot be read ({error}); fetch it again") from None
+    if (last := max(known.values())) >= rows:
+        raise BenchError(
+            f"{file}: has a token {last}, but the language model has embeddings for {rows}; take both from "
+            "one release of Vicuna"
+        )
+    if absent := [end for end in PUBLISHED[NAME].ends if end not in known]:
+        raise BenchError(f"{file}: has no token {absent[0]!r}, which ends an answer; it is not Vicuna's")
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from mmedit_bench.cases import Query
 from mmedit_bench.cli import app
 from mmedit_bench.errors import BenchError
 from tests.backbones.assembly import parts, slow
+from tests.backbones.test_wording import llama_tokenizer
 from tests.tiny import tiny_picture
 
 PICTURE = tiny_picture(3)
@@ -88,6 +89,11 @@ def test_keys_have_no_bias_and_the_last_block_is_left_out(tmp_path: Path) -> Non
     assert not any(name.startswith("vision_model.encoder.layers.2.") for name in held)
 
 
+def shrink(file: Path) -> None:
+    """A release of the language model with a smaller vocabulary."""
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"vocab_size": 40}))
+
+
 class Hostile:
     """Writes a file when it is unpickled."""
 
@@ -143,6 +149,15 @@ def test_an_old_torch_reads_no_pickle(tmp_path: Path, monkeypatch: pytest.Monkey
         ),
         (lambda f: (f["language_model"] / "tokenizer.json").unlink(), r"missing tokenizer\.json"),
         (
+            lambda f: (f["language_model"] / "tokenizer.json").write_text("{"),
+            r"tokenizer\.json: cannot be read",
+        ),
+        (
+            lambda f: shrink(f["language_model"] / "config.json"),
+            r"has a token \d+, but .* embeddings for 40;",
+        ),
+        (lambda f: llama_tokenizer().save_pretrained(f["language_model"]), "has no token '▁###', which ends"),
+        (
             lambda f: (f["language_model"] / "config.json").write_text('{"model_type": "opt"}'),
             "model_type is 'opt', not 'llama'",
         ),
@@ -170,3 +185,21 @@ def test_from_the_command_line_with_digests(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["sha256"]["projection"] == right
     again = CliRunner().invoke(app, words)
     assert again.exit_code == 2 and "is not empty" in again.output
+
+
+def test_large_checkpoints_are_written_in_shards(tmp_path: Path) -> None:
+    tensors = {f"layer.{i}": torch.full((4, 4), float(i)) for i in range(5)}
+    shards = weights.Shards(tmp_path, most=150)
+    for name, tensor in tensors.items():
+        shards.put(name, tensor.T)
+    shards.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"model-{i:05}-of-00003.safetensors" for i in (1, 2, 3)), "model.safetensors.index.json"
+    ]  # fmt: skip
+    assert shards.total == 5 * 64
+    found = dict(weights.tensors_of(tmp_path))
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name].T) for name in tensors)
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../elsewhere"}}')
+    with pytest.raises(BenchError, match="names a file outside of its folder"):
+        dict(weights.tensors_of(tmp_path))
