@@ -1,0 +1,53 @@
+"""How many bytes of tensors live at once while something is computed, on any device."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+
+class Tally(TorchDispatchMode):
+    """Counts what is computed inside it: `now` and, at most, `peak` bytes, each storage once.
+
+    On the meta device nothing is computed and all is counted, so that a pass of a model of any size
+    can be measured. What existed before, such as weights, does not count.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0
+        self.peak = 0
+        self._held: dict[int, Any] = {}
+
+    def ignore(self, *tensors: torch.Tensor) -> None:
+        """Leave these out: they were there before, and an operation may return them."""
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            self._held[id(storage)] = storage
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for tensor in tree_iter(found):
+            if isinstance(tensor, torch.Tensor):
+                self._meet(tensor.untyped_storage())
+        return found
+
+    def _meet(self, storage: Any) -> None:
+        key = id(storage)
+        if key in self._held:
+            return
+        size = storage.nbytes()
+        self._held[key] = weakref.ref(storage, lambda _: self._part(key, size))
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+    def _part(self, key: int, size: int) -> None:
+        del self._held[key]
+        self.now -= size
