@@ -7,13 +7,14 @@ changes no answer, and so names no run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
-from mmedit_bench.backbones.shape import Shape
+from mmedit_bench.backbones.shape import META, Shape
 from mmedit_bench.cases import EditRequest
 from mmedit_bench.interventions import Edit
 from mmedit_bench.plugins.registry import Registry
@@ -119,18 +120,18 @@ def demand_of(editor: Any, shape: Shape, load: Load) -> Demand | None:
     return told
 
 
-def numbers_of(make: Callable[[], nn.Module | Iterable[Tensor]]) -> tuple[int, int]:
-    """Trained numbers of what `make` builds, and bytes of all its tensors; it takes no memory.
+class _Unseeded(TorchFunctionMode):
+    """Random numbers without a generator: one of the processor cannot serve the meta device."""
 
-    Of a module, parameters are trained and buffers are not.
-    """
-    from torch._subclasses.fake_tensor import FakeTensorMode
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return func(*args, **{name: own for name, own in (kwargs or {}).items() if name != "generator"})
 
-    with FakeTensorMode():
+
+def numbers_of(make: Callable[[], nn.Module]) -> tuple[int, int]:
+    """Trained numbers of the module that `make` builds, and bytes of all its tensors; it takes no memory."""
+    with META, _Unseeded():
         made = make()
-        if not isinstance(made, nn.Module):
-            tensors = list(made)
-            return sum(t.numel() for t in tensors), sum(t.nbytes for t in tensors)
-        trained = list(made.parameters())
-        held = (*trained, *made.buffers())
-        return sum(t.numel() for t in trained), sum(t.nbytes for t in held)
+    trained = list(made.parameters())
+    return sum(t.numel() for t in trained), sum(t.nbytes for t in (*trained, *made.buffers()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,8 +61,8 @@ class Shape:
 
     @property
     def device(self) -> torch.device:
-        """Where editors put what they build for it; see `demand.numbers_of`, which lets it take no memory."""
-        return torch.device("cpu")
+        """Where editors put what they build for it."""
+        return META
 
     @property
     def embedding(self) -> Any:
@@ -97,7 +98,7 @@ class Shape:
 
     def embeddings(self, ids: Sequence[int]) -> Tensor:
         """A tensor like the input embeddings of token ids: [tokens, width]."""
-        return torch.empty(len(ids), self.width, dtype=self.dtype, device=META if ids else self.device)
+        return torch.empty(len(ids), self.width, dtype=self.dtype, device=META)
 
     def visual(self) -> Tensor | None:
         """Tensors like the visual tokens [tokens, width] of a picture at the size the vision part was made for.
@@ -110,7 +111,8 @@ class Shape:
             return None
         high, wide = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         pixels = torch.empty(1, 3, high, wide, dtype=self.dtype, device=META)
-        found: Any = self.model.get_image_features(pixel_values=pixels).pooler_output
+        with _plainly(self.model, self.anatomy.vision):
+            found: Any = self.model.get_image_features(pixel_values=pixels).pooler_output
         tokens: Tensor = found if isinstance(found, Tensor) else found[0]
         return tokens.reshape(-1, tokens.shape[-1])
 
@@ -157,3 +159,18 @@ class Shape:
             attention = self.anatomy.attention(layer)
             total += sum(len(self.weight(f"{attention}.{name}")) for name in (key, value))
         return total * self.dtype.itemsize
+
+
+@contextmanager
+def _plainly(model: Any, parts: Sequence[str]) -> Iterator[None]:
+    """Let parts of a model attend by plain products: other ways look at a mask's values, which are not there."""
+    roots = (model.get_submodule(part) for part in parts)
+    configs = {id(m.config): m.config for root in roots for m in root.modules() if hasattr(m, "config")}
+    before = [(config, config._attn_implementation) for config in configs.values()]
+    try:
+        for config, _ in before:
+            config._attn_implementation = "eager"
+        yield
+    finally:
+        for config, own in before:
+            config._attn_implementation = own
