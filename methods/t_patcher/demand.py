@@ -30,5 +30,7 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
 
 def neurons(layer: int, count: int, width: int, gated: bool) -> ExtraNeurons:
     """So many neurons on the meta device."""
-    keys, bias, values = (torch.empty(*size, device="meta") for size in ((count, width), (count,), (count, width)))
+    keys, bias, values = (
+        torch.empty(*size, device="meta") for size in ((count, width), (count,), (count, width))
+    )
     return ExtraNeurons(layer, keys, bias, values, torch.empty_like(keys) if gated else None)

@@ -62,8 +62,8 @@ class Plan:
     title: str
     places: tuple[Place, ...]
     rows: tuple[PlanRow, ...]
-    limit: int
-    """Edits per block."""
+    limit: int | None
+    """Edits per block; None: all that are needed."""
     split: str = "evaluation"
     published: str = ""
     """The table or figure of the paper that the numbers stand beside."""

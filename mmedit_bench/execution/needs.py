@@ -1,0 +1,90 @@
+"""What editors need on one backbone and data set, beside what this machine has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmedit_bench.errors import BenchError
+from mmedit_bench.plugins.registry import EDITORS
+
+if TYPE_CHECKING:
+    from mmedit_bench.backbones.demand import Demand, Load
+    from mmedit_bench.backbones.memory import Need
+    from mmedit_bench.backbones.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class EditorNeed:
+    """One editor's line: what it takes, or why that is not known."""
+
+    editor: str
+    demand: Demand | None = None
+    need: Need | None = None
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; bytes."""
+        if self.need is None or self.demand is None:
+            return {"editor": self.editor, "problem": self.problem}
+        need, demand = self.need, self.demand
+        parts = ("weights", "held", "asking", "editing", "training", "total")
+        return {
+            "editor": self.editor,
+            **{name: getattr(need, name) for name in parts},
+            "bytes_per_edit": demand.edit.nbytes,
+            "trained_per_edit": demand.fit.numbers if demand.fit else 0,
+            "trained_before": sum(own.numbers for own in demand.learned),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory of this machine where a backbone would be."""
+
+    nbytes: int
+    of: str
+
+
+def needs(shape: Shape, load: Load, editors: Sequence[str] = ()) -> Iterator[EditorNeed]:
+    """A line for each editor, with the options that it has on the backbone; all editors if none is named."""
+    from mmedit_bench.backbones.demand import demand_of
+    from mmedit_bench.backbones.memory import Memory
+
+    memory = Memory(shape, load)
+    for name in editors or EDITORS.names():
+        try:
+            demand = demand_of(EDITORS.load(name)(), shape, load)
+        except BenchError as error:
+            yield EditorNeed(name, problem=str(error))
+            continue
+        if demand is None:
+            yield EditorNeed(name, problem="it does not say what it takes")
+        else:
+            yield EditorNeed(name, demand, memory.need(demand))
+
+
+def room(device: str, device_map: str | None = None) -> Room:
+    """Memory that is there for weights: of the accelerator, of all where a model is spread, or of the machine."""
+    import torch
+
+    if device.startswith("cuda") and torch.cuda.is_available():
+        if device_map:
+            count = torch.cuda.device_count()
+            total = sum(torch.cuda.get_device_properties(i).total_memory for i in range(count))
+            return Room(total, f"of {count} GPUs")
+        return Room(torch.cuda.get_device_properties(device).total_memory, "of the GPU")
+    return Room(_available(), "available here")
+
+
+def _available() -> int:
+    """Bytes of memory that programs may still take; all of the machine's where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
