@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mmedit_bench.backbones.demand import SINGLE, Demand, Fit, Load, Pass, numbers_of
+from mmedit_bench.backbones.demand import Demand, Fit, Load, Pass, numbers_of
 from mmedit_bench.editors import Edit, LowRankDelta
 
 

@@ -23,7 +23,8 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
         numbers=numbers, moments=2, steps=s.steps, passes=(Pass(times=QUESTIONS * s.batch),),
         beside=table(shape) + written(shape, load, QUESTIONS * s.batch),
     )  # fmt: skip
+    port = Port(Networks(Shared({}), sizes), (entry_of(load, s.scope_code),))
     return Demand(
-        edit=Edit((Route(Port(Networks(Shared({}), sizes), (entry_of(load, s.scope_code),)), load.request.id),)),
+        edit=Edit((Route(port, load.request.id),)),
         learned=(training,), held=held, asking=table(shape) + SINGLE * 4 * load.batch * shape.vocabulary,
     )  # fmt: skip

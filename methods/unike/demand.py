@@ -50,8 +50,8 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
         beside=asking + SINGLE * 6 * s.layers * quiet * s.pairs,
     )  # fmt: skip
     return Demand(
-        edit=Edit((*external, *pairs)), fit=fit if pairs else None, learned=(learned,), passes=(Pass(times=2),),
-        held=store + SINGLE * 2 * s.layers * coder, context=before, asking=asking,
+        edit=Edit((*external, *pairs)), fit=fit if pairs else None, learned=(learned,),
+        passes=(Pass(times=2),), held=store + SINGLE * 2 * s.layers * coder, context=before, asking=asking,
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ class Memory:
         return cache + max(self._read(Pass(rows=self.load.batch), tokens), self.sighted())
 
     def passed(self, own: Pass) -> int:
-        """The most that lives at once in a pass of the request, forward and, if it has a gradient, backward."""
+        """The most that lives at once in a pass of the request, forward and, with a gradient, backward."""
         return max(self._read(own, self.load.tokens), self.sighted())
 
     def sighted(self) -> int:

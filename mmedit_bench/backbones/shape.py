@@ -101,7 +101,7 @@ class Shape:
         return torch.empty(len(ids), self.width, dtype=self.dtype, device=META)
 
     def visual(self) -> Tensor | None:
-        """Tensors like the visual tokens [tokens, width] of a picture at the size the vision part was made for.
+        """A tensor like a picture's visual tokens [tokens, width], at the size that the vision is made for.
 
         None where the configuration names no such size: then a picture has as many tokens as it likes.
         """
@@ -163,7 +163,7 @@ class Shape:
 
 @contextmanager
 def _plainly(model: Any, parts: Sequence[str]) -> Iterator[None]:
-    """Let parts of a model attend by plain products: other ways look at a mask's values, which are not there."""
+    """Let parts of a model attend by plain products: other ways look into masks, which hold nothing."""
     roots = (model.get_submodule(part) for part in parts)
     configs = {id(m.config): m.config for root in roots for m in root.modules() if hasattr(m, "config")}
     before = [(config, config._attn_implementation) for config in configs.values()]

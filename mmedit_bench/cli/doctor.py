@@ -131,11 +131,10 @@ def _table(needs: Needs) -> str:
     widths = [max(len(row[i]) for row in known) for i in range(len(rows[0]))]
     widths[0] = max(len(row[0]) for row in rows)
     lines = [
-        f"memory on {needs.backbone}, {needs.dtype}, in {unit}: an estimate for requests of {load.question} tokens, "
-        f"answers of {load.answer}",
-        f"and pictures of {load.picture} ({how}, the longest of {needs.suite}), {load.batch} questions at once; "
-        "together = weights",
-        "+ held + the largest of asking, editing and training",
+        f"memory on {needs.backbone}, {needs.dtype}, in {unit}, an estimate: together = weights + held",
+        f"+ the largest of asking, editing and training; {load.batch} questions at once, each of",
+        f"{load.question} tokens, {load.picture} of its picture, {load.answer} of its answer "
+        f"({how}: the longest of {needs.suite})",
     ]
     for row in rows:
         if not row[2]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -166,7 +166,7 @@ def stability_of(
 
 
 def some_probes(suites: Iterable[Suite] = ()) -> Iterator[Probe]:
-    """Probes of suites, in turn, so that captions and short answers share batches; of all that ship if none."""
+    """Probes of suites (all that ship), in turn, so that captions and short answers share batches."""
     named = (SUITES.load(name)() for name in as_they_stand())
     chosen = list(suites) or [suite for suite in named if not hasattr(suite, "absent")]
     cases = [iter(suite.cases(suite.splits[-1])) for suite in chosen]

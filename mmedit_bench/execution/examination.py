@@ -23,7 +23,6 @@ from mmedit_bench.plugins.registry import EDITORS
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.demand import Load
-    from mmedit_bench.backbones.shape import Shape
     from mmedit_bench.cases import EditCase, Probe
 
 CHEAP = ("ft", "copy-target")
@@ -221,7 +220,8 @@ class Examination:
         fetched = 0 if here or row is None else 4 * row.parameters
         folder = _standing(default_folder())
         free, wanted = shutil.disk_usage(folder).free, trained * len(self.suites) + fetched
-        told = f"{free / GB:.1f} GB free below {folder}; {trained * len(self.suites) / GB:.1f} GB for what is trained"
+        told = f"{free / GB:.1f} GB free below {folder}; "
+        told += f"{trained * len(self.suites) / GB:.1f} GB for what is trained"
         told += f", at most {fetched / GB:.1f} GB for the weights" if fetched else ""
         return Finding("disk room", "ok" if free > wanted else "warn", told)
 

@@ -69,7 +69,7 @@ def needs(shape: Shape, load: Load, editors: Sequence[str] = ()) -> Iterator[Edi
 
 
 def room(device: str, device_map: str | None = None) -> Room:
-    """Memory that is there for weights: of the accelerator, of all where a model is spread, or of the machine."""
+    """Memory for weights: of the accelerator, of all if a model is spread, or of the machine."""
     import torch
 
     if device.startswith("cuda") and torch.cuda.is_available():

@@ -74,5 +74,5 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path, monkeypatch: pytest
     assert "`mmedit-bench doctor --backbone blip2-opt-2.7b --data mmedit`" in text
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text("{}")
-    with pytest.raises(BenchError, match="half lacks model.safetensors, tokenizer.json, preprocessor"):
+    with pytest.raises(BenchError, match=r"half lacks model\.safetensors, tokenizer\.json, preprocessor"):
         check(places[2:3], Means(loading={"minigpt4-7b": {"weights": str(tmp_path / "half")}}))

@@ -1,9 +1,12 @@
-"""VLKEB's suites in the words of published evaluations, LiveEdit's without a template around edits; see `datasets.prompts`."""
+"""VLKEB's suites in the words of published evaluations; see `datasets.prompts`.
+
+LiveEdit puts no template around VLKEB's edits.
+"""
 
 from __future__ import annotations
 
-from mmedit_bench.datasets.vlkeb import edits, multihop, onehop
 from mmedit_bench.datasets.prompts import FormattedFiles
+from mmedit_bench.datasets.vlkeb import edits, multihop, onehop
 
 
 def edits_legacy_trainer() -> FormattedFiles:
