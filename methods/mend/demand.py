@@ -29,7 +29,9 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
     # inputs and gradients of every edited layer, and what the two layers of the network make of them
     graph = 12 * edit.nbytes
     training = Fit(
-        numbers=numbers, moments=2, steps=s.steps, beside=s.accumulate and graph,
+        numbers=numbers, moments=2, steps=s.steps, beside=graph,
+        # each token passes half of its shape's numbers, and as many modules share them
+        products=s.accumulate * (load.tokens - 1) * numbers * len(items) // 2,
         passes=(
             Pass(layer=first, times=s.accumulate), Pass(rows=2, layer=first, times=s.accumulate),
             Pass(rows=2, times=s.accumulate), Pass(rows=2, layer=first, times=s.accumulate),

@@ -20,7 +20,10 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
     entry = entry_of(load, s.scope_code * (2 if s.image_key else 1))
     learned = (
         Fit(numbers=scope[0], moments=2, steps=s.scope_steps),
-        Fit(numbers=model[0], moments=2, steps=s.steps, beside=table(shape) + written(shape, load, s.batch)),
+        Fit(
+            numbers=model[0], moments=2, steps=s.steps, beside=table(shape) + written(shape, load, s.batch),
+            products=tokens(load) * s.batch * (model[0] + shape.vocabulary * shape.width),
+        ),
     )
     return Demand(
         edit=Edit((Route(Memory(Networks(Shared({}), sizes), (entry,)), load.request.id),)),
@@ -48,5 +51,9 @@ def written(shape: Any, load: Load, rows: int) -> int:
     Eight for each token: the words' scores and shares, the copied ones, both weighed, their sum,
     its bound and its logarithm.
     """
-    tokens = min(LONGEST, 2 * load.sentence + load.answer + 8)
-    return int(SINGLE * 8 * rows * tokens * shape.vocabulary)
+    return int(SINGLE * 8 * rows * tokens(load) * shape.vocabulary)
+
+
+def tokens(load: Load) -> int:
+    """Tokens that the counterfactual model reads of an edit and a question, with the answer."""
+    return min(LONGEST, 2 * load.sentence + load.answer + 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from methods.serac.demand import entry_of, table, written
+from methods.serac.demand import entry_of, table, tokens, written
 from methods.serac.reader import Networks, Sizes
 from methods.serac_legacy.reader import Port
 from mmedit_bench.backbones.demand import SINGLE, Demand, Fit, Load, Pass, numbers_of
@@ -22,6 +22,7 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
     training = Fit(
         numbers=numbers, moments=2, steps=s.steps, passes=(Pass(times=QUESTIONS * s.batch),),
         beside=table(shape) + written(shape, load, QUESTIONS * s.batch),
+        products=tokens(load) * QUESTIONS * s.batch * (numbers + shape.vocabulary * shape.width),
     )  # fmt: skip
     port = Port(Networks(Shared({}), sizes), (entry_of(load, s.scope_code),))
     return Demand(

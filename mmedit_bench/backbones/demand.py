@@ -78,6 +78,8 @@ class Fit:
     """Of each step."""
     beside: int = 0
     """Bytes that a step holds beside numbers and passes, such as the graph of a network of its own."""
+    products: int = 0
+    """Products that a step computes beside its passes, on the way forward: those of such a network."""
 
     @property
     def nbytes(self) -> int:

@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy
 
 from mmedit_bench.backbones.demand import Demand, Fit, Load, Pass
 from mmedit_bench.backbones.kept import MOST_BYTES
-from mmedit_bench.backbones.shape import META, Shape
+from mmedit_bench.backbones.shape import META, Blank, Shape
 from mmedit_bench.backbones.tally import Tally
 
 WRITTEN = 48
@@ -84,7 +84,7 @@ class Memory:
         """The most that lives at once while one picture becomes visual tokens."""
         if not self.load.picture:
             return 0
-        return self._once(("sight",), lambda: _peak(self.shape.visual, grad=False))
+        return self._once(("sight",), lambda: self._peak(self.shape.visual, grad=False))
 
     def _fitted(self, fit: Fit) -> int:
         return fit.nbytes + fit.beside + max(map(self.passed, fit.passes), default=0)
@@ -107,7 +107,7 @@ class Memory:
                 stack.enter_context(_branching(shape.model, own.sight))
             elif own.layer is not None and own.layer < shape.layer_count:
                 stack.enter_context(_beginning(shape.model.get_submodule(shape.anatomy.layer(own.layer))))
-            return _peak(lambda: self._pass(own, tokens), grad)
+            return self._peak(lambda: self._pass(own, tokens), grad)
 
     def _pass(self, own: Pass, tokens: int) -> Tensor | None:
         """Logits at the answer's positions, and their loss where there is a gradient."""
@@ -129,14 +129,15 @@ class Memory:
             return None
         return cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=META))
 
-
-def _peak(run: Callable[[], Tensor | None], grad: bool) -> int:
-    """The most bytes alive at once while `run` runs, and while its loss goes back."""
-    with torch.set_grad_enabled(grad), Tally() as tally:
-        loss = run()
-        if grad and loss is not None and loss.requires_grad:
-            loss.backward()  # type: ignore[no-untyped-call]
-    return tally.peak
+    def _peak(self, run: Callable[[], Tensor | None], grad: bool) -> int:
+        """The most bytes alive at once while `run` runs, and while its loss goes back."""
+        model = self.shape.model
+        weights = (*model.parameters(), *model.buffers())
+        with torch.set_grad_enabled(grad), Blank(), Tally(weights) as tally:
+            loss = run()
+            if grad and loss is not None and loss.requires_grad:
+                loss.backward()  # type: ignore[no-untyped-call]
+        return tally.peak
 
 
 @contextmanager

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
 
 from mmedit_bench.backbones.anatomy import Anatomy, anatomy_of
 from mmedit_bench.errors import BenchError
@@ -35,12 +36,22 @@ class Shape:
     def of(cls, name: str, model: nn.Module, dtype: torch.dtype | None = None) -> Shape:
         """The shape of a model, on the meta device or not; `dtype` is the number type it would be run in."""
         own = dtype or next(model.parameters()).dtype
-        config: Any = model.config
+        bare: Any = model
         if any(not parameter.is_meta for parameter in model.parameters()):
             with META:
-                model = type(model)(config)
-        model = model.to(own).eval().requires_grad_(False)
-        return cls(name, model, anatomy_of(model), own)
+                bare = type(bare)(bare.config)
+            types = {path: parameter.dtype for path, parameter in model.named_parameters()}
+        else:  # parts that are loaded in single precision whatever is asked for
+            kept = set(bare._keep_in_fp32_modules_strict or ()) if own.itemsize < 4 else set()
+            kept |= set(bare._keep_in_fp32_modules or ()) if own == torch.float16 else set()
+            types = {
+                path: torch.float32 if kept & set(path.split(".")) else own
+                for path, _ in bare.named_parameters()
+            }
+        for path, parameter in bare.named_parameters():
+            parameter.data = parameter.data.to(types[path])
+        bare = bare.eval().requires_grad_(False)
+        return cls(name, bare, anatomy_of(bare), own)
 
     # ---- what a backbone says of itself
 
@@ -111,7 +122,7 @@ class Shape:
             return None
         high, wide = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         pixels = torch.empty(1, 3, high, wide, dtype=self.dtype, device=META)
-        with _plainly(self.model, self.anatomy.vision):
+        with Blank():
             found: Any = self.model.get_image_features(pixel_values=pixels).pooler_output
         tokens: Tensor = found if isinstance(found, Tensor) else found[0]
         return tokens.reshape(-1, tokens.shape[-1])
@@ -161,16 +172,35 @@ class Shape:
         return total * self.dtype.itemsize
 
 
-@contextmanager
-def _plainly(model: Any, parts: Sequence[str]) -> Iterator[None]:
-    """Let parts of a model attend by plain products: other ways look into masks, which hold nothing."""
-    roots = (model.get_submodule(part) for part in parts)
-    configs = {id(m.config): m.config for root in roots for m in root.modules() if hasattr(m, "config")}
-    before = [(config, config._attn_implementation) for config in configs.values()]
-    try:
-        for config, _ in before:
-            config._attn_implementation = "eager"
-        yield
-    finally:
-        for config, own in before:
-            config._attn_implementation = own
+class Blank(TorchFunctionMode):
+    """What a model that holds no numbers is told where it would look at them, or choose by its device.
+
+    Whether something holds of a mask: no, so that it takes its general way. Attention: by the kernel of
+    accelerators that never holds all scores at once, as the processor's does not either.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        if func is torch.Tensor.__bool__ and args[0].is_meta:
+            return False
+        if func is scaled_dot_product_attention and args[0].is_meta:
+            return _attended(*args, **given)
+        return func(*args, **given)
+
+
+def _attended(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
+    """`scaled_dot_product_attention` in blocks, [b, heads, n, e]."""
+    if enable_gqa:
+        key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in (key, value))
+    if attn_mask is not None:
+        attn_mask = attn_mask.to(query.dtype).expand(*query.shape[:3], key.shape[2])
+    found = torch.ops.aten._scaled_dot_product_efficient_attention(
+        query, key, value, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal, scale=scale
+    )
+    mixed: Tensor = found[0]
+    return mixed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -15,20 +15,16 @@ class Tally(TorchDispatchMode):
     """Counts what is computed inside it: `now` and, at most, `peak` bytes, each storage once.
 
     On the meta device nothing is computed and all is counted, so that a pass of a model of any size
-    can be measured. What existed before, such as weights, does not count.
+    can be measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Iterable[torch.Tensor] = ()) -> None:
+        """`before` are tensors that were there already: an operation may return a view of one."""
         super().__init__()
         self.now = 0
         self.peak = 0
-        self._held: dict[int, Any] = {}
-
-    def ignore(self, *tensors: torch.Tensor) -> None:
-        """Leave these out: they were there before, and an operation may return them."""
-        for tensor in tensors:
-            storage = tensor.untyped_storage()
-            self._held[id(storage)] = storage
+        storages = (tensor.untyped_storage() for tensor in before)
+        self._held: dict[int, Any] = {id(storage): storage for storage in storages}
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
