@@ -17,7 +17,14 @@ from mmedit_bench.execution.diagnosis import MOST_PROBLEMS, Finding, machine, so
 from mmedit_bench.execution.needs import EditorNeed, Room
 from mmedit_bench.execution.order import EVALUATION, Order
 from mmedit_bench.execution.parts import Parts
-from mmedit_bench.execution.presence import data_of, data_problems, published_row, suites_of, weights_of
+from mmedit_bench.execution.presence import (
+    PAPER_BACKBONES,
+    data_of,
+    data_problems,
+    published_row,
+    suites_of,
+    weights_of,
+)
 from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.plugins.registry import EDITORS
 
@@ -90,8 +97,6 @@ class Examination:
     def command(self) -> str:
         """What to run next."""
         order = self.order
-        from mmedit_bench.execution.presence import PAPER_BACKBONES
-
         words = [f"--device {order.device}", f"--dtype {order.dtype}"]
         if order.backbone in PAPER_BACKBONES and data_of(self.suites[0]) == "mmedit":
             words += [f"--{k.replace('_', '-')} {order.backbone}={v}" for k, v in order.loading.items()]

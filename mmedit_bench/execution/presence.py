@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmedit_bench.backbones.published import PUBLISHED, Published
+from mmedit_bench.datasets.prompts import as_they_stand
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import BACKBONES, SUITES, Registry
 
@@ -79,12 +80,12 @@ def weights_of(backbone: str, loading: Mapping[str, str]) -> Weights | None:
 
 
 def data_of(suite: str) -> str | None:
-    """The data set that a suite's files belong to, by name; None for a suite that stands by itself."""
-    for name in DATA_SETS.names():
-        own = getattr(DATA_SETS.load(name), "suites", ())
-        if any(suite == one or suite.startswith((f"{one}-legacy", f"{one}-liveedit")) for one in own):
-            return name
-    return next((name for name in DATA_SETS.names() if suite.startswith(f"{name}-")), None)
+    """The data set that a suite's files belong to, by name; None for a suite that stands by itself.
+
+    Suites bear the name of their data set, with more behind it.
+    """
+    named = [name for name in DATA_SETS.names() if suite == name or suite.startswith(f"{name}-")]
+    return max(named, key=len, default=None)
 
 
 def suites_of(data: str) -> tuple[str, ...]:
@@ -92,11 +93,8 @@ def suites_of(data: str) -> tuple[str, ...]:
     if data not in DATA_SETS.names():
         SUITES.entry(data)
         return (data,)
-    own = getattr(DATA_SETS.load(data), "suites", None)
-    from mmedit_bench.datasets.prompts import as_they_stand
-
-    found: tuple[str, ...] = own or tuple(n for n in as_they_stand() if data_of(n) == data)
-    return found
+    own: tuple[str, ...] | None = getattr(DATA_SETS.load(data), "suites", None)
+    return own or tuple(name for name in as_they_stand() if data_of(name) == data)
 
 
 def data_problems(suites: Iterable[str]) -> dict[str, list[str]]:

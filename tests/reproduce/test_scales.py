@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.execution.presence import PAPER_BACKBONES
 from mmedit_bench.plugins.registry import BACKBONES, SUITES
 from mmedit_bench.reproduce.plan import Plan
 from mmedit_bench.reproduce.plan_runs import Means, order_for
@@ -27,6 +28,10 @@ def test_only_places_and_limits_differ(plan: Plan) -> None:
         assert own.backbone == MOVED[other.backbone] and own.backbone in BACKBONES.names()
         assert own.suite.startswith("mmedit-") and own.suite in SUITES.names()
         assert own._replace(backbone=other.backbone, suite=other.suite, limit=other.limit) == other
+
+
+def test_the_doctor_knows_which_backbones_the_paper_measures() -> None:
+    assert tuple(MOVED.values()) == PAPER_BACKBONES
 
 
 def test_published_test_splits_are_measured_whole_and_sequences_are_not_longer() -> None:
