@@ -34,7 +34,7 @@ def demonstration(load: Load) -> str:
 def shown(shape: Any, load: Load, most: int, reserve: int) -> int:
     """How many demonstrations fit the positions."""
     room = shape.max_positions - load.tokens - reserve - load.sentence - FRAME
-    return max(0, min(most, load.cases, room // (2 * load.sentence + FRAME)))
+    return max(0, min(most, load.cases, int(room) // (2 * load.sentence + FRAME)))
 
 
 def context(shape: Any, load: Load, most: int, reserve: int) -> int:

@@ -16,12 +16,15 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
     """An entry with its code, and two trained networks that all edits share."""
     s = editor.settings(shape)
     sizes = Sizes(shape.width, s.scope_hidden, s.scope_code, s.image_key, s.size, s.layers, s.heads)
-    scope, model = (numbers_of(lambda part=part: sizes.fresh()[part]) for part in (0, 1))
+    scope, model = numbers_of(lambda: sizes.fresh()[0]), numbers_of(lambda: sizes.fresh()[1])
     entry = entry_of(load, s.scope_code * (2 if s.image_key else 1))
     learned = (
         Fit(numbers=scope[0], moments=2, steps=s.scope_steps),
         Fit(
-            numbers=model[0], moments=2, steps=s.steps, beside=table(shape) + written(shape, load, s.batch),
+            numbers=model[0],
+            moments=2,
+            steps=s.steps,
+            beside=table(shape) + written(shape, load, s.batch),
             products=tokens(load) * s.batch * (model[0] + shape.vocabulary * shape.width),
         ),
     )

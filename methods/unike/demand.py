@@ -28,7 +28,10 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
     coder = 2 * width * s.encoder_width + width + s.encoder_width
     store = SINGLE * s.layers * width * (3 * entries + quiet)
     learned = Fit(
-        numbers=2 * s.layers * coder, moments=2, steps=s.encoder_steps, beside=store + _batch(s, width),
+        numbers=2 * s.layers * coder,
+        moments=2,
+        steps=s.encoder_steps,
+        beside=store + _batch(s, width),
         products=4 * s.encoder_batch * s.layers * coder,
     )
     own = {"none": 0, "final": 1, "answer": load.answer - 1}[s.own]

@@ -32,6 +32,10 @@ from mmedit_bench.backbones.tally import Tally
 
 WRITTEN = 48
 """Tokens of an answer that is written, at most."""
+SEEN = 1 << 30
+"""Bytes of visual tokens that a backbone remembers, at most."""
+PICTURES = 3
+"""Pictures of a case: the edited one, another of the same, and that of a locality question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +67,17 @@ class Memory:
         fits = [demand.fit] if demand.fit else []
         return Need(
             weights=self.shape.nbytes,
-            held=demand.held + MOST_BYTES,
+            held=demand.held + MOST_BYTES + self._seen(),
             asking=demand.edit.nbytes + demand.asking + self.asking(demand.context),
             editing=demand.making
             + max([*map(self._fitted, fits), *map(self.passed, demand.passes)], default=0),
             training=max(map(self._fitted, demand.learned), default=0),
         )
+
+    def _seen(self) -> int:
+        """What is remembered of the pictures of the training split and of as many others."""
+        each = self.load.picture * self.shape.width * self.shape.dtype.itemsize
+        return min(SEEN, 2 * self.load.cases * PICTURES * each)
 
     def asking(self, context: int = 0) -> int:
         """Bytes of asking a batch, with so many tokens before each question."""
@@ -137,7 +146,8 @@ class Memory:
             loss = run()
             if grad and loss is not None and loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]
-        return tally.peak
+        most: int = tally.peak
+        return most
 
 
 @contextmanager
@@ -160,10 +170,10 @@ def _beginning(layer: nn.Module) -> Iterator[None]:
 def _branching(model: nn.Module, part: str) -> Iterator[None]:
     """Let the gradient go back to every linear layer of a part; to the part itself if it has none."""
     root = model.get_submodule(part)
-    trained = [module for module in root.modules() if isinstance(module, nn.Linear)] or [root]
+    trained: list[nn.Module] = [module for module in root.modules() if isinstance(module, nn.Linear)]
     leaf = torch.zeros((), device=META, requires_grad=True)
     with ExitStack() as stack:
-        for module in trained:
+        for module in trained or [root]:
             hook = module.register_forward_hook(lambda _, args, output: output + leaf.to(output))
             stack.callback(hook.remove)
         yield

@@ -16,6 +16,8 @@ from mmedit_bench.backbones.anatomy import Anatomy, anatomy_of
 from mmedit_bench.errors import BenchError
 
 META = torch.device("meta")
+ONE_SIZE = ("blip-2", "llava", "gemma3")
+"""Kinds of models that bring every picture to one size, so that all have as many tokens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +116,11 @@ class Shape:
     def visual(self) -> Tensor | None:
         """A tensor like a picture's visual tokens [tokens, width], at the size that the vision is made for.
 
-        None where the configuration names no such size: then a picture has as many tokens as it likes.
+        None for kinds whose pictures have as many tokens as their size asks for.
         """
-        config = getattr(self.model.config, "vision_config", None)
-        size = getattr(config, "image_size", None)
-        if size is None or not hasattr(self.model, "get_image_features"):
+        if self.model.config.model_type not in ONE_SIZE:
             return None
+        size = self.model.config.vision_config.image_size
         high, wide = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         pixels = torch.empty(1, 3, high, wide, dtype=self.dtype, device=META)
         with Blank():

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 
-class Tally(TorchDispatchMode):
+class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what is computed inside it: `now` and, at most, `peak` bytes, each storage once.
 
     On the meta device nothing is computed and all is counted, so that a pass of a model of any size
@@ -20,9 +20,9 @@ class Tally(TorchDispatchMode):
 
     def __init__(self, before: Iterable[torch.Tensor] = ()) -> None:
         """`before` are tensors that were there already: an operation may return a view of one."""
-        super().__init__()
-        self.now = 0
-        self.peak = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now: int = 0
+        self.peak: int = 0
         storages = (tensor.untyped_storage() for tensor in before)
         self._held: dict[int, Any] = {id(storage): storage for storage in storages}
 

@@ -117,7 +117,7 @@ def _table(needs: Needs) -> str:
     largest = max((line.need.total for line in needs.lines if line.need), default=0)
     unit, size = ("GB", 1e9) if largest > 1e9 else ("MB", 1e6)
     load, how = needs.load, "counted" if needs.counted else "estimated"
-    rows = [("editor", "together", *_PARTS[1:], "an edit", "trains")]
+    rows: list[tuple[str, ...]] = [("editor", "together", *_PARTS[1:], "an edit", "trains")]
     for line in needs.lines:
         if line.need is None or line.demand is None:
             rows.append((line.editor, line.problem, *[""] * 7))
@@ -131,10 +131,11 @@ def _table(needs: Needs) -> str:
     widths = [max(len(row[i]) for row in known) for i in range(len(rows[0]))]
     widths[0] = max(len(row[0]) for row in rows)
     lines = [
-        f"memory on {needs.backbone}, {needs.dtype}, in {unit}, an estimate: together = weights + held",
-        f"+ the largest of asking, editing and training; {load.batch} questions at once, each of",
-        f"{load.question} tokens, {load.picture} of its picture, {load.answer} of its answer "
-        f"({how}: the longest of {needs.suite})",
+        f"memory on {needs.backbone}, {needs.dtype}, in {unit}, an estimate:",
+        "together = weights + held + the largest of asking, editing and training; held is what an editor",
+        f"keeps and what the backbone remembers at most; {load.batch} questions at once of {load.question} tokens,",
+        f"{load.picture} of a picture and {load.answer} of an answer ({how}: the longest of {needs.suite})",
+        *([] if load.picture else ["its pictures have as many tokens as their size asks for: not counted"]),
     ]
     for row in rows:
         if not row[2]:

@@ -6,6 +6,7 @@ import copy
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +27,7 @@ from mmedit_bench.execution.presence import (
     weights_of,
 )
 from mmedit_bench.harness.artefacts import default_folder
-from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.demand import Load
@@ -135,7 +136,8 @@ class Examination:
         except BenchError as error:
             return Finding("weights", "fail", str(error))
         if found is None:
-            return Finding("weights", "ok", f"{self.order.backbone} is made by what registers it")
+            entry = BACKBONES.entry(self.order.backbone)
+            return Finding("weights", "ok", f"those that {entry.value} of {entry.source} brings")
         at = f", commit {found.commit}" if found.commit else ""
         return Finding("weights", "ok", f"{found.folder}: {found.nbytes / GB:.1f} GB{at}")
 
@@ -147,8 +149,10 @@ class Examination:
             more = len(problems) - MOST_PROBLEMS
             tail = [f"and {more:,} more, see `mmedit-bench data check {name}`"] if more > 0 else []
             yield Finding(f"data {name}", "fail", "; ".join([*problems[:MOST_PROBLEMS], *tail]))
+        elif name:
+            yield Finding(f"data {name}", "ok", "as its digest says")
         for suite in self.suites:
-            yield self._guarded(f"suite {suite}", lambda suite=suite: self._suite(suite))  # type: ignore[misc]
+            yield self._guarded(f"suite {suite}", partial(self._suite, suite))
 
     def _suite(self, name: str) -> Finding:
         suite = self._parts.suite(name)

@@ -55,20 +55,19 @@ def check(places: Iterable[Place], means: Means) -> None:
     Raises `BenchError` with all that is missing, a line each, and the command that tells more.
     """
     places = tuple(places)
-    told = []
+    told: dict[str, list[str]] = {"backbone": [], "data": []}
+    lines: list[str] = []
     for backbone in dict.fromkeys(place.backbone for place in places):
         try:
             weights_of(backbone, means.loading.get(backbone, {}))
         except BenchError as error:
-            told.append((f"weights of {backbone}: {error}", backbone, None))
+            told["backbone"].append(backbone)
+            lines.append(f"weights of {backbone}: {error}")
     for name, problems in data_problems(dict.fromkeys(place.suite for place in places)).items():
+        told["data"].append(name)
         more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
-        told.append((f"data {name}: {problems[0]}{more}", None, name))
-    if told:
-        backbone = next((own for _, own, _ in told if own), places[0].backbone)
-        data = next((own for _, _, own in told if own), None) or places[0].suite
-        lines = "\n".join(line for line, _, _ in told)
-        raise BenchError(
-            f"{lines}\nnothing was run; `mmedit-bench doctor --backbone {backbone} --data {data}` says what "
-            "to do"
-        )
+        lines.append(f"data {name}: {problems[0]}{more}")
+    if lines:
+        backbone, data = (*told["backbone"], places[0].backbone)[0], (*told["data"], places[0].suite)[0]
+        doctor = f"mmedit-bench doctor --backbone {backbone} --data {data}"
+        raise BenchError("\n".join([*lines, f"nothing was run; `{doctor}` says what to do"]))

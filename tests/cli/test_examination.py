@@ -31,7 +31,7 @@ def test_a_sound_pair_ends_with_the_command_to_run(call: Call) -> None:
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert "ok    round trip: an edit by ft changed 5 of 5 answers or their likelihoods" in done.output
-    assert re.search(r"^  ft +\d+\.\d( +\d+\.\d){5} +24\.6 kB +\d", done.output, re.M), done.output
+    assert re.search(r"^  ft +\d+\.\d( +\d+\.\d){5} +16\.4 kB +4,096", done.output, re.M), done.output
     assert "  echo    it does not say what it takes" in lines
     command = "mmedit-bench run --suite lab-suite --backbone lab-backbone --editor ft"
     assert lines[-1] == f"next: {command} --device cpu --dtype float32"
