@@ -117,7 +117,7 @@ def test_a_training_is_as_large_as_told(name: str, family: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("family", KNOWN)
 def test_a_shape_is_that_of_the_model(family: str) -> None:
-    backbone, shape, case, load = set_up(family)
+    backbone, shape, _, load = set_up(family)
     assert shape.parameters == sum(p.numel() for p in backbone.model.parameters())
     assert shape.nbytes == sum(t.nbytes for t in (*backbone.model.parameters(), *backbone.model.buffers()))
     assert load.picture > 0 and (shape.picture_tokens or load.picture) == load.picture
