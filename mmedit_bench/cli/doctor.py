@@ -134,7 +134,8 @@ def _table(needs: Needs) -> str:
         f"memory on {needs.backbone}, {needs.dtype}, in {unit}, an estimate:",
         "together = weights + held + the largest of asking, editing and training; held is what an editor",
         f"keeps and what the backbone remembers at most; {load.batch} questions at once of {load.question}",
-        f"tokens, {load.picture} of a picture and {load.answer} of an answer ({how}: the longest of {needs.suite})",
+        f"tokens, {load.picture} of a picture and {load.answer} of an answer ({how}, the longest of "
+        f"{needs.suite})",
         *([] if load.picture else ["its pictures have as many tokens as their size asks for: not counted"]),
     ]
     for row in rows:
