@@ -113,7 +113,8 @@ class GRACEEditor:
         key, read = seen[reads][:1].float().clone(), seen[writes][:1]
         if s.start == "output":
             module = backbone.model.get_submodule(writes)
-            value = linear(read, module.weight, module.bias).detach().float()
+            given = linear(read.to(module.weight), module.weight, module.bias)
+            value = given.detach().float().to(read.device)
         else:
             size = backbone.weight(writes).shape[0]
             value = torch.rand(1, size, generator=torch.Generator().manual_seed(0)).to(key.device)

@@ -56,8 +56,8 @@ def automatic(model: nn.Module) -> dict[str, str]:
         from accelerate.utils import get_balanced_memory
     except ImportError:
         raise BenchError("device map 'auto' needs accelerate: pip install 'mmedit-bench[maps]'") from None
-    own: Any = model
-    whole = sorted(own._no_split_modules or ())
+    parts = (getattr(part, "_no_split_modules", None) for part in model.modules())
+    whole = sorted({name for own in parts for name in own or ()})
     dtype = next(model.parameters()).dtype
     memory = get_balanced_memory(model, no_split_module_classes=whole, dtype=dtype)
     found = infer_auto_device_map(model, max_memory=memory, no_split_module_classes=whole, dtype=dtype)

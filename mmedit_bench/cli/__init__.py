@@ -30,6 +30,7 @@ app = LazyGroup(
         "verify": "mmedit_bench.cli.verify:verify",
         "data": "mmedit_bench.cli.data:data",
         "audit": "mmedit_bench.cli.audit:audit",
+        "assemble": "mmedit_bench.cli.assemble:assemble",
         "train-backbone": "mmedit_bench.cli.train:train_backbone",
         "doctor": "mmedit_bench.cli.doctor:doctor",
     },

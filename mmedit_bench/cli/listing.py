@@ -43,6 +43,8 @@ def listing(kind: str, name: str | None, output: Output) -> None:
 def options(name: str) -> list[dict[str, Any]]:
     """What can be set of an editor: name, type, default, values per backbone that differ, range, meaning.
 
+    Values under "published" hold on all backbones of full size.
+
     Of an editor that declares no `settings_type`, the keywords of its class. Raises `UnknownName`.
     """
     from mmedit_bench.plugins.registry import EDITORS
@@ -104,10 +106,15 @@ def _described(name: str, found: list[dict[str, Any]]) -> str:
     for own, line in zip(found, cells, strict=True):
         shown = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
         lines.append("  ".join([*shown, line[-1]]).rstrip())
-        others = [f"{_spelt(value)} on {backbone}" for backbone, value in own["backbones"].items()]
+        others = [f"{_spelt(value)} on {_called(file)}" for file, value in own["backbones"].items()]
         if others:
             lines.append(f"{'':{widths[0]}}  {', '.join(others)}")
     return "\n".join(lines)
+
+
+def _called(file: str) -> str:
+    """The backbones that a file of settings is for."""
+    return "published backbones" if file == "published" else file
 
 
 def _spelt(value: Any) -> str:

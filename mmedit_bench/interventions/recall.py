@@ -250,7 +250,8 @@ class Nearness:
         self._top_k = min(top_k, most)
         self._lengths = torch.tensor(groups, dtype=torch.long, device=index.device)
         self._starts = self._lengths.cumsum(0) - self._lengths
-        self._group = torch.repeat_interleave(torch.arange(len(groups), device=index.device), self._lengths)
+        numbers = torch.arange(len(groups), device=index.device)
+        self._group = torch.repeat_interleave(numbers, self._lengths, output_size=self._own)
         self._index = index.detach()
         self._compared: Tensor | None = None
 

@@ -11,9 +11,13 @@ from typing import Any, TypeVar
 import yaml
 
 from mmedit_bench.errors import BenchError, Unusable
+from mmedit_bench.plugins.published import NAMES
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+SHARED = "published"
+"""Name of the file with what holds on all backbones of full size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +143,12 @@ def checked(cls: type, options: Mapping[str, Any], where: str) -> dict[str, Any]
 
 
 def stored(cls: type, folder: Path | None, backbone: str) -> dict[str, Any]:
-    """What `folder`/<backbone>.yaml sets, checked; nothing if there is no such file.
+    """What the file of a backbone sets, checked; nothing if there is none. See `settings_for`.
 
     Raises `BenchError` for a file that is not a flat mapping of known options.
     """
-    path = folder / f"{backbone}.yaml" if folder else None
-    if path is None or not path.is_file():
+    path = _file(folder, backbone)
+    if path is None:
         return {}
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -162,17 +166,21 @@ def settings_for(
 ) -> S:
     """The settings for a backbone: `options` over `folder`/<backbone>.yaml over the class' defaults.
 
-    A backbone without a file gets the defaults, lowered to the layers it has. Options and files are
-    refused where they exceed them, with a `BenchError` that begins with `where` or the file. The
-    name of a backbone does in place of the backbone; bounds that depend on it are then not looked at.
+    A backbone of full size without a file of its own has that of all of them, published.yaml. Any
+    other gets the defaults. Both are lowered to the layers that it has. Options and files of one
+    backbone are refused where they exceed them, with a `BenchError` that begins with `where` or the
+    file. The name of a backbone does in place of the backbone; bounds that depend on it are then not
+    looked at.
     """
     name, judge = (backbone, None) if isinstance(backbone, str) else (backbone.name, backbone)
     written, given = stored(cls, folder, name), checked(cls, options, where)
     values = written | given
+    path = _file(folder, name)
+    shared = path is not None and path.stem == SHARED
     if judge is not None:
         for own in options_of(cls):
-            if own.name not in values:
-                values[own.name] = own.meaning.lowered(own.default, judge)
+            if own.name not in values or (shared and own.name not in given):
+                values[own.name] = own.meaning.lowered(values.get(own.name, own.default), judge)
             elif not own.meaning.allows(value := values[own.name], judge):
                 begin = where if own.name in given else f"{folder}/{name}.yaml"
                 raise BenchError(
@@ -180,6 +188,14 @@ def settings_for(
                     f"which on {name} is {own.meaning.range_on(judge)}"
                 )
     return cls(**values)
+
+
+def _file(folder: Path | None, backbone: str) -> Path | None:
+    """The file whose values hold on a backbone, if there is one."""
+    if folder is None:
+        return None
+    names = (backbone, SHARED) if backbone in NAMES else (backbone,)
+    return next((path for name in names if (path := folder / f"{name}.yaml").is_file()), None)
 
 
 def _meaning(cls: type, name: str) -> Meaning:

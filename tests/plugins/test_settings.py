@@ -36,6 +36,32 @@ def test_override_beats_file_beats_default(tmp_path: Path) -> None:
     assert settings_for(Knobs, tmp_path, "other", {}) == Knobs()
 
 
+@dataclass(frozen=True)
+class Layered:
+    layer: int = option(-1, "the layer", low=FIRST_LAYER, high=LAST_LAYER)
+    layers: int = option(2, "layers", low=1, high=LAYERS)
+
+
+class Small:
+    """A backbone of full size by its name, with few layers."""
+
+    name, layer_count = "gemma3-4b", 4
+
+
+def test_backbones_of_full_size_share_a_file_that_is_lowered_to_their_layers(tmp_path: Path) -> None:
+    (tmp_path / "published.yaml").write_text("layer: -5\nlayers: 32\n")
+    assert settings_for(Layered, tmp_path, Small(), {}) == Layered(-4, 4)
+    assert settings_for(Layered, tmp_path, "gemma3-4b", {}) == Layered(-5, 32)
+    assert settings_for(Layered, tmp_path, "mini", {}) == Layered()
+    with pytest.raises(BenchError, match=r"^options: option 'layers' is 9; .* on gemma3-4b is 1 to 4"):
+        settings_for(Layered, tmp_path, Small(), {"layers": 9})
+    (tmp_path / "gemma3-4b.yaml").write_text("layers: 3\n")
+    assert settings_for(Layered, tmp_path, Small(), {}) == Layered(-1, 3), "its own stands in its place"
+    (tmp_path / "gemma3-4b.yaml").write_text("layers: 5\n")
+    with pytest.raises(BenchError, match=r"gemma3-4b\.yaml: option 'layers' is 5"):
+        settings_for(Layered, tmp_path, Small(), {})
+
+
 @pytest.mark.parametrize(
     ("given", "value"),
     [
