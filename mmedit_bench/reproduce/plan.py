@@ -74,6 +74,8 @@ class Plan:
     """What the x axis shows."""
     draws: str | None = None
     """Key of the row whose editor's spaces are drawn; the editor is `editors.Drawable`."""
+    scale: str = ""
+    """Named where the places are not the embedded ones."""
     pools: Mapping[str, str] = field(default_factory=dict)
     """For a plan of form "means": what is averaged, a title by the published table of its places."""
 

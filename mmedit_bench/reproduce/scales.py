@@ -38,7 +38,7 @@ def at_scale(plan: Plan, scale: str) -> Plan:
         raise BenchError(f"{plan.target} is not at the scale {scale!r}: {LEFT_OUT[plan.target]}")
     whole = plan.form in ("table", "means") and plan.split == "evaluation"
     places = tuple(_moved(place, plan, whole and place.protocol == "one-step") for place in plan.places)
-    return replace(plan, places=places, limit=None)
+    return replace(plan, places=places, limit=None, scale=scale)
 
 
 def _moved(place: Place, plan: Plan, whole: bool) -> Place:

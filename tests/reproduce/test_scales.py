@@ -23,6 +23,7 @@ THERE = [plan for target, plan in PLANS.items() if target not in LEFT_OUT]
 def test_only_places_and_limits_differ(plan: Plan) -> None:
     moved = at_scale(plan, PAPER)
     assert at_scale(plan, "embedded") is plan
+    assert (moved.scale, plan.scale) == (PAPER, "")
     assert moved.rows == plan.rows and len(moved.places) == len(plan.places)
     for own, other in zip(moved.places, plan.places, strict=True):
         assert own.backbone == MOVED[other.backbone] and own.backbone in BACKBONES.names()

@@ -90,6 +90,7 @@ def test_wiring_of_table_1_at_the_scale_of_the_paper(
             assert row["cells"]["teacher_forced_token"]["reliability/main"] is not None
     text = Path("results/table1.md").read_text(encoding="utf-8")
     assert "mmedit-caption on minigpt4-7b" in text and "*published*" in text
+    assert "on models and data of these names" in text and "other data" not in text
     assert Path("results/table1.tex").exists()
     (manifest, *_) = Path("runs").glob("mmedit-vqa--minigpt4-7b--*/manifest.json")
     assert json.loads(manifest.read_bytes())["origin"] == {"source": "minigpt4-7b"}
