@@ -1,11 +1,12 @@
 """Memory and hours of table 1 at the scale of the paper, estimated: nothing of that size is run.
 
-    python benchmarks/estimates.py [--rate 94] [--bandwidth 1.5] [--table docs/results/embedded/table1.json]
+    MMEDIT_BENCH_DATA=data python benchmarks/estimates.py [--rate 94] [--bandwidth 1.5] [--launch 0.5]
 
 Memory is computed on the meta device (`mmedit_bench.backbones.memory`). Of time:
 
-    pass     max(2 N r t / R, B / W)   r questions of t tokens through N weights: R operations a second,
-                                       and B bytes of weights read at W bytes a second
+    pass     max(2 N r t / R, B / W, n L)   r questions of t tokens through N weights in n layers: R
+                                            operations a second, B bytes of weights read at W bytes a
+                                            second, and L seconds to have a layer begin at all
     back     the same over the layers from the edited one on: weights are frozen, so no second product
     step     of an edit: pass + back over the layers from the edited one on (those below stand still);
              of a training: pass + back, and 6 operations for each product of the editor's own network
@@ -16,7 +17,8 @@ Memory is computed on the meta device (`mmedit_bench.backbones.memory`). Of time
              over those of `ft` there, w the same ratio by the formula for `edit` with the settings there;
              each the median over the table's blocks
 
-`R` and `W` are assumptions: 30% of 312 TFLOP/s and 75% of 2.0 TB/s, what an A100 of 80 GB is sold with.
+`R`, `W` and `L` are assumptions: 30% of 312 TFLOP/s and 75% of 2.0 TB/s, what an A100 of 80 GB is sold with,
+and half a millisecond.
 """
 
 from __future__ import annotations
@@ -50,14 +52,16 @@ PICTURES = 3
 
 @dataclass(frozen=True)
 class Card:
-    """An accelerator: operations and bytes a second."""
+    """An accelerator: operations and bytes a second, and seconds for a layer to begin."""
 
     rate: float
     bandwidth: float
+    launch: float
 
-    def passed(self, weights: float, size: int, rows: int, tokens: int) -> float:
-        """Seconds of a pass through so many weights of so many bytes each."""
-        return max(2 * weights * rows * tokens / self.rate, weights * size / self.bandwidth)
+    def passed(self, weights: float, size: int, rows: int, tokens: int, layers: float) -> float:
+        """Seconds of a pass through so many weights of so many bytes each, in so many layers."""
+        computed, read = 2 * weights * rows * tokens / self.rate, weights * size / self.bandwidth
+        return max(computed, read, layers * self.launch)
 
 
 @dataclass(frozen=True)
@@ -71,18 +75,21 @@ class Clock:
     def whole(self, rows: int, tokens: int) -> float:
         """A pass through all layers and the head."""
         head = self.shape.vocabulary * self.shape.width
-        return self.card.passed(self.shape.decoder_parameters + head, self._size, rows, tokens)
+        weights, layers = self.shape.decoder_parameters + head, self.shape.layer_count
+        return self.card.passed(weights, self._size, rows, tokens, layers)
 
     def upper(self, layer: int, rows: int, tokens: int) -> float:
         """A pass through the layers from one on, in one direction."""
-        share = 1 - min(layer, self.shape.layer_count) / self.shape.layer_count
-        return self.card.passed(share * self.shape.decoder_parameters, self._size, rows, tokens)
+        layers = max(self.shape.layer_count - layer, 0)
+        weights = layers / self.shape.layer_count * self.shape.decoder_parameters
+        return self.card.passed(weights, self._size, rows, tokens, layers)
 
     def picture(self) -> float:
         """One picture through the vision part."""
         config = self.shape.model.config.vision_config
         places = (config.image_size // config.patch_size) ** 2
-        return self.card.passed(self.shape.vision_parameters, self._size, 1, places)
+        layers = int(config.num_hidden_layers)
+        return self.card.passed(self.shape.vision_parameters, self._size, 1, places, layers)
 
     def edit(self, demand: Demand) -> float:
         """An edit, by the formula alone."""
@@ -161,9 +168,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rate", type=float, default=0.30 * 312, help="TFLOP/s that are reached")
     parser.add_argument("--bandwidth", type=float, default=0.75 * 2.0, help="TB/s that are reached")
+    parser.add_argument("--launch", type=float, default=0.5, help="milliseconds for a layer to begin")
     parser.add_argument("--table", type=Path, default=ROOT / "docs/results/embedded/table1.json")
     given = parser.parse_args()
-    card = Card(given.rate * 1e12, given.bandwidth * 1e12)
+    card = Card(given.rate * 1e12, given.bandwidth * 1e12, given.launch / 1e3)
     found = ratios(given.table, card)
     for name in MOVED.values():
         shape = Shape.of(name, PUBLISHED[name].on_meta(), torch.bfloat16)
