@@ -103,13 +103,13 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
     if results["published"]:
         place = f"{results['published']['table']} of <{results['published']['source']}>"
         if any(row["published"] for block in results["blocks"] for row in _made(block)):
-            lines.append(f"Published: {place}, {_beside(results)}")
+            lines.append(f"Published: {place}, {_told_apart(results)}")
         else:
             lines.append(f"After {place}, of which no numbers are on record here.")
     return lines
 
 
-def _beside(results: Mapping[str, Any]) -> str:
+def _told_apart(results: Mapping[str, Any]) -> str:
     """What tells the published numbers from those here."""
     if results.get("scale") == "paper":
         return (
