@@ -10,7 +10,7 @@ from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
-    from mmedit_bench.execution.examination import Needs
+    from mmedit_bench.execution.needs import Needs
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 _PARTS = ("total", "weights", "held", "asking", "editing", "training")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mmedit_bench.datasets.suite import TRAIN
 from mmedit_bench.errors import BenchError
-from mmedit_bench.execution import needs as memory
 from mmedit_bench.execution.diagnosis import MOST_PROBLEMS, Finding, machine, some_probes, stability_of
-from mmedit_bench.execution.needs import EditorNeed, Room
+from mmedit_bench.execution.needs import GB, Needs, Room, needs, room
 from mmedit_bench.execution.order import EVALUATION, Order
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.execution.presence import (
@@ -30,41 +29,13 @@ from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 
 if TYPE_CHECKING:
-    from mmedit_bench.backbones.demand import Load
     from mmedit_bench.cases import EditCase, Probe
 
 CHEAP = ("ft", "copy-target")
 """Editors of which the first that is there makes the edit of the round trip."""
 STAND_INS = ("picturebook-vqa", "picturebook-caption")
 """Suites whose texts are taken where those of the data are not here."""
-GB = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """The table: a line per editor, the load it is computed for, and the memory that there is."""
-
-    backbone: str
-    dtype: str
-    suite: str
-    counted: bool
-    """Whether tokens were counted by the backbone's tokenizer, and not estimated."""
-    load: Load
-    lines: tuple[EditorNeed, ...]
-    room: Room
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; bytes."""
-        names = ("question", "answer", "picture", "sentence", "cases", "kept", "batch")
-        return {
-            "backbone": self.backbone,
-            "dtype": self.dtype,
-            "suite": self.suite,
-            "tokens": "counted" if self.counted else "estimated",
-            "load": {name: getattr(self.load, name) for name in names},
-            "present": self.room.nbytes,
-            "editors": [line.as_dict() for line in self.lines],
-        }
+F = TypeVar("F")
 
 
 @dataclass(slots=True)
@@ -116,13 +87,13 @@ class Examination:
         data = list(self._data())
         yield from data
         whole = all(found.status == "ok" for found in data)
-        table = self._needs(weights.status == "ok")
+        if weights.status == "ok" and (trouble := self._load()):
+            yield trouble
+        table = self._guarded("memory", lambda: self._needs(whole))
+        yield table
         if isinstance(table, Needs):
-            yield table
-            yield self._fits(table)
+            yield table.fits()
             yield self._disk(table, weights.status == "ok")
-        else:
-            yield table
         if self._backbone is None:
             return
         yield self._digest()
@@ -159,38 +130,43 @@ class Examination:
         count = len(suite.cases(_last(suite)))
         return Finding(f"suite {name}", "ok", f"{count:,} edits to measure, digest {suite.digest[:16]}")
 
-    def _needs(self, here: bool) -> Needs | Finding:
-        """The table; loads the backbone where its weights are here and there is room for it."""
+    def _load(self) -> Finding | None:
+        """Load the backbone, if there is room for it; None where it was loaded."""
+        from mmedit_bench.backbones.checkpoint import DTYPES
+
+        order = self.order
+        if order.dtype not in DTYPES:
+            return Finding("loading", "fail", f"dtype {order.dtype!r} is not one of {', '.join(DTYPES)}")
+        row, present = published_row(order.backbone), self._room()
+        if row and DTYPES[order.dtype].itemsize * row.parameters > present.nbytes:
+            return Finding("loading", "warn", f"not tried: {present.nbytes / GB:.1f} GB {present.of}")
+        try:
+            self._backbone = self._parts.backbone(order)
+        except BenchError as error:
+            return Finding("loading", "fail", str(error))
+        return None
+
+    def _needs(self, whole: bool) -> Needs:
+        """The table: of the backbone that is loaded, else of its row. `whole`: the data is all here."""
         from mmedit_bench.backbones.checkpoint import DTYPES
         from mmedit_bench.backbones.loads import counted, estimated
         from mmedit_bench.backbones.shape import Shape
 
-        order = self.order
-        if order.dtype not in DTYPES:
-            return Finding("memory", "fail", f"dtype {order.dtype!r} is not one of {', '.join(DTYPES)}")
-        row, present = (
-            published_row(order.backbone),
-            memory.room(order.device, order.loading.get("device_map")),
-        )
-        shape = Shape.of(order.backbone, row.on_meta(), DTYPES[order.dtype]) if row else None
-        if here and (shape is None or shape.nbytes < present.nbytes):
-            try:
-                self._backbone = self._parts.backbone(order)
-            except BenchError as error:
-                self.failed.append("weights")
-                if shape is None:
-                    return Finding("memory", "fail", f"{order.backbone} cannot be loaded: {error}")
-        if self._backbone is not None:
-            shape = Shape.of(order.backbone, self._backbone.model, self._backbone.dtype)
-        assert shape is not None  # of what no row describes, weights are looked for by loading them
+        order, own = self.order, self._backbone
+        if own is not None:
+            shape = Shape.of(order.backbone, own.model, own.dtype)
+        elif row := published_row(order.backbone):
+            shape = Shape.of(order.backbone, row.on_meta(), DTYPES.get(order.dtype))
+        else:
+            raise BenchError(f"of {order.backbone} nothing is known before it is loaded")
         suite, train, asked = self._cases(self.suites) or self._cases(STAND_INS) or ("", (), ())
-        load = (
-            counted(self._backbone, train, asked)
-            if self._backbone is not None
-            else estimated(shape, train, asked, order.batch_size)
-        )
-        lines = tuple(memory.needs(shape, load, self.editors))
-        return Needs(order.backbone, order.dtype, suite, self._backbone is not None, load, lines, present)
+        exact = own is not None and whole  # how many tokens a picture has may hang on its size
+        load = counted(own, train, asked) if exact else estimated(shape, train, asked, order.batch_size)
+        lines = tuple(needs(shape, load, self.editors))
+        return Needs(order.backbone, order.dtype, suite, exact, load, lines, self._room())
+
+    def _room(self) -> Room:
+        return room(self.order.device, self.order.loading.get("device_map"))
 
     def _cases(self, names: Sequence[str]) -> tuple[str, Sequence[EditCase], Sequence[EditCase]] | None:
         """The suite with the longest requests, its training cases and those it is measured by."""
@@ -208,19 +184,6 @@ class Examination:
             return None
         _, name, train, asked = max(found, key=lambda own: own[0])
         return name, train, asked
-
-    def _fits(self, table: Needs) -> Finding:
-        known = [line for line in table.lines if line.need is not None]
-        large = [line.editor for line in known if line.need and line.need.total > table.room.nbytes]
-        told = f"{table.room.nbytes / GB:.1f} GB {table.room.of}"
-        if large and len(large) == len(known):
-            advice = (
-                "spread the model (--device-map auto), narrow it (--dtype bfloat16), or take a larger device"
-            )
-            return Finding("memory", "fail", f"{told}: enough for none of these; {advice}")
-        if large:
-            return Finding("memory", "warn", f"{told}: too little for {', '.join(large)}")
-        return Finding("memory", "ok", f"{told}: enough for each of these")
 
     def _disk(self, table: Needs, here: bool) -> Finding:
         """Room for what is trained on each suite, and for weights that are to be fetched."""
@@ -278,14 +241,14 @@ class Examination:
         found = stability_of(self.order.backbone, views, probes, self.order.device, self.order.dtype)
         return replace(found, name="stability")
 
-    def _guarded(self, name: str, check: Any) -> Finding:
+    @staticmethod
+    def _guarded(name: str, check: Callable[[], F]) -> F | Finding:
         """What a check raises is a finding too."""
         try:
-            found: Finding = check()
+            return check()
         except Exception as error:
             text = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
             return Finding(name, "fail", text)
-        return found
 
 
 def _last(suite: Any) -> str:

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmedit_bench.errors import BenchError
+from mmedit_bench.execution.diagnosis import Finding
 from mmedit_bench.plugins.registry import EDITORS
 
 if TYPE_CHECKING:
     from mmedit_bench.backbones.demand import Demand, Load
     from mmedit_bench.backbones.memory import Need
     from mmedit_bench.backbones.shape import Shape
+
+
+GB = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,47 @@ class Room:
 
     nbytes: int
     of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The table: a line per editor, the load it is computed for, and the memory that there is."""
+
+    backbone: str
+    dtype: str
+    suite: str
+    counted: bool
+    """Whether tokens were counted by the backbone's tokenizer, and not estimated."""
+    load: Load
+    lines: tuple[EditorNeed, ...]
+    room: Room
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; bytes."""
+        names = ("question", "answer", "picture", "sentence", "cases", "kept", "batch")
+        return {
+            "backbone": self.backbone,
+            "dtype": self.dtype,
+            "suite": self.suite,
+            "tokens": "counted" if self.counted else "estimated",
+            "load": {name: getattr(self.load, name) for name in names},
+            "present": self.room.nbytes,
+            "editors": [line.as_dict() for line in self.lines],
+        }
+
+    def fits(self) -> Finding:
+        """What of it there is memory for."""
+        known = [line for line in self.lines if line.need is not None]
+        large = [line.editor for line in known if line.need and line.need.total > self.room.nbytes]
+        told = f"{self.room.nbytes / GB:.1f} GB {self.room.of}"
+        if large and len(large) == len(known):
+            advice = (
+                "spread the model (--device-map auto), narrow it (--dtype bfloat16), or take a larger device"
+            )
+            return Finding("memory", "fail", f"{told}: enough for none of these; {advice}")
+        if large:
+            return Finding("memory", "warn", f"{told}: too little for {', '.join(large)}")
+        return Finding("memory", "ok", f"{told}: enough for each of these")
 
 
 def needs(shape: Shape, load: Load, editors: Sequence[str] = ()) -> Iterator[EditorNeed]:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from mmedit_bench.editors import Backbone
-from mmedit_bench.execution import needs
+from mmedit_bench.execution import examination
+from mmedit_bench.execution.needs import Room
+from tests.backbones.test_checkpoint import write
 from tests.cli.conftest import Call
+from tests.tiny import tiny_backbone
 
 PAIR = ("doctor", "--backbone", "lab-backbone", "--data", "lab-suite")
 
@@ -65,7 +68,7 @@ def test_an_edit_that_leaves_something_behind_is_found(call: Call, monkeypatch: 
 def test_too_little_memory_is_said_before_anything_is_loaded(
     call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(needs, "room", lambda *_: needs.Room(1000, "available here"))
+    monkeypatch.setattr(examination, "room", lambda *_: Room(1000, "available here"))
     found = examined(call, *PAIR, "--editor", "ft", code=2)
     assert statuses(found)["memory"] == "fail"
     (finding,) = (one for one in found["findings"] if one["name"] == "memory")
@@ -88,6 +91,22 @@ def test_a_published_backbone_without_weights_still_has_a_table(
     assert ft["trained_per_edit"] == 2 * 2560 * 10240 and ke["training"] > ke["editing"]
     assert "round trip" not in details
     assert found["next"].startswith("mmedit-bench reproduce table1 --scale paper")
+
+
+def test_a_published_backbone_with_weights_is_loaded_from_where_they_are(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    write(tiny_backbone("llava"), folder)
+    order = ("doctor", "--backbone", "llava-1.5-7b", "--data", "lab-suite", "--editor", "null")
+    found = examined(call, *order, "--weights", str(folder))
+    assert not found["failed"] and statuses(found)["round trip"] == "ok"
+    details = {one["name"]: one["detail"] for one in found["findings"]}
+    assert details["weights"].startswith(f"{folder}: ") and found["memory"]["tokens"] == "counted"
+    assert found["memory"]["editors"][0]["weights"] < 1e6
+    assert found["next"].endswith(f"--weights {folder}")
+    (folder / "tokenizer.json").unlink()
+    less = examined(call, *order, "--weights", str(folder), code=2)
+    assert less["failed"] == ["weights"] and less["memory"]["editors"][0]["weights"] > 1e10
+    assert "lacks tokenizer.json" in {one["name"]: one["detail"] for one in less["findings"]}["weights"]
 
 
 @pytest.mark.parametrize(
