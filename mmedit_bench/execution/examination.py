@@ -19,6 +19,7 @@ from mmedit_bench.execution.order import EVALUATION, Order
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.execution.presence import (
     PAPER_BACKBONES,
+    Weights,
     data_of,
     data_problems,
     published_row,
@@ -50,6 +51,7 @@ class Examination:
     suites: tuple[str, ...] = field(init=False)
     failed: list[str] = field(init=False, default_factory=list)
     _parts: Parts = field(init=False, default_factory=Parts)
+    _files: Weights | None = field(init=False, default=None)
     _backbone: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -103,7 +105,7 @@ class Examination:
 
     def _weights(self) -> Finding:
         try:
-            found = weights_of(self.order.backbone, self.order.loading)
+            self._files = found = weights_of(self.order.backbone, self.order.loading)
         except BenchError as error:
             return Finding("weights", "fail", str(error))
         if found is None:
@@ -137,9 +139,13 @@ class Examination:
         order = self.order
         if order.dtype not in DTYPES:
             return Finding("loading", "fail", f"dtype {order.dtype!r} is not one of {', '.join(DTYPES)}")
-        row, present = published_row(order.backbone), self._room()
-        if row and DTYPES[order.dtype].itemsize * row.parameters > present.nbytes:
-            return Finding("loading", "warn", f"not tried: {present.nbytes / GB:.1f} GB {present.of}")
+        row, files, present = published_row(order.backbone), self._files, self._room()
+        if row and files:
+            # files may be of another size than the row's, and hold two bytes for each number or four
+            size = min(DTYPES[order.dtype].itemsize * row.parameters, 2 * files.nbytes)
+            if size > present.nbytes:
+                told = f"{present.nbytes / GB:.1f} GB {present.of} for {size / GB:.1f} GB of weights"
+                return Finding("loading", "warn", f"not tried: {told}")
         try:
             self._backbone = self._parts.backbone(order)
         except BenchError as error:
