@@ -105,7 +105,7 @@ def test_a_published_backbone_with_weights_is_loaded_from_where_they_are(call: C
     assert found["next"].endswith(f"--weights {folder}")
     (folder / "tokenizer.json").unlink()
     less = examined(call, *order, "--weights", str(folder), code=2)
-    assert less["failed"] == ["weights"] and less["memory"]["editors"][0]["weights"] > 1e10
+    assert less["failed"][0] == "weights" and less["memory"]["editors"][0]["weights"] > 1e10
     assert "lacks tokenizer.json" in {one["name"]: one["detail"] for one in less["findings"]}["weights"]
 
 

@@ -12,7 +12,7 @@ import torch
 from mmedit_bench.backbones.demand import DEMANDS, Demand, Load, demand_of
 from mmedit_bench.backbones.loads import counted
 from mmedit_bench.backbones.memory import Memory
-from mmedit_bench.backbones.shape import Shape
+from mmedit_bench.backbones.shape import ONE_SIZE, Shape
 from mmedit_bench.editors import Backbone, EditCase, Trained
 from mmedit_bench.harness.training import Training
 from tests.methods.test_contract import QUICK, TRAINED, editor_named, ready
@@ -20,10 +20,6 @@ from tests.tiny import KNOWN, tiny_backbone, tiny_cases
 
 CONTEXTS = ("ike", "ike-legacy", "ike-memory")
 """Editors whose edits hold demonstrations: how long these are is another case's matter."""
-
-
-ONE_SIZE = ("opt", "llama", "qwen2", "gemma3-text", "llava", "gemma3")
-"""Tiny models that bring every picture to one size."""
 
 
 def set_up(family: str) -> tuple[Backbone, Shape, EditCase, Load]:
@@ -121,7 +117,7 @@ def test_a_shape_is_that_of_the_model(family: str) -> None:
     assert shape.parameters == sum(p.numel() for p in backbone.model.parameters())
     assert shape.nbytes == sum(t.nbytes for t in (*backbone.model.parameters(), *backbone.model.buffers()))
     assert load.picture > 0 and (shape.picture_tokens or load.picture) == load.picture
-    assert (shape.picture_tokens is None) == (family not in ONE_SIZE)
+    assert (shape.picture_tokens is None) == (backbone.model.config.model_type not in ONE_SIZE)
     assert (shape.width, shape.vocabulary) == tuple(reversed(backbone.family.embedding.weight.shape))
     assert shape.max_positions == backbone.max_positions
     memory = Memory(shape, load)
