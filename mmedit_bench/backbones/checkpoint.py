@@ -73,14 +73,7 @@ def read_checkpoint(
     devices = read_map(device_map) if device_map else {}
     folder, _ = folder_of(source, revision)
     described = folder / "backbone.json"
-    missing = [file for file in FILES if not (folder / file).is_file()]
-    if template is not None and "backbone.json" in missing:
-        missing.remove("backbone.json")
-    if PICTURES in missing and "image_processor" in _json(folder / PROCESSOR):
-        missing.remove(PICTURES)
-    if WEIGHTS in missing and (folder / INDEX).is_file():
-        missing.remove(WEIGHTS)
-        missing += [file for file in _shards(folder / INDEX) if not (folder / file).is_file()]
+    missing = missing_files(folder, template)
     if missing:
         raise BenchError(f"checkpoint {folder}: missing {', '.join(missing)}")
     if described.is_file():
@@ -123,6 +116,19 @@ def read_checkpoint(
             raise
         raise BenchError(f"device {device_map or device!r} cannot be used: {error}") from None
     return Checkpoint(model, tokenizer, image_processor, template, tuple(ends), devices or {})
+
+
+def missing_files(folder: Path, template: str | None = None) -> list[str]:
+    """Files that a checkpoint lacks; with a `template` of the loader's it needs no backbone.json."""
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if template is not None and "backbone.json" in missing:
+        missing.remove("backbone.json")
+    if PICTURES in missing and "image_processor" in _json(folder / PROCESSOR):
+        missing.remove(PICTURES)
+    if WEIGHTS in missing and (folder / INDEX).is_file():
+        missing.remove(WEIGHTS)
+        missing += [file for file in _shards(folder / INDEX) if not (folder / file).is_file()]
+    return missing
 
 
 def _check_device(device: str) -> None:

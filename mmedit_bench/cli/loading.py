@@ -40,3 +40,48 @@ def loads(command: Callable[..., Any]) -> Callable[..., Any]:
 def _placed(given: str | None) -> str | None:
     """A path that workers find from whichever folder they stand in; what is no path stays as it is."""
     return str(Path(given).absolute()) if given and Path(given).exists() else given
+
+
+def loads_each(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same options for a command that loads several backbones, each as BACKBONE=VALUE and repeatable.
+
+    It is handed what was given as `loading: dict[str, dict[str, str]]`, by backbone.
+    """
+
+    @click.option(
+        "--revision", multiple=True, metavar="BACKBONE=COMMIT", help="Commit of its repository; repeatable."
+    )
+    @click.option(
+        "--weights",
+        multiple=True,
+        metavar="BACKBONE=FOLDER",
+        help="Where its weights are read from, a folder or OWNER/NAME; repeatable.",
+    )
+    @click.option(
+        "--device-map",
+        multiple=True,
+        metavar="BACKBONE=auto",
+        help="Spread it over devices, evenly or by a JSON file; repeatable.",
+    )
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any,
+        revision: tuple[str, ...],
+        weights: tuple[str, ...],
+        device_map: tuple[str, ...],
+        **kwargs: Any,
+    ) -> Any:
+        loading: dict[str, dict[str, str]] = {}
+        for option, items in (("revision", revision), ("weights", weights), ("device_map", device_map)):
+            for item in items:
+                backbone, equals, value = item.partition("=")
+                if not equals or not backbone or not value or option in loading.get(backbone, {}):
+                    raise click.BadParameter(
+                        f"{item!r} is not of the form backbone=value, or its backbone is repeated",
+                        param_hint=f"--{option.replace('_', '-')}",
+                    )
+                placed = value if option == "revision" else _placed(value)
+                loading.setdefault(backbone, {})[option] = str(placed)
+        return command(*args, loading=loading, **kwargs)
+
+    return wrapper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from mmedit_bench.cli.run import parsed
     multiple=True,
     help="Suite whose train split is learned from; repeatable; default: all as they stand, if here.",
 )
+@click.option(
+    "--scale",
+    type=click.Choice(["embedded", "paper"]),
+    help="Learn from the suites that `reproduce` measures at this scale, in place of --suite.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
@@ -37,6 +43,7 @@ from mmedit_bench.cli.run import parsed
 def prepare(
     output: Output,
     suites: tuple[str, ...],
+    scale: str | None,
     settings: tuple[str, ...],
     artefacts: Path | None,
     **order: Any,
@@ -51,6 +58,7 @@ def prepare(
     Examples:
       mmedit-bench prepare --editor mend --backbone blip2-opt-mini
       mmedit-bench prepare --editor unike --backbone minigpt4-mini --suite picturebook-vqa
+      mmedit-bench prepare --editor mend --backbone blip2-opt-2.7b --scale paper --device cuda
     """
     from mmedit_bench.datasets.prompts import as_they_stand
     from mmedit_bench.execution.local import Workshop
@@ -58,6 +66,10 @@ def prepare(
     from mmedit_bench.plugins.registry import SUITES
 
     workshop, made = Workshop(artefacts), []
+    if scale:
+        if suites:
+            raise click.BadParameter("it names the suites; leave --suite out", param_hint="--scale")
+        suites = _at(scale, order)
     for suite in suites or [name for name in as_they_stand() if not _absent(SUITES.load(name)())]:
         planned = Order(suite=suite, options=parsed(settings), **order)
         with output.progress(f"{planned.editor} {suite}") as advance:
@@ -72,6 +84,18 @@ def prepare(
         size = artefact.nbytes / 1e6
         output.say(f"{artefact.folder}\n  {did} in {artefact.seconds:.0f} seconds, {size:.1f} MB")
     output.result(made)
+
+
+def _at(scale: str, order: Mapping[str, Any]) -> tuple[str, ...]:
+    """The suites of table 1 at a scale. Raises `BenchError` where something is not here."""
+    from mmedit_bench.reproduce.plan_runs import Means
+    from mmedit_bench.reproduce.plans import TABLE1
+    from mmedit_bench.reproduce.scales import at_scale, check
+
+    places = [place._replace(backbone=order["backbone"]) for place in at_scale(TABLE1, scale).places]
+    if scale != "embedded":
+        check(places, Means(loading={order["backbone"]: order["loading"]}))
+    return tuple(dict.fromkeys(place.suite for place in places))
 
 
 def _absent(suite: Any) -> bool:

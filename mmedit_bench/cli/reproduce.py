@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mmedit_bench.cli.executors import executes
+from mmedit_bench.cli.loading import loads_each
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ SOME_FAILED = 3
 @click.argument("target", type=click.Choice(TARGETS))
 @click.option(
     "--scale",
-    type=click.Choice(["embedded"]),
+    type=click.Choice(["embedded", "paper"]),
     default="embedded",
     show_default=True,
-    help="embedded: the mini backbones on Picturebook, on any machine.",
+    help="embedded: the mini backbones on Picturebook, on any machine; paper: BLIP-2 OPT-2.7B and "
+    "MiniGPT-4 on MMEdit, for which weights, pictures and a GPU must be here.",
 )
 @click.option(
     "--out",
@@ -48,6 +50,7 @@ SOME_FAILED = 3
 @click.option("--limit", type=click.IntRange(min=1), help="Fewer edits per block than the plan has.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
+@loads_each
 @click.option(
     "--render-only", is_flag=True, help="Only write tables and figures anew from the JSON in --out."
 )
@@ -61,6 +64,7 @@ def reproduce(
     limit: int | None,
     device: str,
     dtype: str,
+    loading: dict[str, dict[str, str]],
     render_only: bool,
     output: Output,
 ) -> None:
@@ -70,6 +74,10 @@ def reproduce(
     train split whether every method takes up the edits it is given. A call that was stopped goes on
     where it was. What trained editors need is trained first if it is missing; see `prepare`.
 
+    At the scale of the paper the published test splits are measured whole, and nothing is run before
+    all weights and pictures are seen to be here; `doctor --backbone --data` says what is missing and
+    how much memory each editor needs.
+
     Exit status: 0 done; 2 something to mend; 3 written, but some runs or edits failed.
 
     \b
@@ -77,8 +85,11 @@ def reproduce(
       mmedit-bench reproduce table1 --scale embedded
       mmedit-bench reproduce fig4b --limit 50 --out /tmp/results
       mmedit-bench reproduce table1 --render-only
+      mmedit-bench reproduce table1 --scale paper --device cuda --dtype bfloat16 \\
+          --weights minigpt4-7b=checkpoints/minigpt4-7b --executor submitit --workers 8
     """
     from mmedit_bench.reproduce.plan_runs import Means
+    from mmedit_bench.reproduce.scales import at_scale, check
     from mmedit_bench.reproduce.target import plan_of, produced, rendered
 
     command = f"mmedit-bench reproduce {target} --scale {scale}" + (f" --limit {limit}" if limit else "")
@@ -86,11 +97,14 @@ def reproduce(
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return
-    means = Means(engine=engine, device=device, dtype=dtype)
-    blocks = [place.title for place, _ in plan_of(target).runs()]
+    plan = at_scale(plan_of(target), scale)
+    means = Means(engine=engine, device=device, dtype=dtype, loading=loading)
+    if scale != "embedded":
+        check(plan.places, means)
+    blocks = [place.title for place, _ in plan.runs()]
     with output.blocks(blocks) as ended:
         made = produced(
-            target, out, runs, means, limit=limit, command=command,
+            plan, out, runs, means, limit=limit, command=command,
             told=lambda run: ended(run.place.title, f"{run.row.key} {run.outcome.seconds:.0f} s"),
         )  # fmt: skip
     values = {"written": [str(path) for path in made.written], "incomplete": list(made.incomplete)}

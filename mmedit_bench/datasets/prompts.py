@@ -11,11 +11,14 @@ A published format is the whole text only on a backbone whose own template is "{
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
 from mmedit_bench.cases import EditCase, Probe, Query
 from mmedit_bench.datasets.suite import Suite, allow
@@ -98,6 +101,19 @@ FORMATS: Mapping[str, PromptFormat] = {
 """Published formats by name."""
 
 
+class FetchedSuite(Suite, Protocol):
+    """A suite of files that are not part of this package."""
+
+    def absent(self) -> str | None:
+        """What is missing before it can be used at all; None if nothing is."""
+
+    def at(self, data: Path) -> FetchedSuite:
+        """The same with its files below another folder."""
+
+    def old_answers(self, split: str) -> Mapping[str, str]:
+        """By case id, what the records say the model answered before."""
+
+
 class Formatted:
     """A suite in the words of a published format."""
 
@@ -129,6 +145,28 @@ class Formatted:
         if split not in self._put:
             self._put[split] = tuple(map(self.format.put, self.suite.cases(split)))
         return self._put[split]
+
+
+class FormattedFiles(Formatted):
+    """The same of a suite whose files have to be fetched."""
+
+    suite: FetchedSuite
+
+    def absent(self) -> str | None:
+        """What is missing before it can be used at all; None if nothing is."""
+        return self.suite.absent()
+
+    def at(self, data: Path) -> FormattedFiles:
+        """The same with its files below another folder."""
+        made = copy.copy(self)
+        made.suite, made._put = self.suite.at(data), {}
+        made.__dict__.pop("digest", None)
+        return made
+
+    def old_answers(self, split: str) -> Mapping[str, str]:
+        """As the suite's: a format puts other words around questions and none around answers."""
+        allow(self.name, split)
+        return self.suite.old_answers(split)
 
 
 def in_format(suite: str, format: str) -> str:

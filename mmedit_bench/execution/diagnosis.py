@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -19,7 +19,9 @@ from mmedit_bench.execution import sandbox
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 
 if TYPE_CHECKING:
+    from mmedit_bench.backbones.base import Backbone
     from mmedit_bench.cases import Probe
+    from mmedit_bench.datasets.suite import Suite
 
 PACKAGES = ("mmedit-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "pillow")
 OPTIONAL_PROGRAMS = {"chromium": "the browser tests of the page"}
@@ -135,16 +137,22 @@ def checkpoint(name: str, device: str) -> Finding:
 
 
 def stability(name: str, count: int, device: str, dtype: str) -> Finding:
-    """Share of probes answered otherwise in batches of sixteen than alone.
+    """Share of probes answered otherwise in batches of sixteen than alone."""
+    views = [BACKBONES.load(name)(device=device, dtype=dtype, batch_size=size) for size in (1, 16)]
+    return stability_of(name, views, list(islice(some_probes(), count)), device, dtype)
+
+
+def stability_of(
+    name: str, views: Sequence[Backbone], asked: Sequence[Probe], device: str, dtype: str
+) -> Finding:
+    """The same of one backbone in both batch sizes.
 
     A difference means that padding or the shape of a batch reaches the answer, so that two runs of
     the same editor could be scored differently.
     """
-    asked = list(islice(_some_probes(), count))
     queries, references = [probe.query for probe in asked], [probe.reference for probe in asked]
     seen = []
-    for batch_size in (1, 16):
-        backbone = BACKBONES.load(name)(device=device, dtype=dtype, batch_size=batch_size)
+    for backbone in views:
         read = backbone.read(queries, references)
         seen.append([(answer, tuple(forced.argmax_ids or ())) for answer, forced in read])
     flips = sum(alone != together for alone, together in zip(*seen, strict=True))
@@ -157,10 +165,11 @@ def stability(name: str, count: int, device: str, dtype: str) -> Finding:
     )
 
 
-def _some_probes() -> Iterator[Probe]:
-    """Probes of all suites that ship, in turn, so that captions and short answers share batches."""
-    suites = [suite for name in as_they_stand() if not hasattr(suite := SUITES.load(name)(), "absent")]
-    cases = [iter(suite.cases(suite.splits[-1])) for suite in suites]
+def some_probes(suites: Iterable[Suite] = ()) -> Iterator[Probe]:
+    """Probes of suites (all that ship), in turn, so that captions and short answers share batches."""
+    named = (SUITES.load(name)() for name in as_they_stand())
+    chosen = list(suites) or [suite for suite in named if not hasattr(suite, "absent")]
+    cases = [iter(suite.cases(suite.splits[-1])) for suite in chosen]
     for together in zip(*cases, strict=False):
         for case in together:
             yield from case.probes

@@ -62,8 +62,8 @@ class Plan:
     title: str
     places: tuple[Place, ...]
     rows: tuple[PlanRow, ...]
-    limit: int
-    """Edits per block."""
+    limit: int | None
+    """Edits per block; None: all that are needed."""
     split: str = "evaluation"
     published: str = ""
     """The table or figure of the paper that the numbers stand beside."""
@@ -74,6 +74,8 @@ class Plan:
     """What the x axis shows."""
     draws: str | None = None
     """Key of the row whose editor's spaces are drawn; the editor is `editors.Drawable`."""
+    scale: str = ""
+    """Named where the places are not the embedded ones."""
     pools: Mapping[str, str] = field(default_factory=dict)
     """For a plan of form "means": what is averaged, a title by the published table of its places."""
 

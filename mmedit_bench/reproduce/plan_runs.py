@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class Means:
     dtype: str = "float32"
     batch_size: int = 16
     artefacts: Path | None = None
+    loading: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By backbone, what is asked of it beyond its name: revision, weights, device_map."""
 
 
 def made(
@@ -88,9 +90,10 @@ def order_for(plan: Plan, place: Place, row: PlanRow, means: Means) -> Order:
         protocol=place.protocol,
         protocol_options=dict(place.protocol_options),
         split=plan.split,
-        limit=plan.limit if place.limit is None else min(place.limit, plan.limit),
+        limit=min((own for own in (place.limit, plan.limit) if own is not None), default=None),
         options=row.options,
         device=means.device,
         dtype=means.dtype,
         batch_size=means.batch_size,
+        loading=means.loading.get(place.backbone, {}),
     )

@@ -58,6 +58,7 @@ def collect(
             **{name: library_version(name) for name in ("torch", "transformers")},
         },
         "against": plan.against,
+        **({"scale": plan.scale} if plan.scale else {}),
         "blocks": blocks,
     }
 

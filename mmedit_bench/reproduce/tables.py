@@ -103,13 +103,23 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
     if results["published"]:
         place = f"{results['published']['table']} of <{results['published']['source']}>"
         if any(row["published"] for block in results["blocks"] for row in _made(block)):
-            lines.append(
-                f"Published: {place}, measured by teacher forcing on full-size models and other data: a fact "
-                "to stand beside, not a target."
-            )
+            lines.append(f"Published: {place}, {_told_apart(results)}")
         else:
             lines.append(f"After {place}, of which no numbers are on record here.")
     return lines
+
+
+def _told_apart(results: Mapping[str, Any]) -> str:
+    """What tells the published numbers from those here."""
+    if results.get("scale") == "paper":
+        return (
+            "measured by teacher forcing on models and data of these names, by lines of evaluation that "
+            "differ between its rows: the comparability guide says which."
+        )
+    return (
+        "measured by teacher forcing on full-size models and other data: a fact to stand beside, "
+        "not a target."
+    )
 
 
 def _against(results: Mapping[str, Any]) -> str | None:

@@ -52,7 +52,7 @@ def produced(
     """
     plan = target if isinstance(target, Plan) else plan_of(target)
     if limit is not None:
-        plan = dataclasses.replace(plan, limit=min(limit, plan.limit))
+        plan = dataclasses.replace(plan, limit=limit if plan.limit is None else min(limit, plan.limit))
     make_folder(out)  # a place that cannot be written is told before hours of work, not after
     own = made(plan, runs, means, told=told)
     if not any(run.folder for run in own):

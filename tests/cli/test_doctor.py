@@ -87,4 +87,4 @@ def test_data_that_has_to_be_fetched_is_no_fault_of_the_installation(
     for name in ("mmedit", "mmedit-clean", "vlkeb", "vlkeb-clean"):
         assert found[f"data {name}"].status == "warn"
         assert "set MMEDIT_BENCH_DATA" in found[f"data {name}"].detail
-    assert next(diagnosis._some_probes()).query.prompt
+    assert next(diagnosis.some_probes()).query.prompt

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Call
 
 LAB = ("--backbone", "lab-backbone", "--suite", "lab-suite")
@@ -39,3 +41,17 @@ def test_an_unknown_editor_is_refused(call: Call) -> None:
     done = call("prepare", "--editor", "pupl", *LAB)
     assert done.exit_code == 2
     assert "Did you mean 'pupil'?" in done.stderr
+
+
+def test_the_scale_of_the_paper_names_the_suites_and_wants_them_here(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MMEDIT_BENCH_DATA", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    order = ("prepare", "--editor", "mend", "--backbone", "blip2-opt-2.7b", "--scale", "paper")
+    done = call(*order)
+    assert done.exit_code == 2, done.output
+    assert "weights of blip2-opt-2.7b" in done.stderr and "data mmedit" in done.stderr
+    assert "`mmedit-bench doctor --backbone blip2-opt-2.7b --data mmedit` says what to do" in done.stderr
+    both = call(*order, "--suite", "mmedit-vqa")
+    assert both.exit_code == 2 and "leave --suite out" in both.stderr

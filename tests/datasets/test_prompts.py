@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mmedit_bench.cases import EditCase, EditRequest, Probe, Query
@@ -10,6 +12,7 @@ from mmedit_bench.datasets.prompts import FORMATS, Formatted, as_they_stand, in_
 from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.errors import BadData, BenchError, UnknownName
 from mmedit_bench.plugins.registry import SUITES
+from tests.datasets.published import FOLDER, needs_published
 from tests.tiny import tiny_picture
 
 EDITED = "What color is the bus?"
@@ -132,3 +135,40 @@ def test_a_suite_has_the_formats_that_are_registered() -> None:
 def test_suites_as_they_stand() -> None:
     assert {"picturebook-vqa", "picturebook-caption", "picturebook-mix"} <= set(as_they_stand())
     assert not any(name.endswith(tuple(FORMATS)) for name in as_they_stand())
+
+
+FETCHED = ("mmedit-vqa", "mmedit-caption", "vlkeb", "vlkeb-onehop", "vlkeb-multihop")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", FETCHED)
+def test_suites_of_fetched_files_have_all_formats(
+    name: str, format: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MMEDIT_BENCH_DATA", raising=False)
+    put, bare = SUITES.load(in_format(name, format))(), SUITES.load(name)()
+    assert (put.name, put.task, put.splits) == (f"{name}-{format}", bare.task, bare.splits)
+    assert put.absent() == bare.absent() and "MMEDIT_BENCH_DATA" in put.absent()
+    moved = put.at(tmp_path)
+    assert moved.absent() == bare.at(tmp_path).absent() and str(tmp_path) in moved.absent()
+    assert put.absent() == bare.absent()
+    assert not hasattr(SUITES.load("picturebook-vqa-liveedit")(), "absent")
+
+
+@needs_published
+@pytest.mark.parametrize("name", FETCHED[:4])
+def test_published_records_in_the_words_of_published_evaluations(name: str) -> None:
+    bare = SUITES.load(name)().at(FOLDER)
+    digests = {bare.digest}
+    for format in FORMATS:
+        put = SUITES.load(f"{name}-{format}")().at(FOLDER)
+        digests.add(put.digest)
+        one, other = bare.cases("evaluation")[0], put.cases("evaluation")[0]
+        edited = name.startswith("mmedit-vqa") and format != "legacy-trainer"
+        edited |= name.startswith("vlkeb") and format == "legacy-editor"  # LiveEdit's VLKEB edits are bare
+        assert (one.request.query.prompt != other.request.query.prompt) == edited, format
+        kinds = {p.kind for p, q in zip(one.probes, other.probes, strict=True) if p.query != q.query}
+        assert ("image_locality" in kinds) == (format != "legacy-editor")
+        assert ("text_locality" in kinds) == (format == "liveedit")
+        assert put.old_answers("evaluation") == bare.old_answers("evaluation")
+    assert len(digests) == 1 + len(FORMATS)

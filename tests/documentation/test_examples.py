@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mmedit_bench.backbones.loads import counted
+from mmedit_bench.backbones.shape import Shape
 from mmedit_bench.editors import BenchError, Editor
 from mmedit_bench.runs.provenance import resolved
 from tests.tiny import tiny_backbone, tiny_cases
@@ -46,6 +48,20 @@ def test_the_options_in_the_document_are_checked() -> None:
             editor(**wrong)
     with pytest.raises(BenchError, match="on tiny-opt is 1 to 2"):
         editor(layers=9).settings(backbone)
+
+
+def test_the_demand_in_the_document_is_what_its_editor_takes() -> None:
+    text = (ROOT / "docs" / "writing-an-editor.md").read_text()
+    names: dict[str, Any] = {}
+    for begin in ("import torch", "from typing import Any\n\nimport torch"):
+        code = re.search(rf"^```python\n({begin}.*?)^```", text, re.DOTALL | re.MULTILINE)
+        assert code is not None
+        exec(code[1], names)
+    backbone, cases = tiny_backbone("llama"), tiny_cases(3)
+    editor, shape = names["RankOne"](steps=1), Shape.of(backbone.name, backbone.model)
+    demand = names["demand"](editor, shape, counted(backbone, cases, cases))
+    assert demand.edit.nbytes == editor.edit(backbone, cases[0].request).nbytes
+    assert demand.fit.numbers == demand.edit.parameter_count
 
 
 def test_the_readme_holds_the_one_test_command() -> None:
