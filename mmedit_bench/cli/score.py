@@ -187,6 +187,7 @@ def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
             ("generality", "generality"),
             ("locality", "locality"),
             ("mean", "mean"),
+            ("hard", "hard"),
         )
     )
     done = (

@@ -95,7 +95,10 @@ def _planned(block: Block) -> str:
 
 
 def _notes(block: Block) -> list[str]:
-    notes = [f"{_planned(block)} edits each; # is the range of places that the intervals allow."]
+    notes = [
+        f"{_planned(block)} edits each; # is the range of places that the intervals of {block.summary.title} "
+        "allow."
+    ]
     if any(not row.scores.complete for row in block.rows):
         notes.append("Runs marked n of N are not complete and have no place.")
     if any(row.scores.control for row in block.rows):
