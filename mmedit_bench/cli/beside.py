@@ -63,8 +63,8 @@ def _grid(found: Any, family: str, columns: Sequence[str]) -> Any:
     shorts = tuple(column(name).short for name in columns)
     return Grid(
         found.title,
-        f"Percent ± half the 95 % interval, by {family}. Last, this run's {column(found.summary).title} minus "
-        "that of the row in points, edit by edit, and the edits on which it does better and worse.",
+        f"Percent ± half the 95 % interval, by {family}. Last, this run's {column(found.summary).title} "
+        "minus that of the row in points, edit by edit, and the edits on which it does better and worse.",
         ("editor", "track", "rank", *shorts, "this - row", "won", "lost", "not paired"),
         ((found.name, "", "", *mine, "", "", "", ""), *map(line, found.rows)),
         words=3,

@@ -95,6 +95,11 @@ class Drawn:
     behind: Mapping[str, int]
     """In how many clusters it, or the part of it that was measured in the fewest, was measured."""
 
+    def only(self, names: Sequence[str]) -> Drawn:
+        """Some columns and groups."""
+        tables = ({name: table[name] for name in names} for table in (self.points, self.samples))
+        return Drawn(*tables, {name: self.behind[name] for name in names})
+
 
 def drawn(
     values: Floats,

@@ -88,9 +88,9 @@ def _clearly(table: Floats, summary: Group, alpha: float, seed: int) -> NDArray[
 
 
 def neighbours(parts: Sequence[Floats], summary: Group) -> list[tuple[float, float]]:
-    """For neighbours in an order by a summary: their difference, and how one cluster's influence on it varies.
+    """For neighbours in an order by a summary: their difference, and how one cluster moves it.
 
-    `parts` are as in `places`, the best first; the variance is that of `power.Spread`.
+    `parts` are as in `places`, the best first. The second number is the variance of `power.Spread`.
     """
     found = []
     for better, worse in pairwise(parts):

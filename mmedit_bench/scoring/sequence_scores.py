@@ -39,7 +39,7 @@ class HalfLife:
 
 @dataclass(frozen=True, slots=True)
 class SequenceScores:
-    """One run's sequences in one scorer family. Cells are by column and mean, those of points by all groups."""
+    """One run's sequences in one scorer family. Cells are by column and mean, in points by all groups."""
 
     family: str
     length: int
