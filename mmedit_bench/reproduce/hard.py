@@ -84,16 +84,18 @@ def findings(block: Mapping[str, Any], family: str) -> str:
         + ("" if turned else "; the two orders are the same")
         + "."
     ]
-    for words, wanted in (
-        ("clear by both", (True, True)),
-        ("clear by hard alone", (True, False)),
-        ("clear by the mean alone", (False, True)),
-        ("clear by neither", (False, False)),
-    ):
-        own = [pair for pair in turned if (_apart(pair[HARD]), _apart(pair[MEAN])) == wanted]
-        if own:
-            listed = ", ".join(_over(pair, names) for pair in own)
-            said.append(f"By hard, {words}: {listed}.")
+    kinds = {
+        "both clear": (True, True),
+        "only hard clear": (True, False),
+        "only the mean clear": (False, True),
+        "neither clear": (False, False),
+    }
+    listed = [
+        f"{words}: {', '.join(_over(pair, names) for pair in own)}"
+        for words, wanted in kinds.items()
+        if (own := [pair for pair in turned if (_apart(pair[HARD]), _apart(pair[MEAN])) == wanted])
+    ]
+    said += [f"As hard has them, {'; '.join(listed)}."] if listed else []
     paper = [pair for pair in both if pair["first"] in PAPER and pair["second"] in PAPER]
     if paper:
         counts = [sum(_apart(pair[name]) for pair in paper) for name in (MEAN, HARD)]

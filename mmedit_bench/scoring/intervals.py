@@ -97,8 +97,11 @@ class Drawn:
 
     def only(self, names: Sequence[str]) -> Drawn:
         """Some columns and groups."""
-        tables = ({name: table[name] for name in names} for table in (self.points, self.samples))
-        return Drawn(*tables, {name: self.behind[name] for name in names})
+        return Drawn(
+            {name: self.points[name] for name in names},
+            {name: self.samples[name] for name in names},
+            {name: self.behind[name] for name in names},
+        )
 
 
 def drawn(

@@ -95,8 +95,8 @@ def test_where_the_orders_differ_is_said(document: dict[str, Any]) -> None:
     said = hard.findings(block, "generation")
     assert said == (
         "Of 4 pairs 3 stand the other way round by hard than by the mean of five. "
-        "By hard, clear by both: UNIKE over FT. By hard, clear by hard alone: UNIKE over LORA. "
-        "By hard, clear by the mean alone: MEND over FT. "
+        "As hard has them, both clear: UNIKE over FT; only hard clear: UNIKE over LORA; "
+        "only the mean clear: MEND over FT. "
         "Of 2 pairs of the paper's editors 2 are told apart by the mean of five and 1 by hard "
         "(paired 95 % interval without 0)."
     )
