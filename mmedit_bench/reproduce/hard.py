@@ -10,6 +10,7 @@ from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
 from mmedit_bench.rendering.wording import difference, explained, with_margin
 from mmedit_bench.reproduce import along
+from mmedit_bench.reproduce.published import compares
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import column
 from mmedit_bench.scoring.edit_values import edit_values
@@ -20,8 +21,6 @@ from mmedit_bench.scoring.paired import same_edits
 
 COLUMNS = ("reliability/main", "hard_generality", "hard_locality", HARD)
 MEAN = "mean"
-PAPER = ("ft", "ft-l", "t-patcher", "mend", "ke", "serac", "ike", "unike")
-"""Keys of the rows whose methods the paper compares."""
 
 Row = Mapping[str, Any]
 Pair = Mapping[str, Any]
@@ -96,7 +95,7 @@ def findings(block: Mapping[str, Any], family: str) -> str:
         if (own := [pair for pair in turned if (_apart(pair[HARD]), _apart(pair[MEAN])) == wanted])
     ]
     said += [f"As hard has them, {'; '.join(listed)}."] if listed else []
-    paper = [pair for pair in both if pair["first"] in PAPER and pair["second"] in PAPER]
+    paper = [pair for pair in both if {pair["first"], pair["second"]} <= compares()]
     if paper:
         counts = [sum(_apart(pair[name]) for pair in paper) for name in (MEAN, HARD)]
         said.append(

@@ -21,6 +21,11 @@ def source() -> str:
     return str(_facts()["source"])
 
 
+def compares() -> frozenset[str]:
+    """The editors here whose methods the paper compares, by the keys of their rows."""
+    return frozenset(_facts()["compares"])
+
+
 def published(table: str, backbone: str, task: str, method: str) -> Mapping[str, float] | None:
     """Percent by column, with the group means computed from them; None if the paper has no such row.
 
