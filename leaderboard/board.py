@@ -16,11 +16,12 @@ from mmedit_bench.rendering.table import Block, BlockKey, RunRow, blocks
 from mmedit_bench.rendering.wording import MISSING, explained, number, seconds, size
 from mmedit_bench.scoring.columns import HALF, Column
 from mmedit_bench.scoring.families import Family, families
+from mmedit_bench.scoring.groups import SUMMARIES
 from mmedit_bench.scoring.scores import NOTHING_ASKED, Cell, Cells
 
 TONES = 7
 """Colours of the palette. Further editors are drawn in the text's colour; all are labelled."""
-SUMMARY_KEYS = ("reliability/main", "generality", "locality", "mean")
+SUMMARY_KEYS = ("reliability/main", "generality", "locality", "hard", "mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _section(
 
 def _view(block: Block, tones: Mapping[str, str]) -> View:
     columns = tuple(
-        item for item in block.columns if ("/" in item.key and item.group != HALF) or item.key == "mean"
+        item for item in block.columns if ("/" in item.key and item.group != HALF) or item.key in SUMMARIES
     )
     counted = Counter(item.group for item in columns)
     summary = tuple(item for item in block.columns if item.key in SUMMARY_KEYS)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from leaderboard.site.answers import Before, Ruler, answers_of
 from leaderboard.site.entries import baseline_of
@@ -18,13 +16,12 @@ from mmedit_bench.errors import BenchError
 from mmedit_bench.runs.folder import Manifest, read_run
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.checking import measured_against
-from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
+from mmedit_bench.scoring.comparison import by_edit, won_and_lost
+from mmedit_bench.scoring.edit_values import EditValues, edit_values
 from mmedit_bench.scoring.intervals import Estimate, differences
 from mmedit_bench.scoring.score import checked_run, scores_of
 from mmedit_bench.scoring.scores import Cells
 from mmedit_bench.submissions.board_folder import BoardEntry, BoardFolder, read_board
-
-_TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Published:
     differences: Mapping[str, Estimate | None]
     """By column and group, in percentage points; empty where the two cannot be paired."""
     won: int
-    """Edits whose mean the local run does better on."""
+    """Edits on which the local run does better, by the summary that the block is ordered by."""
     lost: int
     why: str | None
     """Why nothing is paired; None where it is."""
@@ -53,6 +50,8 @@ class Beside:
     cells: Cells
     rows: tuple[Published, ...]
     edits: int
+    summary: str
+    """The column or group that rows are ordered by."""
 
 
 def beside(folder: Path, board: Path, family: str, *, suites: Suites = registered) -> Beside:
@@ -75,11 +74,13 @@ def beside(folder: Path, board: Path, family: str, *, suites: Suites = registere
     rows = []
     for one in view.rows:
         same = one.row.run.scores.baseline == measured_against(run)
-        found, votes, why = _paired(mine, one.row, ruler, suite, family) if same else ({}, (0, 0), _OTHER)
+        found, votes, why = (
+            _paired(mine, one.row, ruler, suite, family, view.summary) if same else ({}, (0, 0), _OTHER)
+        )
         rank = str(one.rank or "")
         rows.append(Published(one.row.name, one.row.entry.badge, rank, one.cells, found, *votes, why))
     cells = scores_of(run).family(family).overall
-    return Beside(block.title, f"{spec.editor} (local)", cells, tuple(rows), len(mine.cases))
+    return Beside(block.title, f"{spec.editor} (local)", cells, tuple(rows), len(mine.cases), view.summary)
 
 
 _OTHER = "measured against another baseline"
@@ -108,7 +109,7 @@ def _block(board: BoardFolder, spec: RunSpec, suites: Suites) -> Block:
 
 
 def _paired(
-    mine: EditValues, row: Row, ruler: Ruler, suite: Suite, family: str
+    mine: EditValues, row: Row, ruler: Ruler, suite: Suite, family: str, summary: str
 ) -> tuple[Mapping[str, Estimate | None], tuple[int, int], str | None]:
     if row.run.spec.suite_digest != suite.digest:
         return {}, (0, 0), "other probes"
@@ -117,19 +118,7 @@ def _paired(
         return {}, (0, 0), "other edits, or not all of them"
     empty = mine.empty | theirs.empty
     one, other = mine.without(empty), theirs.without(empty)
-    found = differences(one, other, mine.clusters, mine.columns, GROUPS)
-    votes = _mean(one - other, mine.columns)
-    told = votes[~np.isnan(votes)]
-    count = int((told > _TIE).sum()), int((told < -_TIE).sum())
-    return {name: own.times(100) if own else None for name, own in found.items()}, count, None
-
-
-def _mean(
-    delta: np.ndarray[tuple[int, int], np.dtype[np.float64]], columns: Sequence[str]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Each edit's difference in the mean of the three groups; NaN where it lacks a part."""
-    held = {name: delta[:, place] for place, name in enumerate(columns)}
-    for name, parts in GROUPS.items():
-        lacking = np.full(len(delta), np.nan)
-        held[name] = np.mean([held.get(part, lacking) for part in parts], axis=0)
-    return held["mean"]
+    found = differences(one, other, mine.clusters, mine.columns, mine.groups)
+    sides = [by_edit(side, mine.columns, mine.groups)[summary] for side in (one, other)]
+    won, lost, _ = won_and_lost(sides[0] - sides[1])
+    return {name: own.times(100) if own else None for name, own in found.items()}, (won, lost), None

@@ -10,7 +10,7 @@ from leaderboard.site.cells import COSTS, CellView, CostColumn, CostView, cell_v
 from leaderboard.site.html import write_page
 from leaderboard.site.model import Block, Site
 from leaderboard.site.views import View, ViewRow, groups
-from mmedit_bench.scoring.columns import HEADLINE, Column
+from mmedit_bench.scoring.columns import HEADLINE, SUMMARY, Column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, families
 
 SHOWN_COSTS = ("seconds", "edit_bytes", "preparation")
@@ -52,9 +52,11 @@ class Table:
 
 
 def table_of(site: Site, block: Block) -> Table:
-    """The default view: by free answers, failed edits counted in, the paper's columns."""
+    """The default view: by free answers, failed edits counted in; the summary that rows are ranked by, and
+    the paper's columns."""
     view = block.views[HEADLINE_FAMILY, False]
-    columns = tuple(item for item in view.columns if item.key in HEADLINE)
+    shown = [item for item in view.columns if item.key in (*HEADLINE, view.summary)]
+    columns = tuple(sorted(shown, key=lambda item: item.group != SUMMARY))
     costs = tuple(item for item in COSTS if item.key in SHOWN_COSTS)
     lines = [
         Line(

@@ -16,8 +16,8 @@ from leaderboard.site.html import write_page
 from leaderboard.site.lazy import write_data
 from leaderboard.site.model import Row, Site
 from mmedit_bench.scoring.cells import label_of
-from mmedit_bench.scoring.edit_values import GROUPS
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, family_named
+from mmedit_bench.scoring.groups import GROUPS, groups_of
 from mmedit_bench.scoring.intervals import FEWEST
 
 FAMILIES = (HEADLINE_FAMILY, FORCED)
@@ -50,7 +50,8 @@ def write_block(site: Site, edits: Edits, out: Path) -> None:
 
 
 def _index(site: Site, edits: Edits, *, ahead: bool) -> dict[str, Any]:
-    keys = (*edits.columns, *GROUPS)
+    groups = groups_of(edits.columns)
+    keys = (*edits.columns, *groups)
     clusters = {name: number for number, name in enumerate(dict.fromkeys(edits.clusters))}
     editors = editors_of(site, edits)
     for told, row in zip(editors, edits.block.rows, strict=True):
@@ -61,7 +62,10 @@ def _index(site: Site, edits: Edits, *, ahead: bool) -> dict[str, Any]:
         "title": edits.block.title,
         "why": edits.data.why,
         "columns": [heading(key) for key in keys] if edits.columns else [],
-        "groups": {name: list(parts) for name, parts in GROUPS.items()},
+        "groups": {
+            name: {"parts": list(group.parts), "harmonic": group.harmonic} for name, group in groups.items()
+        },
+        "summary": edits.block.views[HEADLINE_FAMILY, False].summary,
         "families": [_described(name, keys) for name in FAMILIES],
         "editors": editors,
         "ids": [case for _, case in edits.rows],

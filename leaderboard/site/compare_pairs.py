@@ -10,9 +10,9 @@ import numpy as np
 
 from leaderboard.site.details_block import Edits
 from leaderboard.site.details_reading import Floats
-from mmedit_bench.scoring.edit_values import GROUPS
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
-from mmedit_bench.scoring.intervals import Estimate, resampled, spanned
+from mmedit_bench.scoring.groups import groups_of
+from mmedit_bench.scoring.intervals import Drawn, Estimate, between, drawn, estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,6 @@ class Pair:
     """What was resampled."""
     differences: Mapping[str, Estimate]
     """By column and mean, the first minus the second with its paired interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A run's means over some edits: [1], and in each resample of their clusters, by column and mean."""
-
-    points: Mapping[str, float]
-    samples: Mapping[str, Floats]
-    behind: Mapping[str, int]
-    """Clusters behind each."""
 
 
 def values_of(edits: Edits, family: str) -> list[Floats | None]:
@@ -57,12 +47,14 @@ def values_of(edits: Edits, family: str) -> list[Floats | None]:
 
 def pairs_of(edits: Edits, tables: Sequence[Floats | None]) -> dict[tuple[int, int], Pair]:
     """All pairs of runs that can be compared, by their places in the block."""
-    drawn: dict[tuple[int, bytes], Drawn] = {}
+    known: dict[tuple[int, bytes], Drawn] = {}
+    groups = groups_of(edits.columns)
 
     def means(run: int, table: Floats, rows: list[int], shared: bytes) -> Drawn:
-        if (run, shared) not in drawn:
-            drawn[run, shared] = draw(table[rows], [edits.clusters[row] for row in rows], edits.columns)
-        return drawn[run, shared]
+        if (run, shared) not in known:
+            clusters = [edits.clusters[row] for row in rows]
+            known[run, shared] = drawn(table[rows], clusters, edits.columns, groups)
+        return known[run, shared]
 
     found = {}
     for first, second in combinations(range(len(tables)), 2):
@@ -73,35 +65,9 @@ def pairs_of(edits: Edits, tables: Sequence[Floats | None]) -> dict[tuple[int, i
         rows = np.flatnonzero(both).tolist()
         if rows:
             shared = both.tobytes()
+            delta = between(means(first, mine, rows, shared), means(second, theirs, rows, shared))
             found[first, second] = Pair(
                 len(rows), len({edits.clusters[row] for row in rows}),
-                difference(means(first, mine, rows, shared), means(second, theirs, rows, shared)),
+                {name: span.times(100) for name, span in estimated(delta).items() if span is not None},
             )  # fmt: skip
-    return found
-
-
-def draw(table: Floats, clusters: Sequence[str], columns: Sequence[str]) -> Drawn:
-    """Means of [edits, columns] and of each resample, which is the same for all runs of these edits."""
-    point, sample = resampled(table, clusters, clusters)
-    names = np.asarray(clusters)
-    there = ~np.isnan(table)
-    behind = {name: len(np.unique(names[there[:, place]])) for place, name in enumerate(columns)}
-    points = {name: float(point[place]) for place, name in enumerate(columns)}
-    samples: dict[str, Floats] = {name: sample[:, place] for place, name in enumerate(columns)}
-    for name, parts in GROUPS.items():
-        points[name] = float(np.mean([points[part] for part in parts]))
-        samples[name] = np.mean([samples[part] for part in parts], axis=0)
-        behind[name] = min(behind[part] for part in parts)
-    return Drawn(points, samples, behind)
-
-
-def difference(one: Drawn, other: Drawn) -> dict[str, Estimate]:
-    """Of means that were drawn in step; nothing for what one of the two did not measure."""
-    found = {}
-    for name, point in one.points.items():
-        value = point - other.points[name]
-        if not np.isnan(value):
-            span = spanned(value, one.samples[name] - other.samples[name], one.behind[name])
-            assert span is not None  # the value is a number
-            found[name] = span.times(100)
     return found

@@ -100,6 +100,8 @@ def _view(view: View) -> dict[str, Any]:
         "title": view.family.title,
         "change": view.family.change,
         "keep": view.family.keep,
+        "summary": view.summary,
+        "by": view.by,
         "ranked_by": view.ranked_by,
         "stability": None if view.stability is None else asdict(view.stability),
     }

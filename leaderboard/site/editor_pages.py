@@ -16,7 +16,7 @@ from mmedit_bench.scoring.columns import HEADLINE, Column, column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
 from mmedit_bench.scoring.ranks import Rank
 
-COLUMNS = ("reliability/main", "text_generality/main", "image_generality/main", "text_locality/main",
+COLUMNS = ("hard", "reliability/main", "text_generality/main", "image_generality/main", "text_locality/main",
            "image_locality/main", "generality", "locality", "mean")  # fmt: skip
 
 

@@ -31,13 +31,13 @@ def write(site: Site, out: Path) -> None:
 
 def grid_of(block: Block, view: View) -> Grid:
     """One view as a table of texts."""
-    columns = [item for item in view.columns if item.key in HEADLINE]
+    columns = [item for item in view.columns if item.key in (*HEADLINE, view.summary)]
     costs = [item for item in COSTS if item.key in NUMBERS]
     failed = "failed edits left out" if view.left_out else "failed edits counted in"
     return Grid(
         block.title,
         f"Percent ± half the 95 % interval, by {view.family.title} ({view.family.change}; "
-        f"{view.family.keep}); {failed}.",
+        f"{view.family.keep}); {failed}; ranked by {view.by}.",
         ("rank", "editor", "track", *(item.short for item in columns), *(item.title for item in costs)),
         tuple(
             (

@@ -55,7 +55,7 @@ def _tradeoff(block: Block) -> Any:
         if (across := _cell(row, "generality")) and (up := _cell(row, "locality"))
     ]
     figure, (panel, beside) = _panels(block, 2)
-    named = _named([row for row, _, _ in rows])
+    named = _named(block, [row for row, _, _ in rows])
     for row, across, up in rows:
         style = _style(row, named)
         panel.errorbar(
@@ -90,7 +90,7 @@ def _decay(block: Block) -> Any:
         return None
     keys = ("reliability/main", "generality", "locality")
     figure, panels = _panels(block, len(keys))
-    named = _named(rows)
+    named = _named(block, rows)
     for panel, key in zip(panels, keys, strict=True):
         for row in rows:
             if id(row) not in named:
@@ -126,12 +126,13 @@ def _cell(row: Row, key: str) -> Cell | None:
     return cell if cell is not None and cell.value is not None else None
 
 
-def _named(rows: Sequence[Row]) -> dict[int, int]:
-    """By `id` of a row, its place: the best means first, controls last; the further ones are not named."""
+def _named(block: Block, rows: Sequence[Row]) -> dict[int, int]:
+    """By `id` of a row, its place: the best first, controls last; the further ones are not named."""
+    summary = block.views[HEADLINE_FAMILY, False].summary
 
     def order(row: Row) -> tuple[bool, float, str]:
-        mean = _cell(row, "mean")
-        return row.run.scores.control, -(mean.value or 0.0) if mean else 1.0, row.name
+        cell = _cell(row, summary)
+        return row.run.scores.control, -(cell.value or 0.0) if cell else 1.0, row.name
 
     return {id(row): place for place, row in enumerate(sorted(rows, key=order)[:MOST_NAMED])}
 

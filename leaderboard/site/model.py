@@ -220,13 +220,14 @@ def _blocks(entries: Sequence[Entry]) -> list[Block]:
 
 def _opening(block: Block) -> tuple[object, ...]:
     """The board opens on the block with most methods, and among equals on that where they differ most."""
-    means = [
-        cells["mean"].value or 0.0
+    summary = block.views[HEADLINE_FAMILY, False].summary
+    values = [
+        cell.value
         for row in block.rows
         if not row.run.scores.control and not row.entry.apart
-        if (cells := row.run.cells(HEADLINE_FAMILY)) and cells["mean"].value is not None
+        if (cell := (row.run.cells(HEADLINE_FAMILY) or {}).get(summary)) and cell.value is not None
     ]
-    return -len(means), -(max(means) - min(means)) if means else 0.0, block.slug
+    return -len(values), -(max(values) - min(values)) if values else 0.0, block.slug
 
 
 def _slug(key: BlockKey) -> str:

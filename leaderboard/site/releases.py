@@ -21,7 +21,7 @@ from leaderboard.site.model import Block, Site
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.rendering.grid import csv_of
 from mmedit_bench.runs.files import MOST_BYTES, make_folder, parsed, read_regular, write_whole
-from mmedit_bench.scoring.columns import HEADLINE, Column, column
+from mmedit_bench.scoring.columns import SHOWN, Column, column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
 from mmedit_bench.scoring.scores import Cell
 
@@ -112,7 +112,7 @@ def _index(site: Site) -> dict[str, Any]:
 
 def _block(site: Site, block: Block) -> dict[str, Any]:
     view = block.views[HEADLINE_FAMILY, False]
-    keys = [item.key for item in view.columns if item.key in HEADLINE]
+    keys = [item.key for item in view.columns if item.key in SHOWN]
     rows = []
     for one in view.rows:
         cells = [one.cells.get(key) for key in keys]

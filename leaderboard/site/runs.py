@@ -17,8 +17,9 @@ from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.cost import TRAINING, cost_of_lines
-from mmedit_bench.scoring.edit_values import GROUPS, EditValues
+from mmedit_bench.scoring.edit_values import EditValues
 from mmedit_bench.scoring.families import families
+from mmedit_bench.scoring.groups import GROUPS, SUMMARIES, linear
 from mmedit_bench.scoring.permutation import contributions
 from mmedit_bench.scoring.scores import Cells, RunScores
 from mmedit_bench.submissions.board_folder import BoardRun
@@ -33,10 +34,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What each cluster contributes to a mean; runs with equal clusters and baseline can be paired."""
+    """What each cluster contributes to summaries; runs with equal clusters and baseline can be paired."""
 
     clusters: tuple[str, ...]
-    values: Floats
+    values: Mapping[str, Floats]
+    """By summary that the run has a number of, to each part of it: [parts, clusters]."""
     edits: int
 
 
@@ -53,7 +55,7 @@ class Run:
     left_out: Mapping[str, Cells] | None
     """By family, the headline without the failed edits; None where they could not be computed."""
     parts: Mapping[tuple[str, bool], Parts]
-    """By family, and whether failed edits are left out, the contributions to the mean."""
+    """By family, and whether failed edits are left out, the contributions to the summaries."""
     probes: str
     """"public" or "blind"."""
     sample: Sample | None
@@ -136,11 +138,14 @@ def _parts(answers: Answers) -> dict[tuple[str, bool], Parts]:
 
 
 def _contributed(values: EditValues, failed: tuple[bool, ...]) -> Parts | None:
-    """To the mean; an edit left out contributes nothing, and those kept more. None without a mean."""
+    """An edit left out contributes nothing, and those kept more. None without any summary."""
     table = values.without(values.empty)
     if any(failed):
         table[list(failed)] = np.nan
-    mean = contributions(table, values.clusters, values.columns, GROUPS)["mean"]
-    if mean is None:
-        return None
-    return Parts(tuple(sorted(set(values.clusters))), mean, len(values.cases))
+    found = contributions(table, values.clusters, values.columns, linear(values.groups))
+    made = {}
+    for name in SUMMARIES:
+        own = [one for part in GROUPS[name].parts if (one := found[part]) is not None]
+        if len(own) == len(GROUPS[name].parts):
+            made[name] = np.stack(own)
+    return Parts(tuple(sorted(set(values.clusters))), made, len(values.cases)) if made else None

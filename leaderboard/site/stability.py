@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedit_bench.scoring.groups import Group
 from mmedit_bench.scoring.places import neighbours
 from mmedit_bench.scoring.power import Spread, needed
 
@@ -18,7 +19,7 @@ POINT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """What neighbours in the order by mean need to be told apart, at 80 % power and the 5 % level."""
+    """What neighbours in the order need to be told apart, at 80 % power and the 5 % level."""
 
     edits: int
     """Edits made here."""
@@ -36,11 +37,11 @@ class Stability:
     """Edits that show a difference of one point between the median pair of neighbours."""
 
 
-def stability_of(parts: Sequence[NDArray[np.float64]], edits: int) -> Stability:
-    """`parts` are what clusters contribute to each mean (`places`), the best first; `edits` were made."""
+def stability_of(parts: Sequence[NDArray[np.float64]], summary: Group, edits: int) -> Stability:
+    """`parts` are what clusters contribute to each summary (`places`), the best first; `edits` were made."""
     spreads = [
-        (100 * difference, Spread(1e4 * variance, len(parts[0]), edits / len(parts[0])))
-        for difference, variance in neighbours(parts)
+        (100 * difference, Spread(1e4 * variance, parts[0].shape[1], edits / parts[0].shape[1]))
+        for difference, variance in neighbours(parts, summary)
     ]
     wanted: list[tuple[float, int]] = []
     equal = 0

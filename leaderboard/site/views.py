@@ -10,6 +10,7 @@ from leaderboard.site.stability import Stability, stability_of
 from mmedit_bench.rendering.table import ranks as by_intervals
 from mmedit_bench.scoring.columns import HALF, Column, column, in_order
 from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.groups import GROUPS, summary_of
 from mmedit_bench.scoring.places import places
 from mmedit_bench.scoring.ranks import Rank
 from mmedit_bench.scoring.scores import Cell, Cells
@@ -31,13 +32,7 @@ class ViewRow:
     cells: Cells
     """Empty where they could not be computed."""
     rank: Rank | None
-    """None for controls, what is shown apart, partial runs, and means without an interval."""
-
-    @property
-    def mean(self) -> float | None:
-        """The summary."""
-        cell = self.cells.get("mean")
-        return None if cell is None else cell.value
+    """None for controls, what is shown apart, partial runs, and summaries without an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +45,16 @@ class View:
     rows: tuple[ViewRow, ...]
     """Ranked first, then partial runs, then controls, then what is shown apart; the best first."""
     columns: tuple[Column, ...]
+    summary: str
+    """The column or group that rows are ordered and ranked by."""
     ranked_by: str
     stability: Stability | None
     """None with fewer than two ranked rows, or where they cannot be paired."""
+
+    @property
+    def by(self) -> str:
+        """The summary that rows are ranked by, in words."""
+        return column(self.summary).title
 
 
 def views_of(rows: Sequence[Row]) -> dict[tuple[str, bool], View]:
@@ -64,40 +66,44 @@ def views_of(rows: Sequence[Row]) -> dict[tuple[str, bool], View]:
 def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
     shown = [row for row in rows if row.entry.shows(family) and row.run.cells(family) is not None]
     cells = [row.run.cells(family, left_out=left_out) or {} for row in shown]
+    summary = summary_of([key for key, cell in own.items() if cell.value is not None] for own in cells)
+    group = GROUPS[summary]
     ranked = [
-        (row, own) for row, own in zip(shown, cells, strict=True) if _takes_a_place(row, own.get("mean"))
+        (row, own) for row, own in zip(shown, cells, strict=True) if _takes_a_place(row, own.get(summary))
     ]
     parts = [row.run.parts.get((family, left_out)) for row, _ in ranked]
-    paired = [own for own in parts if own is not None]
+    paired = [own for own in parts if own is not None and summary in own.values]
     alike = {(row.run.scores.baseline, own.clusters) for (row, _), own in zip(ranked, paired, strict=False)}
     found: list[Rank]
     if len(paired) == len(ranked) and len(alike) <= 1:
-        by_place = places({str(number): own.values for number, own in enumerate(paired)})
+        by_place = places({str(number): own.values[summary] for number, own in enumerate(paired)}, group)
         found, way = list(by_place.values()), PAIRED
     else:
-        found, way = by_intervals([own["mean"] for _, own in ranked]), INTERVALS
+        found, way = by_intervals([own[summary] for _, own in ranked]), INTERVALS
     rank_of = {id(row): rank for (row, _), rank in zip(ranked, found, strict=True)}
     made = [ViewRow(row, own, rank_of.get(id(row))) for row, own in zip(shown, cells, strict=True)]
-    made.sort(key=_order)
+    made.sort(key=lambda one: _order(one, summary))
     keys = in_order(key for one in made for key in one.cells)
     columns = tuple(item for item in map(column, keys) if item.group != HALF)
     stability = None
     if way == PAIRED and len(paired) > 1:
-        order = sorted(paired, key=lambda own: -float(own.values.sum()))
-        stability = stability_of([own.values for own in order], paired[0].edits)
-    return View(family_named(family), left_out, tuple(made), columns, way, stability)
+        values = [own.values[summary] for own in paired]
+        values.sort(key=lambda own: -float(group.of(list(own.sum(axis=1)[:, None]))[0]))
+        stability = stability_of(values, group, paired[0].edits)
+    return View(family_named(family), left_out, tuple(made), columns, summary, way, stability)
 
 
-def _takes_a_place(row: Row, mean: Cell | None) -> bool:
+def _takes_a_place(row: Row, summary: Cell | None) -> bool:
     scores = row.run.scores
     whole = scores.complete and not scores.control and not row.entry.apart
-    return whole and mean is not None and mean.half_width is not None
+    return whole and summary is not None and summary.half_width is not None
 
 
-def _order(one: ViewRow) -> tuple[object, ...]:
+def _order(one: ViewRow, summary: str) -> tuple[object, ...]:
     scores = one.row.run.scores
-    mean = -1.0 if one.mean is None else one.mean
-    return one.row.entry.apart, scores.control, not scores.complete, -mean, one.row.name
+    cell = one.cells.get(summary)
+    value = -1.0 if cell is None or cell.value is None else cell.value
+    return one.row.entry.apart, scores.control, not scores.complete, -value, one.row.name
 
 
 def groups(columns: Sequence[Column]) -> Mapping[str, int]:

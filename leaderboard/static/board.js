@@ -11,9 +11,8 @@
   const bodies = [document.getElementById("rows"), document.getElementById("apart")];
   const first = known.blocks[0];
   const PARTS = ["suite", "backbone", "protocol", "probes"];
-  const GROUPS = ["Change", "Spread", "Keep", "Use", "Summary", "Other"];
+  const GROUPS = ["Summary", "Change", "Spread", "Keep", "Use", "Other"];
   const FIXED = ["name", "rank", "track"];
-  const shownBefore = [...known.headline, ...known.shown];
 
   // -- the view, as the address says it
 
@@ -49,7 +48,9 @@
   }
 
   const blockOf = (slug) => known.blocks.find((one) => one.slug === slug);
-  const columnsOf = () => (view.columns ? view.columns.split(",") : shownBefore);
+  const told = (data) => data.views[view.scorer][view.failed];
+  const shownBefore = (data) => [told(data).summary, ...known.headline, ...known.shown];
+  const columnsOf = (data) => (view.columns ? view.columns.split(",") : shownBefore(data));
 
   // -- choosing
 
@@ -183,9 +184,9 @@
     return found.out.cells ? found.out : { rank: found.out.rank, cells: found.in.cells };
   }
 
-  function order(a, b) {
-    const mean = (one) => (one.scores.cells.mean ? one.scores.cells.mean[0] : null) ?? -1;
-    return a.row.control - b.row.control || b.row.complete - a.row.complete || mean(b) - mean(a) ||
+  function order(summary) {
+    const value = (one) => (one.scores.cells[summary] ? one.scores.cells[summary][0] : null) ?? -1;
+    return (a, b) => a.row.control - b.row.control || b.row.complete - a.row.complete || value(b) - value(a) ||
       (a.row.name < b.row.name ? -1 : a.row.name > b.row.name ? 1 : 0);
   }
 
@@ -225,7 +226,7 @@
       box.checked = chosen.has(item.key);
       box.addEventListener("change", () => {
         const wanted = list.map((other) => other.key).filter((name) => (name === item.key ? box.checked : shownColumns.includes(name)));
-        const plain = wanted.join() === list.map((other) => other.key).filter((name) => shownBefore.includes(name)).join();
+        const plain = wanted.join() === list.map((other) => other.key).filter((name) => shownBefore(data).includes(name)).join();
         update({ columns: plain || !wanted.length ? "" : wanted.join(",") });
       });
       return make("label", null, box, `${item.group || "Cost"}: ${item.title}`);
@@ -235,12 +236,11 @@
   }
 
   function drawNotes(data) {
-    const told = data.views[view.scorer][view.failed];
-    const notes = mmeditRows.notes(told, view.scorer);
+    const notes = mmeditRows.notes(told(data), view.scorer);
     document.getElementById("notes").replaceChildren(...notes.map((text) => make("p", { class: "quiet" }, text)));
     const failed = view.failed === "in" ? "failed edits counted in" : "failed edits left out";
     document.getElementById("caption").textContent =
-      `Percent, by ${told.title}; ${failed}. After each number half its 95 % interval, under it the interval on an axis from 0 to 100.`;
+      `Percent, by ${told(data).title}; ${failed}. After each number half its 95 % interval, under it the interval on an axis from 0 to 100.`;
     for (const link of document.querySelectorAll("#downloads [data-ext]")) {
       link.setAttribute("href", `data/${view.block}.${link.dataset.ext}`);
     }
@@ -251,9 +251,9 @@
   }
 
   function draw(data) {
-    const columns = columnsOf();
+    const columns = columnsOf(data);
     shownColumns = knownColumns(data).map((item) => item.key).filter((name) => columns.includes(name));
-    const rows = data.rows.map((row) => ({ row, scores: scoresOf(row) })).filter((item) => item.scores).sort(order);
+    const rows = data.rows.map((row) => ({ row, scores: scoresOf(row) })).filter((item) => item.scores).sort(order(told(data).summary));
     drawHead(data);
     bodies[0].replaceChildren(...rows.filter((item) => !item.row.apart).map((item) => mmeditRows.row(item.row, item.scores, shownColumns)));
     bodies[1].replaceChildren(...rows.filter((item) => item.row.apart).map((item) => mmeditRows.row(item.row, item.scores, shownColumns)));

@@ -21,7 +21,7 @@
   const costs = (title, key, spell) => ({ key, title, cost: true, spell, of: (editor) => (editor[key] === null ? undefined : [editor[key], null, null]) });
   const AXES = [
     percent("Generality", "generality"), percent("Locality", "locality"), percent("Reliability", "reliability/main"),
-    percent("Mean", "mean"), costs("Seconds per edit", "seconds", timed), costs("Bytes per edit", "bytes", sized),
+    percent("Hard", "hard"), percent("Hard generality", "hard_generality"), percent("Hard locality", "hard_locality"), percent("Mean", "mean"), costs("Seconds per edit", "seconds", timed), costs("Bytes per edit", "bytes", sized),
   ];
 
   const chosen = () => SEATS.map((name) => selects[name].value).filter((key, position, all) => key && all.indexOf(key) === position);
@@ -73,9 +73,9 @@
     const without = pairs.filter((pair) => pair.first === first && !pair.told);
     const keys = index.columns.map((column) => column.key).filter((key) => own.some((pair) => pair.told.columns[key]) && !key.endsWith("_alone"));
     const said = own.map((pair) => {
-      const mean = pair.told.columns.mean;
-      const apart = !mean ? "" : mean[1] === null ? `is ${charts.spelt(...mean)} in the mean` : mean[1] > 0 ? `has the higher mean, by ${charts.spelt(...mean)}` : mean[2] < 0 ? `has the lower mean, by ${charts.spelt(...mean)}` : `cannot be told apart in the mean, ${charts.spelt(...mean)}`;
-      return [" Against ", foreign(name(pair.second)), ` on ${pair.told.edits} shared edits it ${apart || "shares no mean"}.`];
+      const by = title(index.summary), found = pair.told.columns[index.summary];
+      const apart = !found ? "" : found[1] === null ? `is ${charts.spelt(...found)} in ${by}` : found[1] > 0 ? `is ahead in ${by}, ${charts.spelt(...found)}` : found[2] < 0 ? `is behind in ${by}, ${charts.spelt(...found)}` : `cannot be told apart in ${by}, ${charts.spelt(...found)}`;
+      return [" Against ", foreign(name(pair.second)), ` on ${pair.told.edits} shared edits it ${apart || `shares no number of ${by}`}.`];
     });
     const lacking = without.map((pair) => [" ", foreign(name(pair.second)), ` ${pair.why}.`]);
     at("difference-lead").replaceChildren(foreign(name(first)), " minus each of the others, in percentage points with the paired 95 % interval; an interval that leaves out zero says that the two differ.", ...[...said, ...lacking].flat());
@@ -148,8 +148,8 @@
     const names = index.editors.map((one) => [one.key, one.name]);
     const known = (wanted.get("runs") ?? "").split(",").filter((key, position, all) => index.editors.some((one) => one.key === key) && all.indexOf(key) === position);
     const methods = index.editors.filter((one) => !one.control).concat(index.editors.filter((one) => one.control));
-    const mean = (one) => one.cells[index.families[0].name]?.mean?.[0] ?? -1;
-    const best = [...methods].sort((one, other) => one.control - other.control || mean(other) - mean(one)).map((one) => one.key);
+    const summary = (one) => one.cells[index.families[0].name]?.[index.summary]?.[0] ?? -1;
+    const best = [...methods].sort((one, other) => one.control - other.control || summary(other) - summary(one)).map((one) => one.key);
     const seats = known.length > 1 ? known : [...new Set([...known, ...best])].slice(0, 2);
     SEATS.forEach((seat, position) => options(selects[seat], position < 2 ? names : [["", "nobody"], ...names], seats[position] ?? ""));
     const choose = (select, choices, fallback) => {
@@ -158,7 +158,7 @@
     };
     const families = index.families.filter((family) => index.editors.filter((one) => Object.keys(one.cells[family.name]).length).length > 1);
     choose(selects.scorer, families.map((family) => [family.name, family.title]), "generation");
-    choose(selects.measure, index.columns.map((column) => [column.key, title(column.key)]), "mean");
+    choose(selects.measure, index.columns.map((column) => [column.key, title(column.key)]), index.summary);
     choose(selects.across, AXES.map((axis) => [axis.key, axis.title]), "generality");
     choose(selects.up, AXES.map((axis) => [axis.key, axis.title]), "locality");
   }

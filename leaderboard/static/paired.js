@@ -13,20 +13,29 @@ mmedit.paired = (() => {
     return [...column.rows].map((sign) => (sign === "-" ? NaN : column.values[SIGNS.indexOf(sign)]));
   }
 
-  // By column and mean the difference of every edit. A mean lacks an edit that one of its parts lacks.
-  function deltas(index, mine, theirs) {
-    const found = {};
-    for (const [name, column] of Object.entries(mine)) {
+  const joined = (values, harmonic) => (harmonic ? values.length / values.reduce((sum, value) => sum + 1 / value, 0) : values.reduce((sum, value) => sum + value, 0) / values.length);
+
+  // The columns that both have, those of each side with NaN where the other lacks the edit.
+  function shared(mine, theirs) {
+    const sides = [{}, {}];
+    for (const name of Object.keys(mine)) {
       if (!(name in theirs)) continue;
-      const other = unpacked(theirs[name]);
-      found[name] = unpacked(column).map((value, edit) => value - other[edit]);
+      const own = unpacked(mine[name]), other = unpacked(theirs[name]);
+      sides[0][name] = own.map((value, edit) => (Number.isNaN(other[edit]) ? NaN : value));
+      sides[1][name] = other.map((value, edit) => (Number.isNaN(own[edit]) ? NaN : value));
     }
-    for (const [name, parts] of Object.entries(index.groups)) {
-      if (parts.every((part) => part in found)) {
-        found[name] = found[parts[0]].map((_, edit) => parts.reduce((sum, part) => sum + found[part][edit], 0) / parts.length);
+    return sides;
+  }
+
+  // By column and group the difference of every edit. A group lacks an edit that one of its parts lacks.
+  function deltas(index, mine, theirs) {
+    const sides = shared(mine, theirs);
+    for (const side of sides) {
+      for (const [name, { parts, harmonic }] of Object.entries(index.groups)) {
+        if (parts.every((part) => part in side)) side[name] = side[parts[0]].map((_, edit) => joined(parts.map((part) => side[part][edit]), harmonic));
       }
     }
-    return found;
+    return Object.fromEntries(Object.entries(sides[0]).map(([name, own]) => [name, own.map((value, edit) => value - sides[1][name][edit])]));
   }
 
   // Small, fast and seeded: the same edits always give the same interval.
@@ -46,9 +55,9 @@ mmedit.paired = (() => {
   }
 
   // What each cluster adds to a column: its sum and its number of edits.
-  function sums(delta, clusters, count) {
+  function sums(values, clusters, count) {
     const total = new Float64Array(count), behind = new Float64Array(count);
-    delta.forEach((value, edit) => {
+    values.forEach((value, edit) => {
       if (Number.isNaN(value)) return;
       total[clusters[edit]] += value;
       behind[clusters[edit]] += 1;
@@ -66,39 +75,45 @@ mmedit.paired = (() => {
   }
 
   function averaged(means, groups) {
-    for (const [name, parts] of Object.entries(groups)) {
-      if (parts.every((part) => part in means)) means[name] = parts.reduce((sum, part) => sum + means[part], 0) / parts.length;
+    for (const [name, { parts, harmonic }] of Object.entries(groups)) {
+      if (parts.every((part) => part in means)) means[name] = joined(parts.map((part) => means[part]), harmonic);
     }
     return means;
   }
 
+  const LAST_BITS = 1e-10;
+  const minus = (one, other) => (Math.abs(one - other) < LAST_BITS ? 0 : one - other);
+
   // {edits, clusters, columns: {name: [value, low, high]}}, as the files hold it of blocks with few runs.
   function compared(index, mine, theirs) {
-    const found = deltas(index, mine, theirs);
-    const leaves = Object.keys(found).filter((name) => !(name in index.groups));
-    const made = index.ids.map((_, edit) => leaves.some((name) => !Number.isNaN(found[name][edit])));
+    const sides = shared(mine, theirs);
+    const leaves = Object.keys(sides[0]);
+    const made = index.ids.map((_, edit) => leaves.some((name) => !Number.isNaN(sides[0][name][edit])));
     const numbers = new Map();
     const clusters = index.ids.map((_, edit) => {
       const own = index.clusters ? index.clusters[edit] : edit;
       if (made[edit] && !numbers.has(own)) numbers.set(own, numbers.size);
       return numbers.get(own);
     });
-    const parts = Object.fromEntries(leaves.map((name) => [name, sums(found[name], clusters, numbers.size)]));
-    const once = new Float64Array(numbers.size).fill(1);
-    const points = averaged(Object.fromEntries(leaves.map((name) => [name, mean(once, parts[name])])), index.groups);
+    const parts = sides.map((side) => Object.fromEntries(leaves.map((name) => [name, sums(side[name], clusters, numbers.size)])));
+    const apart = (counts) => {
+      const [own, other] = parts.map((side) => averaged(Object.fromEntries(leaves.map((name) => [name, mean(counts, side[name])])), index.groups));
+      return Object.fromEntries(Object.keys(own).map((name) => [name, minus(own[name], other[name])]));
+    };
+    const points = apart(new Float64Array(numbers.size).fill(1));
     const samples = Object.fromEntries(Object.keys(points).map((name) => [name, []]));
     const next = random(SEED);
     for (let draw = 0; draw < RESAMPLES; draw += 1) {
       const counts = new Float64Array(numbers.size);
       for (let one = 0; one < numbers.size; one += 1) counts[Math.floor(next() * numbers.size)] += 1;
-      const own = averaged(Object.fromEntries(leaves.map((name) => [name, mean(counts, parts[name])])), index.groups);
+      const own = apart(counts);
       for (const name of Object.keys(own)) if (!Number.isNaN(own[name])) samples[name].push(own[name]);
     }
-    const leavesOf = (name) => (index.groups[name] ? index.groups[name].flatMap(leavesOf) : [name]);
+    const leavesOf = (name) => (index.groups[name] ? index.groups[name].parts.flatMap(leavesOf) : [name]);
     const columns = {};
     for (const [name, value] of Object.entries(points)) {
       if (Number.isNaN(value)) continue;
-      const wide = Math.min(...leavesOf(name).map((leaf) => parts[leaf].wide)) >= index.fewest;
+      const wide = Math.min(...leavesOf(name).map((leaf) => parts[0][leaf].wide)) >= index.fewest;
       const sorted = samples[name].sort((one, other) => one - other);
       columns[name] = wide ? [value, Math.min(percentile(sorted, 0.025), value), Math.max(percentile(sorted, 0.975), value)] : [value, null, null];
     }
@@ -107,8 +122,8 @@ mmedit.paired = (() => {
 
   // The same seen from the other side.
   function turned(pair) {
-    const minus = (value) => (value === null ? null : 0 - value);
-    return { ...pair, columns: Object.fromEntries(Object.entries(pair.columns).map(([name, [value, low, high]]) => [name, [minus(value), minus(high), minus(low)]])) };
+    const other = (value) => (value === null ? null : 0 - value);
+    return { ...pair, columns: Object.fromEntries(Object.entries(pair.columns).map(([name, [value, low, high]]) => [name, [other(value), other(high), other(low)]])) };
   }
 
   // 1 where the first does better, -1 where the second does, 0 where neither, null where it cannot be said.

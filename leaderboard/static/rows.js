@@ -69,7 +69,7 @@ var mmeditRows = (() => {
     const ranks = told.ranked_by === "paired"
       ? "differences edit by edit, all pairs tested at one joint level of 5 %"
       : "intervals that do not meet, for single edits of these rows cannot be set against each other here (other probes, or the suite's data are not at hand)";
-    const found = [`Ranks: ${ranks}. Controls are marks on the scale, not methods; they, partial runs and self-reported rows take no rank.`];
+    const found = [`Ranks by ${told.by}: ${ranks}. Controls are marks on the scale, not methods; they, partial runs and self-reported rows take no rank.`];
     const stable = told.stability;
     if (stable) {
       let text = `A stable order: with the ${stable.edits} edits made here, ${stable.seen} of ${stable.pairs} neighbouring pairs are told apart at 80 % power.`;

@@ -24,12 +24,12 @@ def show(
     from mmedit_bench.rendering.escaping import cell as harmless
     from mmedit_bench.rendering.grid import csv_of, rendered
     from mmedit_bench.runs.files import make_folder, write_whole
-    from mmedit_bench.scoring.columns import HEADLINE
+    from mmedit_bench.scoring.columns import SHOWN
 
     if len(runs) != 1:
         raise BenchError(f"--with BOARD takes one run, and {len(runs)} are named")
     found = board_part("beside")(runs[0], board, family)
-    wanted = list(columns or HEADLINE)
+    wanted = list(columns or SHOWN)
     known = list(found.cells)
     if unknown := [name for name in wanted if name not in known]:
         raise BenchError(f"there is no column {unknown[0]!r}; choose among {', '.join(known)}")
@@ -53,7 +53,7 @@ def _grid(found: Any, family: str, columns: Sequence[str]) -> Any:
     from mmedit_bench.scoring.columns import column
 
     def line(one: Any) -> tuple[str, ...]:
-        delta = one.differences.get("mean")
+        delta = one.differences.get(found.summary)
         told = MISSING if delta is None else difference(delta.value, delta.low, delta.high)
         votes = (MISSING, MISSING) if one.why else (str(one.won), str(one.lost))
         scores = (with_margin(one.cells.get(name)) for name in columns)
@@ -63,8 +63,8 @@ def _grid(found: Any, family: str, columns: Sequence[str]) -> Any:
     shorts = tuple(column(name).short for name in columns)
     return Grid(
         found.title,
-        f"Percent ± half the 95 % interval, by {family}. Last, this run's mean minus that of the row in "
-        "points, edit by edit, and the edits on which it does better and worse.",
+        f"Percent ± half the 95 % interval, by {family}. Last, this run's {column(found.summary).title} "
+        "minus that of the row in points, edit by edit, and the edits on which it does better and worse.",
         ("editor", "track", "rank", *shorts, "this - row", "won", "lost", "not paired"),
         ((found.name, "", "", *mine, "", "", "", ""), *map(line, found.rows)),
         words=3,

@@ -67,10 +67,10 @@ def compare(
         show(folders(runs), board, form, family, columns, out, output)
         return
     from mmedit_bench.rendering.comparison import as_rows, render
-    from mmedit_bench.scoring.columns import HEADLINE
+    from mmedit_bench.scoring.columns import SHOWN
     from mmedit_bench.scoring.comparison import compared
 
-    found = compared(checked_all(folders(runs), secret), family, columns or HEADLINE, alpha=alpha)
+    found = compared(checked_all(folders(runs), secret), family, columns or SHOWN, alpha=alpha)
     text = render(found, form)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -57,11 +57,11 @@ def power(
       mmedit-bench power runs/A runs/B --power 0.9
     """
     from mmedit_bench.rendering.grid import Grid, rendered
-    from mmedit_bench.scoring.columns import HEADLINE, column
+    from mmedit_bench.scoring.columns import SHOWN, column
     from mmedit_bench.scoring.planning import planned_for
 
     runs = checked_all([run, *([other] if other else [])], secret)
-    plan = planned_for(list(runs.values()), family, HEADLINE, difference, power=power, alpha=alpha)
+    plan = planned_for(list(runs.values()), family, SHOWN, difference, power=power, alpha=alpha)
     rows = [{"column": name} | _values(found) for name, found in plan.needed.items()]
     per = "edit by edit" if plan.paired else "as if another editor varied as much, independently"
     at_hand = f"{plan.edits} edits" + (

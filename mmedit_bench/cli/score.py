@@ -187,6 +187,7 @@ def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
             ("generality", "generality"),
             ("locality", "locality"),
             ("mean", "mean"),
+            ("hard", "hard"),
         )
     )
     done = (
@@ -194,7 +195,7 @@ def describe(folder: Path, scores: RunScores, *, more: bool = False) -> str:
         if scores.complete
         else f"partial, {scores.counts.done} of {scores.counts.planned} edits"
     )
-    told = [f"generation, in percent ({done}): {numbers}", *protocol_numbers.lines(scores, "generation")]
+    told = [f"generation, % ({done}): {numbers}", *protocol_numbers.lines(scores, "generation")]
     told += _legacy(scores)
     told += _further(scores) if more else ()
     return "\n  ".join([str(folder), *told])

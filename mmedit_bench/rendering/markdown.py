@@ -30,7 +30,8 @@ def _block(block: Block) -> str:
     lines = [
         f"### {escaped(block.title)}",
         "",
-        f"{escaped(block.label)}; percent ± half the 95 % interval.",
+        f"{escaped(block.label)}; percent ± half the 95 % interval. "
+        f"Ranked by {escaped(block.summary.title)}.",
         "",
         line(head),
         line(align, keep=True),

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.runs.spec import canonical
-from mmedit_bench.scoring.columns import HALF, HEADLINE, Column, column, in_order
+from mmedit_bench.scoring.columns import HALF, SHOWN, Column, column, in_order
 from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.groups import summary_of
 from mmedit_bench.scoring.ranks import Rank
 from mmedit_bench.scoring.scores import Cell, Cells, RunScores
 
@@ -53,7 +54,7 @@ class RunRow:
     scores: RunScores
     cells: Cells
     rank: Rank | None
-    """None for controls, for runs that are not complete, and where the mean or its interval is missing."""
+    """None for controls, for runs that are not complete, and where the summary or its interval is missing."""
 
     @property
     def status(self) -> str:
@@ -73,6 +74,8 @@ class Block:
     sort: str
     rows: tuple[RunRow, ...]
     columns: tuple[Column, ...]
+    summary: Column
+    """What rows are ordered and ranked by."""
 
     def __post_init__(self) -> None:
         for item in self.columns:
@@ -106,16 +109,14 @@ class Block:
     @property
     def headline(self) -> tuple[Column, ...]:
         """The columns of the main table."""
-        return tuple(item for item in self.columns if item.key in HEADLINE)
+        return tuple(item for item in self.columns if item.key in SHOWN)
 
     @property
     def strata(self) -> tuple[Column, ...]:
         """Further probe kinds and strata that were asked; group means and halves of the question are
         left out: what is good of the latter is another question, and a section answers it."""
         return tuple(
-            item
-            for item in self.columns
-            if item.key not in HEADLINE and "/" in item.key and item.group != HALF
+            item for item in self.columns if item.key not in SHOWN and "/" in item.key and item.group != HALF
         )
 
     @property
@@ -191,16 +192,22 @@ def _key(run: RunScores) -> BlockKey:
 
 def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) -> Block:
     cells = {run.spec.fingerprint: _cells(run, family, sort) for run in runs}
+    summary = summary_of(
+        [key for key, cell in own.items() if cell.value is not None] for own in cells.values()
+    )
     ranked = [
-        run for run in runs if run.complete and not run.control and _has_interval(cells[run.spec.fingerprint])
+        run
+        for run in runs
+        if run.complete and not run.control and _has_interval(cells[run.spec.fingerprint], summary)
     ]
-    places = ranks([cells[run.spec.fingerprint]["mean"] for run in ranked])
+    places = ranks([cells[run.spec.fingerprint][summary] for run in ranked])
     rank_of = {run.spec.fingerprint: place for run, place in zip(ranked, places, strict=True)}
     names = _names(runs)
 
     def order(run: RunScores) -> tuple[bool, bool, float, str]:
-        mean = _mean(cells[run.spec.fingerprint])
-        return run.control, not run.complete, -1.0 if mean is None else -mean, names[run.spec.fingerprint]
+        value = _value(cells[run.spec.fingerprint], summary)
+        least = 1.0 if value is None else -value  # a row without a number comes after those with 0
+        return run.control, not run.complete, least, names[run.spec.fingerprint]
 
     rows = tuple(
         RunRow(names[mark], run, cells[mark], rank_of.get(mark))
@@ -208,7 +215,7 @@ def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) 
         for mark in [run.spec.fingerprint]
     )
     keys = in_order(key for row in rows for key in row.cells)
-    return Block(key, family, sort, rows, tuple(column(key) for key in keys))
+    return Block(key, family, sort, rows, tuple(column(key) for key in keys), column(summary))
 
 
 def _cells(run: RunScores, family: Family, sort: str) -> Cells:
@@ -220,12 +227,12 @@ def _cells(run: RunScores, family: Family, sort: str) -> Cells:
     return scores.by_sort[sort]
 
 
-def _mean(cells: Cells) -> float | None:
-    return cells["mean"].value if "mean" in cells else None
+def _value(cells: Cells, key: str) -> float | None:
+    return cells[key].value if key in cells else None
 
 
-def _has_interval(cells: Cells) -> bool:
-    return "mean" in cells and cells["mean"].half_width is not None
+def _has_interval(cells: Cells, key: str) -> bool:
+    return key in cells and cells[key].half_width is not None
 
 
 def _names(runs: Sequence[RunScores]) -> Mapping[str, str]:

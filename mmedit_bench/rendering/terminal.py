@@ -13,7 +13,7 @@ from rich.text import Text
 from mmedit_bench.rendering.escaping import shown, shown_line
 from mmedit_bench.rendering.retention import measured_text
 from mmedit_bench.rendering.table import Block, RunRow
-from mmedit_bench.rendering.wording import COSTS, costs, explained, margin, number, seconds, size
+from mmedit_bench.rendering.wording import COSTS, costs, explained, margin, number
 from mmedit_bench.scoring.columns import Column
 from mmedit_bench.scoring.scores import Cell
 
@@ -50,16 +50,13 @@ def _table(block: Block, columns: Sequence[Column], *, first: bool) -> Table:
         # Broken at its spaces, a long heading does not widen its column.
         heading = shown(column.short).replace(" ", "\n")
         table.add_column(Text(heading), justify="right", no_wrap=True)
-    if first:
-        table.add_column("s/edit", justify="right", no_wrap=True)
-        table.add_column("size", justify="right", no_wrap=True)
     for row in block.rows:
         table.add_row(*_texts(row, columns, first=first), style="dim" if row.scores.control else "")
     return table
 
 
 def _costs(block: Block) -> Table:
-    """All cost columns; the main table has the first two."""
+    """All cost columns, in a table of their own: beside seven scores there is no room for names."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
     table.add_column("editor", overflow="fold", min_width=8)
     for head in COSTS:
@@ -74,13 +71,12 @@ def _texts(row: RunRow, columns: Sequence[Column], *, first: bool) -> list[Text]
     name = f"{row.name} ({row.status})" if row.status and first else row.name
     texts = [name, *(_number(row.cells.get(column.key)) for column in columns)]
     if first:
-        cost = row.scores.cost
-        texts = [_rank(row), *texts, seconds(cost.seconds), size(cost.edit_bytes)]
+        texts = [_rank(row), *texts]
     return [Text(shown_line(text)) for text in texts]
 
 
 def _number(cell: Cell | None) -> str:
-    """Without spaces, so that six columns leave room for names."""
+    """Without spaces, so that seven columns leave room for names."""
     return f"{number(cell)}±{margin(cell)}" if margin(cell) else number(cell)
 
 
@@ -95,7 +91,10 @@ def _planned(block: Block) -> str:
 
 
 def _notes(block: Block) -> list[str]:
-    notes = [f"{_planned(block)} edits each; # is the range of places that the intervals allow."]
+    notes = [
+        f"{_planned(block)} edits each; # is the range of places that the intervals of {block.summary.title} "
+        "allow."
+    ]
     if any(not row.scores.complete for row in block.rows):
         notes.append("Runs marked n of N are not complete and have no place.")
     if any(row.scores.control for row in block.rows):

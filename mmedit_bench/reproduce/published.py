@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from mmedit_bench.scoring.families import MAIN_GROUPS, MEAN_OF
+from mmedit_bench.scoring.groups import MEANS
 
 
 @functools.cache
@@ -21,6 +21,11 @@ def source() -> str:
     return str(_facts()["source"])
 
 
+def compares() -> frozenset[str]:
+    """The editors here whose methods the paper compares, by the keys of their rows."""
+    return frozenset(_facts()["compares"])
+
+
 def published(table: str, backbone: str, task: str, method: str) -> Mapping[str, float] | None:
     """Percent by column, with the group means computed from them; None if the paper has no such row.
 
@@ -30,8 +35,8 @@ def published(table: str, backbone: str, task: str, method: str) -> Mapping[str,
         places = {(backbone, task), ("unspecified", "both")}
         if (row["table"], row["method"]) == (table, method) and (row["backbone"], row["task"]) in places:
             values = {name: float(value) for name, value in row["values"].items()}
-            for name, parts in {**MAIN_GROUPS, "mean": MEAN_OF}.items():
-                if name not in values and all(part in values for part in parts):
-                    values[name] = round(sum(values[part] for part in parts) / len(parts), 2)
+            for name, group in MEANS.items():
+                if name not in values and all(part in values for part in group.parts):
+                    values[name] = round(sum(values[part] for part in group.parts) / len(group.parts), 2)
             return values
     return None

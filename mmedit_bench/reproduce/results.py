@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmedit_bench import __version__
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import Apply
-from mmedit_bench.reproduce import along
+from mmedit_bench.reproduce import along, hard
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import PlannedRun
 from mmedit_bench.reproduce.published import published, source
@@ -118,7 +118,14 @@ def _block(
         "backbone_digest": some.spec.backbone_digest if some else None,
         "suite_digest": suite.digest,
         "rows": rows,
+        **({} if base is None else {"pairs": _pairs(runs, scored)}),
     }
+
+
+def _pairs(runs: Mapping[str, Checked], scored: Mapping[str, RunScores]) -> dict[str, Any]:
+    """By family, all pairs of the methods whose runs are complete, by both summaries."""
+    methods = {key: run for key, run in runs.items() if scored[key].complete and not scored[key].control}
+    return {family: hard.pairs(methods, family, _numbers) for family in FAMILIES}
 
 
 def _pooled_block(

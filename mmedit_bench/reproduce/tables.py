@@ -8,7 +8,7 @@ from typing import Any
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
 from mmedit_bench.rendering.wording import difference, explained, seconds, with_margin
-from mmedit_bench.reproduce import along
+from mmedit_bench.reproduce import along, hard
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
 
@@ -25,6 +25,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines += ["", f"## {md.escaped(block['title'])}", "", *_findings(results, block)]
         for family in _MEASURED:
             lines += ["", f"**{_what(family)}**", "", *_table(results, block, family)]
+        for family in _MEASURED:
+            lines += hard.markdown(block, family, _against(results))
         lines += along.tables(_made(block))
         lines += _absent(block)
     lines += ["", "## Runs", "", *_runs(results), ""]
@@ -32,8 +34,17 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def latex(results: Mapping[str, Any]) -> str:
-    """One floating table per block and family. Needs booktabs."""
-    return "\n".join(_floating(results, block, family) for block in results["blocks"] for family in _MEASURED)
+    """Floating tables per block and family: in the paper's form, then by `hard`. Needs booktabs."""
+    against = _against(results)
+    found = [
+        draw
+        for block in results["blocks"]
+        for draw in (
+            *(_floating(results, block, family) for family in _MEASURED),
+            *(hard.latex(results, block, family, against) for family in _MEASURED),
+        )
+    ]
+    return "\n".join(filter(None, found))
 
 
 # ---- what is said
@@ -99,6 +110,12 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"The last column but one compares a row with {md.escaped(against)} edit by edit: difference of "
             "the means, with its paired interval."
+        )
+    if any(hard.ordered(block, family) for block in results["blocks"] for family in _MEASURED):
+        lines.append(
+            "The tables by hard: H-Gen is the mean of generality over other words, another picture, both and "
+            "an unseen artist, H-Loc that of locality over random and near things, and Hard the harmonic "
+            "mean of reliability and the two."
         )
     if results["published"]:
         place = f"{results['published']['table']} of <{results['published']['source']}>"

@@ -74,6 +74,28 @@ _COLUMNS = (
         "Picture alone",
         "the edited picture, described and asked nothing",
     ),
+    Column(
+        "hard",
+        SUMMARY,
+        "Hard",
+        "Hard",
+        "harmonic mean of reliability, generality over all strata and locality over random and near strata",
+    ),
+    Column(
+        "hard_generality",
+        SUMMARY,
+        "Hard generality",
+        "H-Gen",
+        "mean over other words, another picture, both at once and an unseen artist",
+    ),
+    Column(
+        "hard_locality",
+        SUMMARY,
+        "Hard locality",
+        "H-Loc",
+        "mean over unrelated questions, the same question, the same image and near texts",
+    ),
+    Column("near_text", SUMMARY, "Near texts", "Near texts", "mean of the near questions without a picture"),
     Column("generality", SUMMARY, "Generality", "Gen", "mean of text and image generality"),
     Column("locality", SUMMARY, "Locality", "Loc", "mean of text and image locality"),
     Column("mean", SUMMARY, "Mean", "Mean", "mean of reliability, generality and locality"),
@@ -93,6 +115,8 @@ HEADLINE = (
     "mean",
 )
 """The columns of the paper's tables 1 and 2, and the mean of its table 5."""
+SHOWN = (*HEADLINE[:-1], "hard", "mean")
+"""What is shown where nobody chose: those, and before their mean the summary that rows are ordered by."""
 
 
 def column(key: str) -> Column:

@@ -16,11 +16,12 @@ import numpy as np
 from mmedit_bench.errors import BenchError
 from mmedit_bench.scoring.cells import label_of
 from mmedit_bench.scoring.checking import Checked
-from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
+from mmedit_bench.scoring.edit_values import EditValues, edit_values
 from mmedit_bench.scoring.families import family_named
-from mmedit_bench.scoring.intervals import Estimate, Floats, differences, estimates
+from mmedit_bench.scoring.groups import Floats, Group, combined, linear
+from mmedit_bench.scoring.intervals import Estimate, differences, estimates
 from mmedit_bench.scoring.paired import same_edits
-from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
+from mmedit_bench.scoring.permutation import contributions, holm, sign_flip, swap
 from mmedit_bench.scoring.ranks import Rank, rank_intervals
 
 ALPHA = 0.05
@@ -86,12 +87,12 @@ def compared(
     for other in others:
         same_edits(runs[first], runs[other], found[first], found[other])
     one = found[first]
-    known = (*one.columns, *GROUPS)
+    known = (*one.columns, *one.groups)
     if columns is not None and (unknown := [name for name in columns if name not in known]):
         raise BenchError(f"there is no column {unknown[0]!r}; choose among {', '.join(known)}")
     empty = frozenset[str]().union(*(values.empty for values in found.values()))
     tables = {name: values.without(empty) for name, values in found.items()}
-    alone = {name: estimates(table, one.clusters, one.columns, GROUPS) for name, table in tables.items()}
+    alone = {name: estimates(table, one.clusters, one.columns, one.groups) for name, table in tables.items()}
     shown = [name for name in columns or known if alone[first].get(name) is not None]
     pairs = _pairs(tables, one, shown)
     ranks = {
@@ -129,15 +130,23 @@ def _pairs(tables: Mapping[str, Floats], one: EditValues, columns: Sequence[str]
     found: dict[str, list[tuple[str, str, Estimate, float, tuple[int, int, int]]]] = {
         name: [] for name in columns
     }
+    groups = one.groups
+    flat = linear(groups)
     for first, second in combinations(tables, 2):
-        delta = tables[first] - tables[second]
-        spans = differences(tables[first], tables[second], one.clusters, one.columns, GROUPS)
-        parts = contributions(delta, one.clusters, one.columns, GROUPS)
-        votes = _by_edit(delta, one.columns)
+        mine, theirs = tables[first], tables[second]
+        spans = differences(mine, theirs, one.clusters, one.columns, groups)
+        parts = contributions(mine - theirs, one.clusters, one.columns, flat)
+        votes = [by_edit(table, one.columns, groups) for table in (mine, theirs)]
         for name in columns:
-            span, part = spans[name], parts[name]
-            assert span is not None and part is not None  # the same edits have it on both sides
-            found[name].append((first, second, span.times(100), sign_flip(part), _tally(votes[name])))
+            span, part = spans[name], parts.get(name)
+            assert span is not None  # the same edits have it on both sides
+            p = (
+                swap(mine, theirs, one.clusters, one.columns, groups, name)
+                if part is None
+                else sign_flip(part)
+            )
+            tally = won_and_lost(votes[0][name] - votes[1][name])
+            found[name].append((first, second, span.times(100), p, tally))
     return tuple(
         Pair(first, second, name, span, p, corrected, *tally)
         for name, rows in found.items()
@@ -147,16 +156,14 @@ def _pairs(tables: Mapping[str, Floats], one: EditValues, columns: Sequence[str]
     )
 
 
-def _by_edit(delta: Floats, columns: Sequence[str]) -> dict[str, Floats]:
-    """The difference of each edit in every column and group; NaN where it lacks one or a part."""
-    found = {name: delta[:, place] for place, name in enumerate(columns)}
-    for name, parts in GROUPS.items():
-        lacking = np.full(len(delta), np.nan)
-        found[name] = np.mean([found.get(part, lacking) for part in parts], axis=0)
-    return found
+def by_edit(values: Floats, columns: Sequence[str], groups: Mapping[str, Group]) -> dict[str, Floats]:
+    """Each edit's own value in every column and group; NaN where it lacks one or a part."""
+    found = combined({name: values[:, place] for place, name in enumerate(columns)}, groups)
+    return {name: np.broadcast_to(own, len(values)) for name, own in found.items()}
 
 
-def _tally(votes: Floats) -> tuple[int, int, int]:
+def won_and_lost(votes: Floats) -> tuple[int, int, int]:
+    """How many of these differences of edits are above 0, below it, and neither; NaN is none of them."""
     there = votes[~np.isnan(votes)]
     won, lost = int((there > _TIE).sum()), int((there < -_TIE).sum())
     return won, lost, len(there) - won - lost

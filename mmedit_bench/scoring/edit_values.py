@@ -14,15 +14,12 @@ from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.steps import END
 from mmedit_bench.runs.records import Asked
-from mmedit_bench.scoring import intervals
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import HEADLINE, in_order, key_of
-from mmedit_bench.scoring.families import MAIN_GROUPS, MEAN_OF, Family, family_named
+from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.groups import Floats, Group, groups_of
 from mmedit_bench.scoring.metrics import Seen
 from mmedit_bench.scoring.sections import not_recorded
-
-GROUPS = {**MAIN_GROUPS, "mean": MEAN_OF}
-"""Means of columns, and the mean of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class EditValues:
     sorts: tuple[str, ...]
     tasks: tuple[str, ...]
     columns: tuple[str, ...]
-    values: intervals.Floats
+    values: Floats
     """Mean over the probes of that column, in [0, 1]; NaN where an edit has none or none was read."""
     probes: NDArray[np.int64]
     """Probes asked."""
@@ -51,6 +48,12 @@ class EditValues:
         """Columns of which some probe was not read."""
         lacking = self.unread.sum(axis=0) > 0
         return frozenset(name for name, lacks in zip(self.columns, lacking, strict=True) if lacks)
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The summaries, of what these edits were asked."""
+        there = self.probes.sum(axis=0) > 0
+        return groups_of([name for name, asked in zip(self.columns, there, strict=True) if asked])
 
     def where(self, wanted: Callable[[str], bool]) -> EditValues:
         """Those of the sorts wanted."""
@@ -78,7 +81,7 @@ class EditValues:
             values=self.values[:, places], probes=self.probes[:, places], unread=self.unread[:, places],
         )  # fmt: skip
 
-    def without(self, columns: frozenset[str]) -> intervals.Floats:
+    def without(self, columns: frozenset[str]) -> Floats:
         """The values, with NaN throughout these columns."""
         values = self.values.copy()
         values[:, [name in columns for name in self.columns]] = np.nan

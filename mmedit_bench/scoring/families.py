@@ -62,16 +62,6 @@ class Family:
         return self.metric(kind).label
 
 
-MAIN_GROUPS = {
-    "generality": ("text_generality/main", "image_generality/main"),
-    "locality": ("text_locality/main", "image_locality/main"),
-}
-"""Group means over columns named kind/stratum."""
-
-MEAN_OF = ("reliability/main", "generality", "locality")
-"""The summary of the UniKE paper's table 5: mean of reliability, mean generality, mean locality."""
-
-
 @functools.cache
 def families() -> Mapping[str, Family]:
     """The families that every run is scored by, by name, the headline's first; read once in a process.

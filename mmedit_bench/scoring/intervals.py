@@ -16,18 +16,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mmedit_bench.scoring.groups import Floats, Group, combined, linear
 
 RESAMPLES = 2000
 SEED = 20240919
 LEVEL = 95
 FEWEST = 5
 """Clusters that an interval needs, at least."""
+_LAST_BITS = 1e-12
+"""A difference of two shares below which only sums of the same numbers in another order differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def estimates(
     values: Floats,
     clusters: Sequence[str],
     columns: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
+    groups: Mapping[str, Group],
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -73,78 +73,111 @@ def estimates(
 
     `values` is [edits, columns], the mean over an edit's probes of that column, NaN where an edit
     has none; `clusters` names each edit's cluster. An edit has one vote in a column, however many
-    probes it brings. A group averages columns or earlier groups, inside every resample, so that its
+    probes it brings. A group combines columns or earlier groups, inside every resample, so that its
     interval reflects that all of them come from the same edits. None where nothing was measured, or
     where a group lacks a part; without bounds where a column, or a part of a group, was measured in
     fewer than `FEWEST` clusters. The order of the edits does not matter.
     """
-    return _estimated(_draws(values, clusters, columns, resamples, seed), groups)
+    return estimated(drawn(values, clusters, columns, groups, resamples=resamples, seed=seed))
 
 
-def pooled(
-    parts: Sequence[tuple[Floats, Sequence[str]]],
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a table of edits comes to, by column and group, as it is and in every resample.
+
+    Those of two tables with the same clusters and seed are in step.
+    """
+
+    points: Mapping[str, Floats]
+    """[1]."""
+    samples: Mapping[str, Floats]
+    """[resamples]; [1], and NaN, where there is none."""
+    behind: Mapping[str, int]
+    """In how many clusters it, or the part of it that was measured in the fewest, was measured."""
+
+    def only(self, names: Sequence[str]) -> Drawn:
+        """Some columns and groups."""
+        return Drawn(
+            {name: self.points[name] for name in names},
+            {name: self.samples[name] for name in names},
+            {name: self.behind[name] for name in names},
+        )
+
+
+def drawn(
+    values: Floats,
+    clusters: Sequence[str],
     columns: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
+    groups: Mapping[str, Group],
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-) -> dict[str, Estimate | None]:
-    """The mean over parts of each part's mean, with its interval: every part has one vote.
+) -> Drawn:
+    """The means of a table's columns, and its groups, over all clusters and over each resample.
 
-    A part is values and clusters as `estimates` takes them, `columns` being the same in all. Parts are
-    independent of each other, so each is resampled by itself. None where one of them measured nothing;
-    without bounds where one of them has too few clusters.
+    The arguments are those of `estimates`.
     """
-    drawn = [_draws(*part, columns, resamples, seed + number) for number, part in enumerate(parts)]
-    behind = {name: min((own.behind[name] for own in drawn), default=0) for name in columns}
-    if not drawn:
-        return dict.fromkeys((*columns, *groups))
-    points = {name: np.mean([own.points[name] for own in drawn], axis=0) for name in columns}
-    samples = {
-        name: np.mean(np.broadcast_arrays(*(own.samples[name] for own in drawn)), axis=0) for name in columns
-    }
-    return _estimated(_Draws(points, samples, behind), groups)
-
-
-class _Draws(NamedTuple):
-    """By column: its mean [1], its mean in each resample, and in how many clusters it was measured."""
-
-    points: dict[str, Floats]
-    samples: dict[str, Floats]
-    behind: dict[str, int]
-
-
-def _draws(
-    values: Floats, clusters: Sequence[str], columns: Sequence[str], resamples: int, seed: int
-) -> _Draws:
     order = sorted(range(len(values)), key=lambda row: (clusters[row], *np.nan_to_num(values[row], nan=-1.0)))
     values = values[order]
     names = [clusters[row] for row in order]
     if not names:
-        nothing = {name: np.full(1, np.nan) for name in columns}
-        return _Draws(dict(nothing), dict(nothing), dict.fromkeys(columns, 0))
+        nothing = {name: np.full(1, np.nan) for name in (*columns, *groups)}
+        return Drawn(nothing, nothing, dict.fromkeys(nothing, 0))
     point, sample = resampled(values, names, names, resamples=resamples, seed=seed)
     present = ~np.isnan(values)
-    return _Draws(
-        points={name: point[place : place + 1] for place, name in enumerate(columns)},
-        samples={name: sample[:, place] for place, name in enumerate(columns)},
-        behind={
-            name: len({cluster for cluster, own in zip(names, present[:, place], strict=True) if own})
-            for place, name in enumerate(columns)
-        },
+    behind = {
+        name: len({cluster for cluster, own in zip(names, present[:, place], strict=True) if own})
+        for place, name in enumerate(columns)
+    }
+    for name, group in groups.items():
+        behind[name] = min(behind.get(part, 0) for part in group.parts)
+    return Drawn(
+        combined({name: point[place : place + 1] for place, name in enumerate(columns)}, groups),
+        combined({name: sample[:, place] for place, name in enumerate(columns)}, groups),
+        behind,
     )
 
 
-def _estimated(draws: _Draws, groups: Mapping[str, Sequence[str]]) -> dict[str, Estimate | None]:
-    """The estimates of all columns, and of groups, which are averaged inside every resample."""
-    points, samples, behind = draws
-    for name, parts in groups.items():
-        complete = all(part in points for part in parts)
-        for table in (points, samples):
-            table[name] = np.mean([table[part] for part in parts], axis=0) if complete else np.full(1, np.nan)
-        behind[name] = min((behind.get(part, 0) for part in parts), default=0)
+def between(one: Drawn, other: Drawn) -> Drawn:
+    """`one` minus `other`, column by column and group by group, inside each resample.
+
+    Both are of the same edits, so what makes an edit hard for both does not widen the interval.
+    """
+
+    def minus(mine: Floats, theirs: Floats) -> Floats:
+        delta = mine - theirs
+        return np.where(np.abs(delta) < _LAST_BITS, 0.0, delta)
+
+    names = [name for name in one.points if name in other.points]
+    return Drawn(
+        {name: minus(one.points[name], other.points[name]) for name in names},
+        {name: minus(one.samples[name], other.samples[name]) for name in names},
+        {name: min(one.behind[name], other.behind[name]) for name in names},
+    )
+
+
+def averaged(several: Sequence[Drawn]) -> Drawn:
+    """The mean over tables of each table's number, for the columns and groups of all of them.
+
+    Every table has one vote. Those of independent tables are drawn with seeds of their own.
+    """
+    names = [name for name in several[0].points if all(name in own.points for own in several)]
+
+    def mean(tables: Sequence[Mapping[str, Floats]], name: str) -> Floats:
+        return np.asarray(np.mean(np.broadcast_arrays(*(own[name] for own in tables)), axis=0))
+
+    return Drawn(
+        {name: mean([own.points for own in several], name) for name in names},
+        {name: mean([own.samples for own in several], name) for name in names},
+        {name: min(own.behind[name] for own in several) for name in names},
+    )
+
+
+def estimated(found: Drawn) -> dict[str, Estimate | None]:
+    """Every number with the interval of its resamples, as `estimates` gives it."""
     return {
-        name: _estimate(float(points[name][0]), samples[name], wide=behind[name] >= FEWEST) for name in points
+        name: _estimate(float(point[0]), found.samples[name], wide=found.behind[name] >= FEWEST)
+        for name, point in found.points.items()
     }
 
 
@@ -153,12 +186,12 @@ def differences(
     others: Floats,
     clusters: Sequence[str],
     columns: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
+    groups: Mapping[str, Group],
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> dict[str, Estimate | None]:
-    """Mean difference `values` - `others` of every column and group with its paired interval.
+    """`values` - `others` in every column and group, each with its paired interval.
 
     Row k of both belongs to the same edit. Both are averaged over the same edits in every
     resample, so what makes an edit hard for both does not widen the interval. Otherwise as
@@ -166,8 +199,16 @@ def differences(
     """
     if values.shape != others.shape or (np.isnan(values) != np.isnan(others)).any():
         raise ValueError("a paired comparison needs the same edits and the same probes on both sides")
-    # columns, groups and differences of means are linear, so the difference can be taken first
-    return estimates(values - others, clusters, columns, groups, resamples=resamples, seed=seed)
+    # of what is linear the difference can be taken first: once instead of on both sides, and exact
+    flat = linear(groups)
+    found = estimates(values - others, clusters, columns, flat, resamples=resamples, seed=seed)
+    if len(flat) < len(groups):
+        one, other = (
+            drawn(side, clusters, columns, groups, resamples=resamples, seed=seed)
+            for side in (values, others)
+        )
+        found |= {name: own for name, own in estimated(between(one, other)).items() if name not in found}
+    return found
 
 
 def _means(counts: Floats, values: Floats) -> Floats:

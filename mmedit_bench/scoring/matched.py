@@ -10,8 +10,9 @@ from mmedit_bench.protocols.moments import ALONE
 from mmedit_bench.scoring import intervals
 from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.checking import Checked
-from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
+from mmedit_bench.scoring.edit_values import EditValues, edit_values
 from mmedit_bench.scoring.families import Family, family_named
+from mmedit_bench.scoring.groups import MEANS
 from mmedit_bench.scoring.intervals import Estimate
 from mmedit_bench.scoring.scores import TOO_FEW, Cell, Cells
 
@@ -78,15 +79,16 @@ def paired_rows(one: EditValues, other: EditValues) -> list[tuple[int, int]]:
 
 
 def differences_of(family: Family, mine: EditValues, theirs: EditValues) -> dict[str, Cell]:
-    """`mine` minus `theirs`, row by row, resampled by the clusters of `theirs`."""
+    """`mine` minus `theirs`, row by row, in columns and means, resampled by the clusters of `theirs`."""
     empty = mine.empty | theirs.empty
     found = intervals.differences(
-        mine.without(empty), theirs.without(empty), theirs.clusters, theirs.columns, GROUPS
+        mine.without(empty), theirs.without(empty), theirs.clusters, theirs.columns, MEANS
     )
     reasons = {key: cell.reason for key, cell in cells_of(family, mine).items()}
     return {
         key: with_estimate(cell, found[key], cell.reason or reasons[key])
         for key, cell in cells_of(family, theirs).items()
+        if key in found
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.scoring.checking import Checked, measured_against
-from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
+from mmedit_bench.scoring.edit_values import EditValues, edit_values
 from mmedit_bench.scoring.intervals import Estimate, differences
 
 
@@ -19,7 +19,7 @@ def paired(run: Checked, other: Checked, family: str) -> dict[str, Estimate | No
     mine, theirs = edit_values(run, family), edit_values(other, family)
     same_edits(run, other, mine, theirs)
     empty = mine.empty | theirs.empty
-    found = differences(mine.without(empty), theirs.without(empty), mine.clusters, mine.columns, GROUPS)
+    found = differences(mine.without(empty), theirs.without(empty), mine.clusters, mine.columns, mine.groups)
     return {name: None if estimate is None else estimate.times(100) for name, estimate in found.items()}
 
 

@@ -5,18 +5,22 @@ its sign may be flipped. What shares a cluster is flipped together, for it succe
 The p-value is the share of sign patterns whose mean difference is at least as far from zero as the
 one observed (two-sided). All patterns are counted where there are few; otherwise a fixed, seeded
 number of them is drawn, and the observed one counts among them, so that no p is zero.
+
+A summary that is no mean has no sum of differences to flip. There the two editors' results are swapped,
+cluster by cluster and in all columns alike, and the summary of both sides is computed anew; of a mean
+this is the same test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmedit_bench.scoring.groups import Floats, Group, combined, leaves
 from mmedit_bench.scoring.intervals import SEED
-
-Floats = NDArray[np.float64]
 
 EXACT = 14
 """Clusters that differ, up to which all sign patterns are counted: at most 2^14 of them."""
@@ -24,15 +28,21 @@ DRAWS = 20_000
 """Sign patterns drawn beyond that: a p-value of 0.05 is then known to about 0.0015."""
 _NEAR = 1e-9
 """Relative: sums of the same numbers in another order count as equal."""
+_LAST_BITS = 1e-12
+"""Of shares: below it only sums of the same numbers in another order differ."""
+_AT_ONCE = 2000
+"""Patterns of swaps that are held in memory together."""
 
 
 def contributions(
     values: Floats,
     clusters: Sequence[str],
     columns: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
+    groups: Mapping[str, Group],
 ) -> dict[str, Floats | None]:
     """What each cluster adds to the mean of every column and group: [clusters], in order of their names.
+
+    Groups are such as rest on no harmonic mean (`groups.linear`).
 
     `values` is [edits, columns] with NaN for what an edit lacks, as in `intervals.estimates`; the sum
     of a column's contributions is its mean. None where nothing was measured, or a group lacks a part.
@@ -48,10 +58,10 @@ def contributions(
             found[name] = sums / there.sum()
         else:
             found[name] = None
-    for name, parts in groups.items():
-        own = [found.get(part) for part in parts]
+    for name, group in groups.items():
+        own = [found.get(part) for part in group.parts]
         given = [part for part in own if part is not None]
-        found[name] = np.mean(given, axis=0) if len(given) == len(own) > 0 else None
+        found[name] = group.of(given) if len(given) == len(own) > 0 else None
     return found
 
 
@@ -75,6 +85,68 @@ def sign_flip(parts: Floats, *, exact: int = EXACT, draws: int = DRAWS, seed: in
     signs = rng.integers(0, 2, size=(draws, len(moving)), dtype=np.int8)
     means = 2.0 * (signs @ moving) - moving.sum()
     return float((1 + (np.abs(means) >= observed).sum()) / (1 + draws))
+
+
+def swap(
+    values: Floats,
+    others: Floats,
+    clusters: Sequence[str],
+    columns: Sequence[str],
+    groups: Mapping[str, Group],
+    name: str,
+    *,
+    exact: int = EXACT,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> float:
+    """The two-sided p-value of a difference in the group `name`, by swapping what shares a cluster.
+
+    Row k of both tables, [edits, columns], belongs to the same edit, with NaN in the same places; both
+    have all columns that the group rests on. 1 where no cluster differs. As with `sign_flip`, neither
+    order nor names matter.
+    """
+    wanted = list(dict.fromkeys(leaves(name, groups)))
+    places = [list(columns).index(column) for column in wanted]
+    mine, theirs = (contributions(side[:, places], clusters, wanted, {}) for side in (values, others))
+    parts = [
+        np.stack([own for column in wanted if (own := side[column]) is not None], axis=1)
+        for side in (mine, theirs)
+    ]
+    middle = (parts[0] + parts[1]).sum(axis=0) / 2
+    delta = (parts[0] - parts[1]) / 2
+    delta = delta[(np.abs(delta) > _LAST_BITS).any(axis=1)]
+    observed = _apart(delta.sum(axis=0)[None], middle, wanted, groups, name)[0] * (1 - _NEAR) - _LAST_BITS
+    # each cluster's difference by its own sign, and in order: whatever the pair is called, the same draws
+    first = (np.abs(delta) > _LAST_BITS).argmax(axis=1)
+    delta = delta * np.sign(np.take_along_axis(delta, first[:, None], axis=1))
+    delta = delta[np.lexsort(delta.T[::-1])]
+    count = len(delta)
+    if count <= exact:
+        patterns = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
+        return float((_apart(_swapped(patterns, delta), middle, wanted, groups, name) >= observed).mean())
+    rng = np.random.default_rng(seed)
+    reached = 0
+    for begin in range(0, draws, _AT_ONCE):
+        patterns = rng.integers(0, 2, size=(min(_AT_ONCE, draws - begin), count), dtype=np.int8)
+        found = _apart(_swapped(patterns, delta), middle, wanted, groups, name)
+        reached += int((found >= observed).sum())
+    return (1 + reached) / (1 + draws)
+
+
+def _swapped(patterns: NDArray[np.integer[Any]], delta: Floats) -> Floats:
+    """Half the difference of both sides' means under each pattern of swaps: [patterns, columns]."""
+    return (1.0 - 2.0 * patterns) @ delta
+
+
+def _apart(
+    halves: Floats, middle: Floats, columns: Sequence[str], groups: Mapping[str, Group], name: str
+) -> Floats:
+    """How far apart two sides are in a group that lie as far to both sides of `middle`, [columns]."""
+    # a share of 0 on one side must not come out a little below it
+    sides = [np.clip(middle + sign * halves, 0.0, None) for sign in (1, -1)]
+    tables = ({column: side[:, place] for place, column in enumerate(columns)} for side in sides)
+    one, other = (combined(table, groups)[name] for table in tables)
+    return np.abs(one - other)
 
 
 def holm(values: Sequence[float]) -> list[float]:

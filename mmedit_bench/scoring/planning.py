@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.scoring.checking import Checked
-from mmedit_bench.scoring.edit_values import GROUPS, edit_values
+from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.paired import same_edits
-from mmedit_bench.scoring.power import Needed, needed, spreads
+from mmedit_bench.scoring.power import Needed, influences, needed, spread_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,27 @@ def planned_for(
     found = [edit_values(run, family) for run in runs]
     one = found[0]
     empty = frozenset[str]().union(*(values.empty for values in found))
-    table = one.without(empty)
     if len(runs) == 2:
         same_edits(runs[0], runs[1], one, found[1])
-        table = table - found[1].without(empty)
-    if not len(table):
+    edits = len(one.cases)
+    if not edits:
         raise BenchError("the run has made no edits yet, so it says nothing of their variance")
     factor = 100 * (1 if len(runs) == 2 else math.sqrt(2))
-    known = spreads(table, one.clusters, one.columns, GROUPS)
+    moved = [influences(own.without(empty), own.clusters, own.columns, own.groups) for own in found]
+
+    def wanted(name: str) -> Needed | None:
+        sides = [own.get(name) for own in moved]
+        given = [side for side in sides if side is not None]
+        if len(given) < len(sides):
+            return None
+        spread = spread_of(given[0] - given[1] if len(given) == 2 else given[0], edits)
+        if spread is None:
+            return None
+        return needed(spread.times(factor), difference, power=power, alpha=alpha)
+
     return Planned(
-        {
-            name: None
-            if (spread := known.get(name)) is None
-            else needed(spread.times(factor), difference, power=power, alpha=alpha)
-            for name in columns
-        },
-        len(table),
+        {name: wanted(name) for name in columns},
+        edits,
         len(set(one.clusters)),
         len(runs) == 2,
     )

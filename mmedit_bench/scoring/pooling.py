@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmedit_bench.scoring import intervals
 from mmedit_bench.scoring.checking import Checked
-from mmedit_bench.scoring.edit_values import GROUPS, edit_values
-from mmedit_bench.scoring.intervals import Estimate, Floats
+from mmedit_bench.scoring.edit_values import edit_values
+from mmedit_bench.scoring.intervals import SEED, Drawn, Estimate, averaged, between, drawn, estimated
 from mmedit_bench.scoring.paired import same_edits
 
 
@@ -16,21 +15,25 @@ def pooled(
 ) -> dict[str, Estimate | None]:
     """The mean over runs of each run's score, in percent, by column and group, with 95 % intervals.
 
-    Every run has one vote, whatever its number of edits. With `against`, the mean of the paired
-    differences, run by run. Columns are those that all of them have. Raises as `paired`.
+    Every run has one vote, whatever its number of edits, and its groups are formed before it is given.
+    With `against`, the mean of the paired differences, run by run. Runs are independent of each other,
+    so each is resampled by itself. Columns are those that all of them have. Raises as `paired`.
     """
-    parts: list[tuple[Floats, Sequence[str], tuple[str, ...]]] = []
+    parts: list[Drawn] = []
     for number, run in enumerate(runs):
         mine = edit_values(run, family)
-        if against is None:
-            values = mine.without(mine.empty)
-        else:
+        sides = [mine]
+        if against is not None:
             theirs = edit_values(against[number], family)
             same_edits(run, against[number], mine, theirs)
-            empty = mine.empty | theirs.empty
-            values = mine.without(empty) - theirs.without(empty)
-        parts.append((values, mine.clusters, mine.columns))
-    columns = [name for name in parts[0][2] if all(name in own for *_, own in parts)]
-    chosen = [(values[:, [own.index(name) for name in columns]], names) for values, names, own in parts]
-    found = intervals.pooled(chosen, columns, GROUPS)
-    return {name: None if estimate is None else estimate.times(100) for name, estimate in found.items()}
+            sides.append(theirs)
+        empty = frozenset[str]().union(*(side.empty for side in sides))
+        own = [
+            drawn(side.without(empty), mine.clusters, mine.columns, mine.groups, seed=SEED + number)
+            for side in sides
+        ]
+        parts.append(own[0] if against is None else between(*own))
+    return {
+        name: None if estimate is None else estimate.times(100)
+        for name, estimate in estimated(averaged(parts)).items()
+    }

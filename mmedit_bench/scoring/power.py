@@ -1,7 +1,7 @@
 """How many edits are needed to see a difference, from the variance that a run itself shows.
 
-A mean over edits is, to first order, a mean of independent influences, one per cluster (the delta
-method for a ratio of sums). With their variance s^2 a difference d is seen with
+A mean over edits, and any smooth summary of means, is to first order a mean of independent influences,
+one per cluster (the delta method). With their variance s^2 a difference d is seen with
 probability `power` at the two-sided level `alpha` by
 
     n = (z_(1 - alpha/2) + z_power)^2 s^2 / d^2
@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mmedit_bench.scoring.groups import Floats, Group, combined
 from mmedit_bench.scoring.intervals import FEWEST
-
-Floats = NDArray[np.float64]
 
 _NONE = 1e-18
 """Variance below which only the last bits of sums differ."""
@@ -53,36 +51,46 @@ class Needed:
     """The chance that as many clusters as there are show the difference asked for."""
 
 
-def spreads(
+def influences(
     values: Floats,
     clusters: Sequence[str],
     columns: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
-) -> dict[str, Spread | None]:
-    """The spread of every column and group of `values`, [edits, columns] with NaN for what is missing.
+    groups: Mapping[str, Group],
+) -> dict[str, Floats | None]:
+    """How each cluster moves the number of every column and group of `values`: [clusters].
 
-    None where fewer than two clusters have it, or where a group lacks a part.
+    `values` is [edits, columns] with NaN for what is missing. None where fewer than two clusters have
+    it, or where a group lacks a part.
     """
     _, index = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     total = int(index.max()) + 1 if len(values) else 0
-    influence: dict[str, Floats | None] = {}
+    points: dict[str, Floats] = {}
+    found: dict[str, Floats | None] = {}
     for place, name in enumerate(columns):
         there = ~np.isnan(values[:, place])
         counts = np.bincount(index[there], minlength=total).astype(np.float64)
-        influence[name] = None
+        found[name] = None
         if (counts > 0).sum() >= 2:
             sums = np.bincount(index[there], weights=values[there, place], minlength=total)
-            influence[name] = (sums - counts * sums.sum() / counts.sum()) / counts.sum()
-    for name, parts in groups.items():
-        own = [influence.get(part) for part in parts]
+            points[name] = np.array([sums.sum() / counts.sum()])
+            found[name] = (sums - counts * points[name]) / counts.sum()
+    points = combined(points, groups)
+    for name, group in groups.items():
+        own = [found.get(part) for part in group.parts]
         given = [one for one in own if one is not None]
-        influence[name] = np.mean(given, axis=0) if len(given) == len(own) > 0 else None
-    return {
-        name: None
-        if one is None
-        else Spread(float(total**2 / (total - 1) * (one**2).sum()), total, len(values) / total)
-        for name, one in influence.items()
-    }
+        found[name] = None
+        if len(given) == len(own) > 0:
+            slopes = group.slopes(np.concatenate([points[part] for part in group.parts]))
+            found[name] = slopes @ np.stack(given)
+    return found
+
+
+def spread_of(influence: Floats | None, edits: int) -> Spread | None:
+    """The spread of what has these influences, of a table of so many edits."""
+    if influence is None:
+        return None
+    total = len(influence)
+    return Spread(float(total**2 / (total - 1) * (influence**2).sum()), total, edits / total)
 
 
 def needed(spread: Spread, difference: float, *, power: float = 0.8, alpha: float = 0.05) -> Needed | None:

@@ -16,7 +16,8 @@ import numpy as np
 
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.records import NATS, Measured
-from mmedit_bench.scoring.intervals import FEWEST, LEVEL, RESAMPLES, SEED, Estimate, Floats, resample_counts
+from mmedit_bench.scoring.groups import Floats
+from mmedit_bench.scoring.intervals import FEWEST, LEVEL, RESAMPLES, SEED, Estimate, resample_counts
 
 START = "start"
 """The moment at which nothing is edited yet."""

@@ -27,8 +27,9 @@ from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.checking import Checked, checked, measured_against
 from mmedit_bench.scoring.conflicts import conflict_scores
 from mmedit_bench.scoring.cost import read_cost
-from mmedit_bench.scoring.edit_values import GROUPS, Joined, joined, tasks_of, values_of
+from mmedit_bench.scoring.edit_values import Joined, joined, tasks_of, values_of
 from mmedit_bench.scoring.families import Family, families, legacy_families
+from mmedit_bench.scoring.groups import MEANS
 from mmedit_bench.scoring.normalize import NORMALIZER_VERSION
 from mmedit_bench.scoring.retention import measure_scores
 from mmedit_bench.scoring.rollbacks import rollback_scores
@@ -184,6 +185,6 @@ def _sections(
     named = {family.name: family for family in recorded}
     values = {name: values_of(run, family, asked) for name, family in named.items()}
     tables = {name: Table(own.columns, own.values, own.probes, own.unread) for name, own in values.items()}
-    parts, left_out = parts_of(asked, run.baseline, named, tables, GROUPS)
+    parts, left_out = parts_of(asked, run.baseline, named, tables, MEANS)
     rows = next(iter(values.values()))  # a run records answers at the least
     return sections_of(parts, rows.clusters, rows.sorts, SORTS), left_out

@@ -26,6 +26,7 @@ SCHEMA_VERSION = 3
 FILE_NAME = "scores.json"
 
 NOTHING_ASKED = "nothing was asked"
+NOT_WHOLE = "not all that it is made of was asked"
 TEXT_ALONE = "a route answered some of these probes with a text alone, of which this reads nothing"
 NOTHING_MEETS = "nothing that was asked meets its condition"
 NONE_MEETS = "no probe meets the condition of this column"
@@ -61,7 +62,7 @@ class Cell:
 
 
 Cells = Mapping[str, Cell]
-"""By column: "kind/stratum", or the group means "generality", "locality" and "mean"."""
+"""By column: "kind/stratum", or a summary of columns such as "generality", "mean" or "hard" (`groups`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ in another section.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,13 @@ from mmedit_bench.runs.records import Asked
 from mmedit_bench.scoring.behaviour import HALVES, MEAN_OF_K, UNIT, WORST_OF_K, Behaviour, Told, behaviours
 from mmedit_bench.scoring.columns import in_order
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, Family
-from mmedit_bench.scoring.intervals import Estimate, Floats, estimates
+from mmedit_bench.scoring.groups import Floats, Group, leaves
+from mmedit_bench.scoring.intervals import Estimate, estimates
 from mmedit_bench.scoring.metrics import Seen
 from mmedit_bench.scoring.scores import NONE_MEETS, NOTHING_MEETS, TEXT_ALONE, TOO_FEW, Cell, Cells, Section
 
 Ask = tuple[Asked, EditCase]
-Groups = Mapping[str, Sequence[str]]
+Groups = Mapping[str, Group]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def gap_of(one: Family, other: Family, tables: Mapping[str, Table], groups: Grou
     table = Table(mine.columns, values, mine.probes, mine.unread + theirs.unread)
 
     def label(column: str) -> str:
-        kinds = [leaf.partition("/")[0] for leaf in _leaves(column, groups)]
+        kinds = [leaf.partition("/")[0] for leaf in leaves(column, groups)]
         return " + ".join(dict.fromkeys(f"{one.label(kind)} - {other.label(kind)}" for kind in kinds))
 
     return Part(f"gap/{other.name}", f"{one.title} minus {other.title}", label, "", "points", table, groups)
@@ -211,9 +212,9 @@ def _cells(parts: Sequence[Part], clusters: Sequence[str], chosen: Sequence[bool
     marks = [f"{part}\n{column}" for part, column in names]
     stacked = [part.table.shown()[rows] for part in parts]
     groups = {
-        f"{part.name}\n{name}": [f"{part.name}\n{own}" for own in inner]
+        f"{part.name}\n{name}": replace(group, parts=tuple(f"{part.name}\n{own}" for own in group.parts))
         for part in parts
-        for name, inner in part.groups.items()
+        for name, group in part.groups.items()
     }
     values = np.concatenate(stacked, axis=1) if stacked else np.zeros((len(rows), 0))
     found = estimates(values, [clusters[row] for row in rows.tolist()], marks, groups)
@@ -228,7 +229,7 @@ def _cells(parts: Sequence[Part], clusters: Sequence[str], chosen: Sequence[bool
 
 def _cell(part: Part, column: str, rows: NDArray[np.intp], estimate: Estimate | None) -> Cell:
     table = part.table
-    places = [table.columns.index(name) for name in _leaves(column, part.groups) if name in table.columns]
+    places = [table.columns.index(name) for name in leaves(column, part.groups) if name in table.columns]
     probes = table.probes[rows][:, places]
     n, edits = int(probes.sum()), int((probes > 0).sum(axis=0).min()) if places else 0
     label, unit = part.label(column), part.unit
@@ -240,9 +241,3 @@ def _cell(part: Part, column: str, rows: NDArray[np.intp], estimate: Estimate | 
     shown = estimate if unit == "nats" else estimate.times(100)
     few = TOO_FEW if shown.low is None else None
     return Cell(shown.value, shown.low, shown.high, n, edits, label, few, unit)
-
-
-def _leaves(column: str, groups: Groups) -> list[str]:
-    if column not in groups:
-        return [column]
-    return [leaf for part in groups[column] for leaf in _leaves(part, groups)]

@@ -39,7 +39,7 @@ class HalfLife:
 
 @dataclass(frozen=True, slots=True)
 class SequenceScores:
-    """One run's sequences in one scorer family. Cells are by column and group."""
+    """One run's sequences in one scorer family. Cells are by column and mean, in points by all groups."""
 
     family: str
     length: int
@@ -52,7 +52,7 @@ class SequenceScores:
     retention: tuple[Point, ...]
     """By edits made since a case's own."""
     half_life: Mapping[str, HalfLife]
-    """By column and group; empty where no ages were asked."""
+    """By column and mean; empty where no ages were asked."""
     area: Cells
     """Area under the curve, as its mean height over edits made: in [0, 100]."""
     order_deviation: Cells

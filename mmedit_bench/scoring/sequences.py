@@ -18,11 +18,11 @@ from mmedit_bench.protocols.steps import END, Apply, Unit
 from mmedit_bench.scoring import intervals
 from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.checking import Checked
-from mmedit_bench.scoring.edit_values import GROUPS, EditValues, edit_values
+from mmedit_bench.scoring.edit_values import EditValues, edit_values
 from mmedit_bench.scoring.families import Family, family_named
-from mmedit_bench.scoring.intervals import Floats
+from mmedit_bench.scoring.groups import GROUPS, MEANS, Floats, combined
 from mmedit_bench.scoring.matched import interference, with_estimate
-from mmedit_bench.scoring.scores import TOO_FEW, Cell
+from mmedit_bench.scoring.scores import TOO_FEW, Cell, Cells
 from mmedit_bench.scoring.sequence_scores import HalfLife, Point, SequenceScores
 
 NO_AGE_0 = "age 0 was not asked"
@@ -98,18 +98,25 @@ def _means(values: Mapping[int, EditValues]) -> dict[int, _Means]:
     for at, found in values.items():
         table = found.without(empty)
         point, sample = intervals.resampled(table, found.clusters, among)
-        points = {name: float(point[place]) for place, name in enumerate(found.columns)}
+        points = {name: point[place : place + 1] for place, name in enumerate(found.columns)}
         samples = {name: sample[:, place] for place, name in enumerate(found.columns)}
         clusters = {
             name: len({c for c, own in zip(found.clusters, table[:, place], strict=True) if own == own})
             for place, name in enumerate(found.columns)
         }
-        for name, parts in GROUPS.items():
-            points[name] = float(np.mean([points[part] for part in parts]))
-            samples[name] = np.mean([samples[part] for part in parts], axis=0)
-            clusters[name] = min(clusters[part] for part in parts)
-        means[at] = _Means(points, samples, clusters)
+        for name, group in MEANS.items():
+            clusters[name] = min(clusters[part] for part in group.parts)
+        means[at] = _Means(
+            {name: float(own[0]) for name, own in combined(points, MEANS).items()},
+            combined(samples, MEANS),
+            clusters,
+        )
     return means
+
+
+def _linear(cells: Cells) -> Cells:
+    """Columns and means: what is made of several moments is not told of other summaries."""
+    return {key: cell for key, cell in cells.items() if key in MEANS or key not in GROUPS}
 
 
 def _reasons(points: Sequence[Point]) -> dict[str, str]:
@@ -125,7 +132,7 @@ def _reasons(points: Sequence[Point]) -> dict[str, str]:
 def _areas(heights: Sequence[Point], values: Mapping[int, EditValues]) -> dict[str, Cell]:
     """Trapezoids between the places of the curve, over their whole width."""
     places = [point.at for point in heights]
-    cells, why = heights[-1].cells, _reasons(heights)
+    cells, why = _linear(heights[-1].cells), _reasons(heights)
     if len(places) < 2:
         return {key: with_estimate(cell, None, ONE_POINT) for key, cell in cells.items()}
     means = _means(values)
@@ -146,7 +153,7 @@ def _half_lives(kept: Sequence[Point], values: Mapping[int, EditValues]) -> dict
     if not kept:
         return {}
     ages = [point.at for point in kept]
-    cells, reasons = kept[0].cells, _reasons(kept)
+    cells, reasons = _linear(kept[0].cells), _reasons(kept)
     if ages[0] != 0:
         return {key: HalfLife(None, None, None, ages[-1], NO_AGE_0) for key in cells}
     means = _means(values)
@@ -187,20 +194,19 @@ def _first_under_half(heights: Floats, ages: Sequence[int]) -> Floats:
 
 def _order_deviation(run: Checked, family: Family, end: EditValues) -> dict[str, Cell]:
     """Root of the mean over sequences of the variance (divisor orders - 1) of a walk's mean scores."""
-    cells = cells_of(family, end)
+    cells = _linear(cells_of(family, end))
     planned = {unit.id: sum(step.moment == END for _, step in unit.asks) for unit in run.schedule}
     asked = Counter(end.units)
     table = end.without(end.empty)
     walks: defaultdict[str, list[Floats]] = defaultdict(list)
-    columns = [*end.columns, *GROUPS]
+    columns = [*end.columns, *MEANS]
     for unit in dict.fromkeys(end.units):
         if asked[unit] < planned[unit]:
             continue  # cut short: its mean is over fewer cases than that of the other orders
         rows = [row for row, own in enumerate(end.units) if own == unit]
-        means = dict(zip(end.columns, _mean_present(table[rows]), strict=True))
-        for name, parts in GROUPS.items():
-            means[name] = float(np.mean([means[part] for part in parts]))
-        walks[end.clusters[rows[0]]].append(np.array([means[name] for name in columns]))
+        own = dict(zip(end.columns, _mean_present(table[rows])[:, None], strict=True))
+        means = combined(own, MEANS)
+        walks[end.clusters[rows[0]]].append(np.concatenate([means[name] for name in columns]))
     several = {name: np.stack(own) for name, own in walks.items() if len(own) > 1}
     if not several:
         return {key: with_estimate(cell, None, ONE_ORDER) for key, cell in cells.items()}
@@ -216,12 +222,12 @@ def _order_deviation(run: Checked, family: Family, end: EditValues) -> dict[str,
     }
 
 
-def _mean_present(table: Floats) -> list[float]:
+def _mean_present(table: Floats) -> Floats:
     """Column means over the rows that have the column."""
     present = ~np.isnan(table)
     with np.errstate(invalid="ignore"):
-        means = np.where(present, table, 0.0).sum(axis=0) / present.sum(axis=0)
-    return [float(mean) for mean in means]
+        means: Floats = np.where(present, table, 0.0).sum(axis=0) / present.sum(axis=0)
+    return means
 
 
 def _walks(unit: Unit) -> bool:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from mmedit_bench.cli import app
 from mmedit_bench.plugins.registry import SUITES
-from mmedit_bench.scoring.columns import HEADLINE
+from mmedit_bench.scoring.columns import SHOWN
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
 
 SUITE = FakeSuite(count=12)
@@ -37,8 +37,8 @@ def test_compare_says_the_same_in_every_form(runs: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Holm" in done.output and "12 edits each" in done.output
     values = json.loads(call("compare", runs, "--json").stdout)
-    assert {row["column"] for row in values["pairs"]} == set(HEADLINE)
-    assert len(values["pairs"]) == 3 * len(HEADLINE)
+    assert {row["column"] for row in values["pairs"]} == set(SHOWN)
+    assert len(values["pairs"]) == 3 * len(SHOWN)
     rows = list(csv.DictReader(io.StringIO(call("compare", runs, "--format", "csv").stdout)))
     for row, other in zip(rows, values["pairs"], strict=True):
         assert (row["first"], row["second"], row["column"]) == (

@@ -143,7 +143,7 @@ def test_a_run_beside_the_board(board: Path) -> None:
         assert row["won"] + row["lost"] <= 12 and row["why_not_paired"] is None
     assert "mine (local)" in call("compare", mine, "--with", "board", "--format", "markdown").stdout
     lines = call("compare", mine, "--with", "board", "--format", "csv").stdout.splitlines()
-    assert len(lines) == 1 + 6 * 3
+    assert len(lines) == 1 + 7 * 3
     same = json.loads(call("compare", run(IKE), "--with", "board", "--column", "mean", "--json").stdout)
     (row,) = [row for row in same["rows"] if row["name"] == "ike"]
     assert (row["difference"], row["won"], row["lost"]) == (0, 0, 0)

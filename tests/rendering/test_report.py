@@ -111,8 +111,8 @@ def changed(run: RunScores, family: str, **cells: Cell) -> RunScores:
 
 def test_a_number_without_an_interval_stands_alone_and_says_so(runs: list[RunScores]) -> None:
     ike = next(run for run in runs if run.spec.editor == "ike")
-    label = ike.family("generation").overall["mean"].label
-    lone = changed(ike, "generation", mean=Cell(43.21, None, None, 80, 80, label, TOO_FEW))
+    label = ike.family("generation").overall["hard"].label
+    lone = changed(ike, "generation", hard=Cell(43.21, None, None, 80, 80, label, TOO_FEW))
     found = [lone if run is ike else run for run in runs]
     (block,) = blocks(found, "generation")
     row = next(row for row in block.rows if row.name == "ike")
@@ -127,7 +127,7 @@ def test_a_number_without_an_interval_stands_alone_and_says_so(runs: list[RunSco
     (cell,) = [
         row
         for row in rows
-        if row["editor"] == "ike" and (row["section"], row["column"], row["sort"]) == ("", "mean", "all")
+        if row["editor"] == "ike" and (row["section"], row["column"], row["sort"]) == ("", "hard", "all")
     ]
     assert (cell["value"], cell["low"], cell["high"], cell["reason"]) == ("43.21", "", "", TOO_FEW)
 

@@ -20,7 +20,7 @@ from mmedit_bench.scoring.intervals import Estimate
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
 from mmedit_bench.scoring.planning import planned_for
-from mmedit_bench.scoring.power import spreads
+from mmedit_bench.scoring.power import influences, spread_of
 from mmedit_bench.scoring.ranks import Rank
 from mmedit_bench.scoring.score import checked_run, scored
 from tests.fakes.folder import SPEC, write_run
@@ -178,5 +178,8 @@ def test_permuting_the_edits_changes_nothing() -> None:
     a, b = (contributions(*each, ("a", "b"), {})["a"] for each in ((values, clusters), turned))
     assert a is not None and b is not None
     assert a == pytest.approx(b) and sign_flip(a) == pytest.approx(sign_flip(b))
-    x, y = (spreads(*each, ("a", "b"), {})["b"] for each in ((values, clusters), turned))
+    x, y = (
+        spread_of(influences(*each, ("a", "b"), {})["b"], len(values))
+        for each in ((values, clusters), turned)
+    )
     assert x is not None and y is not None and x.variance == pytest.approx(y.variance)

@@ -5,11 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmedit_bench.scoring.intervals import LEVEL, SEED, differences, estimates, pooled, resample_counts
+from mmedit_bench.scoring.groups import Group
+from mmedit_bench.scoring.intervals import (
+    LEVEL,
+    SEED,
+    averaged,
+    differences,
+    drawn,
+    estimated,
+    estimates,
+    resample_counts,
+)
 
 FEW = 300
 """Resamples: enough to compare two ways of computing, not enough for a paper."""
-GROUPS = {"pair": ("a", "b"), "all": ("pair", "c")}
+GROUPS = {"pair": Group(("a", "b")), "all": Group(("pair", "c"))}
 COLUMNS = ("a", "b", "c")
 PARTS = {"a": 0, "b": 1, "c": 2, "pair": (0, 1), "all": ((0, 1), 2)}
 VALUES = st.lists(
@@ -145,7 +155,7 @@ def test_fast_enough_for_a_whole_suite() -> None:
     names = [f"c{i}" for i in range(30)]
     resample_counts.cache_clear()
     started = time.process_time()
-    estimates(values, units(400), names, {"g": ("c1", "c2")})
+    estimates(values, units(400), names, {"g": Group(("c1", "c2"))})
     assert time.process_time() - started < 0.5
 
 
@@ -176,7 +186,7 @@ def test_a_paired_interval_is_that_of_the_differences_in_every_resample(edits: i
     gaps = generator.random((edits, 2)) < 0.2
     mine[gaps] = theirs[gaps] = np.nan
     units = [f"u{row:02}" for row in range(edits)]
-    found = differences(mine, theirs, units, ["a", "b"], {"both": ("a", "b")}, resamples=50, seed=1)
+    found = differences(mine, theirs, units, ["a", "b"], {"both": Group(("a", "b"))}, resamples=50, seed=1)
     counts = resample_counts(edits, resamples=50, seed=1)
     order = sorted(range(edits), key=lambda row: units[row])
     for place, column in enumerate(("a", "b")):
@@ -214,17 +224,24 @@ def test_a_comparison_of_different_measurements_is_refused() -> None:
 def test_parts_have_one_vote_each_and_are_resampled_apart() -> None:
     rng = np.random.default_rng(5)
     parts = [(rng.random((count, 3)), units(count)) for count in (6, 40)]
-    found = pooled(parts, COLUMNS, GROUPS, resamples=FEW)
+    found = estimated(
+        averaged(
+            [
+                drawn(values, names, COLUMNS, GROUPS, resamples=FEW, seed=SEED + number)
+                for number, (values, names) in enumerate(parts)
+            ]
+        )
+    )
     samples = []
     for number, (values, names) in enumerate(parts):
         counts = resample_counts(len(names), resamples=FEW, seed=SEED + number)
         samples.append(counts @ values / counts.sum(axis=1, keepdims=True))
-    drawn = (samples[0] + samples[1]) / 2
+    means = (samples[0] + samples[1]) / 2
     for place, column in enumerate(COLUMNS):
         own = found[column]
         assert own is not None
         assert own.value == pytest.approx((parts[0][0][:, place].mean() + parts[1][0][:, place].mean()) / 2)
-        assert (own.low, own.high) == pytest.approx(tuple(np.percentile(drawn[:, place], [2.5, 97.5])))
+        assert (own.low, own.high) == pytest.approx(tuple(np.percentile(means[:, place], [2.5, 97.5])))
     whole = found["all"]
     assert whole is not None and whole.value == pytest.approx(
         np.mean([(v[:, :2].mean() + v[:, 2].mean()) / 2 for v, _ in parts])
@@ -233,11 +250,16 @@ def test_parts_have_one_vote_each_and_are_resampled_apart() -> None:
 
 def test_one_part_alone_is_its_own_estimate_and_a_part_without_numbers_spoils_the_mean() -> None:
     values, names = np.random.default_rng(2).random((9, 3)), units(9)
-    assert pooled([(values, names)], COLUMNS, GROUPS) == estimates(values, names, COLUMNS, GROUPS)
+
+    def pooled(*tables):
+        return estimated(
+            averaged([drawn(own, names[: len(own)], COLUMNS, GROUPS, resamples=FEW) for own in tables])
+        )
+
+    assert pooled(values) == estimates(values, names, COLUMNS, GROUPS, resamples=FEW)
     lacking = values.copy()
     lacking[:, 1] = np.nan
-    found = pooled([(values, names), (lacking, names)], COLUMNS, GROUPS)
+    found = pooled(values, lacking)
     assert found["b"] is None and found["pair"] is None and found["a"] is not None
-    few = pooled([(values, names), (values[:4], names[:4])], COLUMNS, GROUPS)
+    few = pooled(values, values[:4])
     assert few["a"] is not None and few["a"].low is None
-    assert pooled([], COLUMNS, GROUPS) == dict.fromkeys((*COLUMNS, *GROUPS))

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmedit_bench.scoring.groups import Group
 from mmedit_bench.scoring.intervals import estimates
 from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
 
 STEPS = st.integers(-4, 4).map(float)
 FEW = st.lists(STEPS, min_size=1, max_size=9)
 PS = st.lists(st.floats(0, 1), max_size=8)
-GROUPS = {"pair": ("a", "b")}
+GROUPS = {"pair": Group(("a", "b"))}
 
 
 def enumerated(parts) -> float:

@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmedit_bench.scoring.groups import Group
 from mmedit_bench.scoring.intervals import FEWEST, resample_counts
 from mmedit_bench.scoring.permutation import sign_flip
-from mmedit_bench.scoring.power import Spread, needed, spreads
+from mmedit_bench.scoring.power import Spread, influences, needed
+from mmedit_bench.scoring.power import spread_of as spread
 
-GROUPS = {"pair": ("a", "b")}
+GROUPS = {"pair": Group(("a", "b"))}
 
 
 def spread_of(values, clusters, name: str = "a") -> Spread:
-    found = spreads(np.asarray(values, dtype=float), clusters, ("a", "b")[: np.shape(values)[1]], GROUPS)[
-        name
-    ]
+    table = np.asarray(values, dtype=float)
+    found = spread(influences(table, clusters, ("a", "b")[: table.shape[1]], GROUPS)[name], len(table))
     assert found is not None
     return found
 
@@ -58,9 +59,9 @@ def test_it_says_how_much_the_mean_varies(clusters: list[str], column: str) -> N
 
 def test_what_too_few_have_is_unknown_and_what_never_varies_too() -> None:
     nan = float("nan")
-    found = spreads(np.array([[1.0, nan], [0.0, 1.0], [1.0, nan]]), names(3), ("a", "b"), GROUPS)
+    found = influences(np.array([[1.0, nan], [0.0, 1.0], [1.0, nan]]), names(3), ("a", "b"), GROUPS)
     assert found["a"] is not None and found["b"] is None and found["pair"] is None
-    assert spreads(np.zeros((0, 2)), [], ("a", "b"), GROUPS) == dict.fromkeys(("a", "b", "pair"))
+    assert influences(np.zeros((0, 2)), [], ("a", "b"), GROUPS) == dict.fromkeys(("a", "b", "pair"))
     assert needed(spread_of(np.full((9, 1), 0.1), names(9)), 0.1) is None
 
 

@@ -23,7 +23,7 @@ from mmedit_bench.scoring.metrics import Metric
 from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import checked_run, score_run, scored
-from mmedit_bench.scoring.scores import NOTHING_ASKED, TEXT_ALONE, TOO_FEW
+from mmedit_bench.scoring.scores import NOT_WHOLE, NOTHING_ASKED, TEXT_ALONE, TOO_FEW
 from tests.fakes.folder import SPEC, write_run
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, base_probe, fake_run
 
@@ -118,8 +118,13 @@ def test_what_a_suite_does_not_ask_is_null(tmp_path: Path, suite: FakeSuite) -> 
     text_only = FakeSuite("text-only", count=6)
     text_only._cases = tuple(without(case) for case in text_only._cases)
     overall = score_run(fake_run(tmp_path, text_only, FT), text_only).family("generation").overall
-    for key in ("image_generality/main", "generality", "mean"):
-        assert (overall[key].value, overall[key].reason) == (None, NOTHING_ASKED)
+    assert (overall["image_generality/main"].value, overall["image_generality/main"].reason) == (
+        None,
+        NOTHING_ASKED,
+    )
+    for key in ("generality", "mean", "hard_generality", "hard"):
+        assert (overall[key].value, overall[key].reason) == (None, NOT_WHOLE)
+    assert overall["hard_locality"].value is not None
     assert overall["image_generality/main"].n == 0
     assert "image_generality/unseen_artist" not in overall
     assert overall["locality"].value is not None
@@ -279,7 +284,7 @@ def test_a_text_has_no_score_under_teacher_forcing(tmp_path: Path, suite: FakeSu
     after = scored(folder, suite)
     assert after.family("generation") == before.family("generation")
     gone = {f"image_locality/{stratum}" for stratum in ("main", "same_image", "same_question")}
-    gone |= {"locality", "mean"}
+    gone |= {"locality", "mean", "hard_locality", "hard"}
     for name in ("teacher_forced_token", "teacher_forced_exact"):
         own = after.family(name)
         for cells, old in [

@@ -154,7 +154,7 @@ def test_csv_has_every_view_and_no_formula(built: Path, loaded: Site) -> None:
         if (row["block"], row["scorer"], row["failed_edits"], row["column"], row["fingerprint"])
         == (block.slug, "generation", "in", "mean", one.row.run.fingerprint)
     ]  # fmt: skip
-    assert float(mean["value"]) == one.mean
+    assert float(mean["value"]) == one.cells["mean"].value
     assert (mean["rank_best"], mean["rank_worst"]) == tuple(map(str, one.rank or ()))
 
 

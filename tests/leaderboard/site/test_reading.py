@@ -17,6 +17,7 @@ from mmedit_bench.runs.baseline import FOLDER, path_of
 from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.families import family_named
+from mmedit_bench.scoring.groups import GROUPS, SUMMARIES
 from mmedit_bench.scoring.score import checked_run, scored
 from tests.site.synthetic import Suites
 
@@ -73,11 +74,14 @@ def test_without_failures_nothing_differs(loaded: Site) -> None:
     assert run.cells("generation", left_out=True) == run.cells("generation")
 
 
-def test_parts_add_up_to_the_mean(loaded: Site) -> None:
+def test_parts_add_up_to_the_summaries(loaded: Site) -> None:
     for run in runs(loaded):
         for (family, left_out), parts in run.parts.items():
             cells = run.cells(family, left_out=left_out)
-            assert cells is not None and cells["mean"].value == pytest.approx(100 * parts.values.sum())
+            assert cells is not None and set(parts.values) == set(SUMMARIES)
+            for name, own in parts.values.items():
+                found = GROUPS[name].of(list(own.sum(axis=1)[:, None]))[0]
+                assert cells[name].value == pytest.approx(100 * found)
 
 
 def test_workers_read_the_same(board: Path, suites: Suites, loaded: Site) -> None:
