@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from methods.ft.editor import FTEditor
 from methods.t_patcher.editor import Patches, TPatcherEditor, wrong_queries
 from methods.t_patcher.losses import activation_loss, contrast_loss, memory_loss
 from mmedit_bench.editors import Backbone, BenchError, Edit, EditRequest, ExtraNeurons
@@ -123,6 +124,23 @@ def test_one_patch_per_wrong_token(backbone: Backbone) -> None:
     assert wrong > 1 and len(item.keys) == wrong == int(edit.note["patches"])
     assert item.layer == backbone.layer_count - 1
     assert len(prepared(backbone, neurons=1).edit(backbone, REQUEST).interventions[0].tensors()["keys"]) == 1
+
+
+def test_patches_stand_at_wrong_tokens_and_at_no_right_one(backbone: Backbone) -> None:
+    view = backbone.edited(FTEditor(lr=5e-2, steps=200, threshold=0.15).edit(backbone, REQUEST))
+    word, _ = REQUEST.target.split()
+    request = EditRequest("other", REQUEST.query, f"{word} 7")  # begins as what is said now
+    (forced,) = view.score([request.query], [request.target])
+    pairs = zip(forced.argmax_ids or (), forced.target_ids, strict=True)
+    wrong = [i for i, (guess, token) in enumerate(pairs) if guess != token]
+    assert 0 < len(wrong) < len(forced.target_ids)
+    reader = backbone.anatomy.ffn(1)[0]
+    (read,) = view.states([request.query], [request.target], [reader])
+    queries = read[reader][wrong]
+    (item,) = prepared(backbone, steps=0).edit(view, request).interventions
+    keys = item.tensors()["keys"]
+    assert keys.shape == queries.shape
+    assert torch.allclose(keys, queries / queries.square().sum(-1, keepdim=True), atol=1e-5)
 
 
 def test_a_right_answer_needs_no_patch(backbone: Backbone) -> None:

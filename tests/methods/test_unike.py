@@ -203,7 +203,9 @@ def test_eq7_the_gate_has_the_semantic_encoder_of_its_own_layer(backbone: Backbo
 
 def test_the_last_layers_are_edited(backbone: Backbone) -> None:
     for count, layers in ((1, {1}), (2, {0, 1})):
-        edit = editor(backbone, layers=count).edit(backbone, REQUEST)
+        made = UniKEEditor(**FAST | {"layers": count})
+        made.load(backbone, learned(backbone, layers=count))
+        edit = made.edit(backbone, REQUEST)
         assert {item.layer for item in items(edit, AttentionMemory)} == layers
         assert {item.layer for item in items(edit, ExtraNeurons)} == layers
 

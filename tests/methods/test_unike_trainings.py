@@ -60,36 +60,41 @@ def test_encoders_are_trained_by_eq4_and_eq5_on_the_stored_states(anchor: bool) 
     def like(a: Tensor, b: Tensor) -> Tensor:
         return (cosine_similarity(a, b, dim=0) / t).exp()
 
+    weights = {
+        name: own.clone().requires_grad_() for name, own in training.seen["encoders"][0].before.items()
+    }
+    optimiser = torch.optim.Adam(weights.values(), lr=0.01)
+    assert len(weights) == 16
     for seen in training.seen["encoders"]:
-        weights = {name: own.clone().requires_grad_() for name, own in seen.before.items()}
+        with torch.no_grad():
+            for name, own in weights.items():
+                own.copy_(seen.before[name])
         total = torch.zeros(())
-        for layer, own in states.items():
+        for layer, read in states.items():
             tru, sem = (
                 [weights[f"{kind}_{layer}_{k}"] for k in range(4)] for kind in ("truthfulness", "semantic")
             )
-            right, wrong = ([code(tru, x) for x in part] for part in (own.right, own.wrong))
+            right, wrong = ([code(tru, x) for x in part] for part in (read.right, read.wrong))
             for mine, others in ((right, wrong), (wrong, right)):
                 for i in range(n):
                     alike = [like(mine[i], mine[j]) for j in range(n) if anchor or j != i]
                     same = torch.stack(alike).sum()
                     rest = torch.stack([like(mine[i], h) for h in others]).sum()
                     total = total - (same / (same + rest)).log() / n
-            right, wrong = ([code(sem, x) for x in part] for part in (own.right, own.wrong))
+            right, wrong = ([code(sem, x) for x in part] for part in (read.right, read.wrong))
             for i in range(n):
-                raw = own.question[i]
+                raw = read.question[i]
                 pair = like(raw, right[i]) + like(raw, wrong[i])
                 every = torch.stack([like(raw, h) for h in (*right, *wrong)]).sum()
                 total = total - (pair / every).log() / n
+        optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         wanted = {name: own.grad for name, own in weights.items() if own.grad is not None}
-        assert len(wanted) == 16
-        assert far_apart(seen.gradients, wanted) == []
-        optimiser = torch.optim.Adam(weights.values(), lr=0.01)
-        if seen is training.seen["encoders"][0]:
-            for name, own in weights.items():
-                own.grad = seen.gradients[name]
-            optimiser.step()
-            assert far_apart(seen.after, copied(weights)) == []
+        assert far_apart(seen.gradients, copied(wanted)) == []
+        for name, own in weights.items():
+            own.grad = seen.gradients[name]
+        optimiser.step()
+        assert far_apart(seen.after, copied(weights)) == []
 
 
 def test_an_edit_is_descent_on_all_its_losses_with_the_memory_at_work(backbone: Backbone) -> None:

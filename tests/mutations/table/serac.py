@@ -54,11 +54,11 @@ SERAC = (
         ("test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",),
     ),
     Mutant(
-        "serac-likelihood-late-by-one",
+        "serac-likelihood-early-by-one",
         "serac/counterfactual.py",
         "own = logs[i, len(read) - 1 : len(read) - 1 + len(answer)]",
-        "own = logs[i, len(read) : len(read) + len(answer)]",
-        "each answer token is judged by what is said after it",
+        "own = logs[i, len(read) - 2 : len(read) - 2 + len(answer)]",
+        "each answer token is judged by what the token before it should be",
         ("test_serac.py::test_the_counterfactual_model_is_causal_and_its_loss_a_plain_mean",),
     ),
     Mutant(

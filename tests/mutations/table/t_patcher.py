@@ -53,7 +53,7 @@ T_PATCHER = (
         "if guess != token]",
         "if guess == token]",
         "patches stand where the backbone is right",
-        ("test_t_patcher.py::test_one_patch_per_wrong_token",),
+        ("test_t_patcher.py::test_patches_stand_at_wrong_tokens_and_at_no_right_one",),
     ),
     Mutant(
         "t-patcher-all-tokens",
@@ -61,7 +61,7 @@ T_PATCHER = (
         "if guess != token]",
         "]",
         "patches stand at every token, right or wrong",
-        ("test_t_patcher.py::test_one_patch_per_wrong_token",),
+        ("test_t_patcher.py::test_patches_stand_at_wrong_tokens_and_at_no_right_one",),
     ),
     Mutant(
         "t-patcher-amplifier-dropped",
