@@ -179,21 +179,21 @@ def test_a_training_is_adam_on_the_published_objective(backbone: Backbone) -> No
         {"params": [network.steps], "lr": 0.05},
     ]
     optimiser = torch.optim.Adam(groups)
+
+    def logits(kind: str, edit: Edit | None = None) -> Tensor:
+        return backbone.logits([probes[kind].query], [probes[kind].reference], edit)[0]
+
     for seen in training.seen["train"]:
         network.load_state_dict(dict(seen.before))
         _, gradients = backbone.gradients([case.request.query], [case.request.target], network.modules_edited)
         network.see(gradients)
-        view = backbone.edited(network(gradients))
-
-        def logits(kind: str, view: Backbone) -> Tensor:
-            return view.logits([probes[kind].query], [probes[kind].reference], Edit(()))[0]
-
+        edit = network(gradients)
         total = torch.zeros(())
         for kind in ("text_generality", "image_generality"):
             ids = backbone.answer_ids(probes[kind].reference)
-            total = total + 0.7 * plain_likelihood(logits(kind, view), ids)
+            total = total + 0.7 * plain_likelihood(logits(kind, edit), ids)
         for kind in ("text_locality", "image_locality"):
-            total = total + 0.3 * plain_divergence(logits(kind, backbone), logits(kind, view))
+            total = total + 0.3 * plain_divergence(logits(kind), logits(kind, edit))
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         wanted = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

@@ -225,23 +225,23 @@ def test_the_port_is_trained_by_the_three_losses_of_the_mixture(backbone: Backbo
     probes = {probe.kind: probe for probe in case.probes}
     joint, table = editor.fresh(backbone, 0), embedding_table(backbone)
     optimiser = torch.optim.Adam(joint.parameters(), lr=0.01)
+
+    def both(kind: str) -> tuple[Tensor, Tensor, list[int]]:
+        """Probabilities of the base model and of the mixture at a probe's answer, and its tokens."""
+        query, answer = probes[kind].query, list(backbone.answer_ids(probes[kind].reference))
+        base = backbone.logits([query], [probes[kind].reference])[0].detach().softmax(-1)
+        fact = f"{case.request.query.prompt} || {case.request.target}"
+        read = backbone.text_ids(f"{fact} || {query.prompt} :")
+        logs = joint.model(torch.tensor([[*read, *answer[:-1]]]), table)[0, -len(answer) :]
+        known = joint.classifier.encode(
+            backbone, [Query(f"{case.request.query.prompt} {case.request.target}")]
+        )[0]
+        asked = joint.classifier.encode(backbone, [Query(query.prompt)])[0]
+        s = (-(known - asked).square().sum()).exp()
+        return base, s * logs.exp() + (1 - s) * base, answer
+
     for seen in training.seen["joint"]:
         joint.load_state_dict(dict(seen.before))
-
-        def both(kind: str) -> tuple[Tensor, Tensor, list[int]]:
-            """Probabilities of the base model and of the mixture at a probe's answer, and its tokens."""
-            query, answer = probes[kind].query, list(backbone.answer_ids(probes[kind].reference))
-            base = backbone.logits([query], [probes[kind].reference])[0].detach().softmax(-1)
-            fact = f"{case.request.query.prompt} || {case.request.target}"
-            read = backbone.text_ids(f"{fact} || {query.prompt} :")
-            logs = joint.model(torch.tensor([[*read, *answer[:-1]]]), table)[0, -len(answer) :]
-            known = joint.classifier.encode(
-                backbone, [Query(f"{case.request.query.prompt} {case.request.target}")]
-            )[0]
-            asked = joint.classifier.encode(backbone, [Query(query.prompt)])[0]
-            s = (-(known - asked).square().sum()).exp()
-            return base, s * logs.exp() + (1 - s) * base, answer
-
         total = torch.zeros(())
         for kind in ("text_generality", "image_generality"):
             _, mixed_, answer = both(kind)
