@@ -156,6 +156,19 @@ def test_the_last_edit_of_a_question_counts_until_it_is_undone(backbone: Backbon
     assert taken(backbone.edited(first, second, third), REQUEST, other) == [True, False]
 
 
+def test_an_entry_meets_all_that_were_made_before_it(backbone: Backbone) -> None:
+    """And not the last one only."""
+    editor, view, edits = GRACEEditor(layer=0, steps=2, lr=0.5, radius=0.1), backbone, list[Edit]()
+    for request in REQUESTS:
+        edits.append(editor.edit(view, request))
+        view = view.edited(edits[-1])
+    carried = carried_book(view, entry(edits[0]))
+    assert carried is not None and carried.labels == whole_book(*edits).labels == WORDS
+    for request in REQUESTS:
+        met = editor.edit(view, replace(request, id="again")).note["met"]
+        assert "with this answer" in met, request.target
+
+
 def test_a_book_of_another_place_is_not_the_carried_one(backbone: Backbone) -> None:
     edits = [GRACEEditor(layer=layer, steps=0).edit(backbone, REQUEST) for layer in (0, 1)]
     view = backbone.edited(*edits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,20 @@ def test_thresholds_are_the_best_of_all_by_brute_force(backbone: Backbone) -> No
     grid = torch.linspace(0, 1, 9).tolist()
     best = max(quality(t, s) for t, s in itertools.product(grid, grid))
     assert quality(found.text, found.image) == pytest.approx(best, abs=1e-6)
+
+
+def test_thresholds_are_fitted_to_cases_of_the_whole_split(backbone: Backbone) -> None:
+    """To as many as the option says, spread evenly."""
+    easy = [
+        replace(case, probes=tuple(p for p in case.probes if p.kind != "text_locality")) for case in TRAIN
+    ]
+    hard = [*easy[:3], *TRAIN[3:]]
+    for count, stride in ((4, 3), (12, 1)):
+        editor = IKEMemoryEditor(demonstrations=0, calibration=count)
+        editor.prepare(backbone, hard)
+        found = memory_of(editor.edit(backbone, REQUEST)).thresholds
+        assert found == calibrated(backbone, "backbone", hard[::stride])
+    assert len({calibrated(backbone, "backbone", own) for own in (hard[::3], hard, hard[:1])}) > 1
 
 
 def test_margins_are_the_smaller_of_both_and_blind_questions_match_only_each_other() -> None:

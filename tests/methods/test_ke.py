@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+import methods.ke.editor
 from methods.ke.editor import KEEditor, condition_text, lagrangian, shrink
 from methods.ke.network import Conditioner, Gate, norm_of, unit_scale
-from mmedit_bench.editors import Backbone, BenchError, Edit, Trained, WeightDelta
+from mmedit_bench.editors import Backbone, BenchError, Edit, EditRequest, Trained, WeightDelta
 from mmedit_bench.harness.training import Training
+from tests.methods.recording import Recorded, copied, far_apart, plain_divergence, plain_likelihood
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 CASES = tiny_cases(8)
@@ -121,6 +123,88 @@ def test_training_keeps_multipliers_at_or_above_zero_and_raises_them_while_viola
     assert all(row["norm_multiplier"] == 0 for row in curve)
     kl = [row["kl_multiplier"] for row in curve]
     assert kl == sorted(kl) and kl[-1] > 0
+
+
+def test_a_training_is_descent_on_the_lagrangian_and_ascent_in_its_multipliers(backbone: Backbone) -> None:
+    """NLL of request, rewording and other picture + alpha_1 KL + alpha_2 |dW|, written out; step by step."""
+    (case,) = tiny_cases(1)
+    options: dict[str, Any] = {
+        "steps": 3, "multiplier_lr": 20.0, "lr": 1e-3, "kl_margin": 0.01, "lp_margin": 0.001
+    }  # fmt: skip
+    training, editor = Recorded(), KEEditor(**FAST | options)
+    editor.train(backbone, [case], training)
+    (answer,) = backbone.answer([case.request.query])
+    probes = {probe.kind: probe for probe in case.probes}
+    network = editor.fresh(backbone, 0)
+    others = {name: own for name, own in network.named_parameters() if name != "multipliers"}
+    optimiser = torch.optim.RMSprop(others.values(), lr=1e-3, centered=True)
+    for seen in training.seen["train"]:
+        network.load_state_dict(dict(seen.before))
+        text = f"{answer} >> {case.request.target} || {case.request.query.prompt}"
+        _, gradients = backbone.gradients([case.request.query], [case.request.target], network.modules_edited)
+        edit = network(backbone.embeddings(backbone.text_ids(text)), gradients)
+        rows, ids = [], list[int]()
+        for kind in ("reliability", "text_generality", "image_generality"):
+            rows.append(backbone.logits([probes[kind].query], [probes[kind].reference], edit)[0])
+            ids += backbone.answer_ids(probes[kind].reference)
+        drifts = []
+        for kind in ("text_locality", "image_locality"):
+            asked = [probes[kind].query], [probes[kind].reference]
+            drifts.append(plain_divergence(backbone.logits(*asked)[0], backbone.logits(*asked, edit)[0]))
+        sizes = [t.square().mean().sqrt() for item in edit.interventions for t in item.tensors().values()]
+        first, second = network.multipliers
+        constraints = torch.stack([torch.stack(drifts).mean() - 0.01, torch.stack(sizes).mean() - 0.001])
+        network.zero_grad()
+        (plain_likelihood(torch.cat(rows), ids) + first * constraints[0] + second * constraints[1]).backward()  # type: ignore[no-untyped-call]
+        assert (constraints > 0).all()
+        risen = seen.before["multipliers"] + 20.0 * constraints.detach()
+        assert torch.allclose(seen.after["multipliers"], risen, rtol=1e-3)
+        torch.nn.utils.clip_grad_norm_(others.values(), 1.0)
+        wanted = {name: own.grad for name, own in others.items() if own.grad is not None}
+        found = {name: own for name, own in seen.gradients.items() if name != "multipliers"}
+        assert far_apart(found, copied(wanted), 5e-3) == []
+        for name, own in others.items():
+            own.grad = seen.gradients[name]
+        optimiser.step()
+        assert far_apart({name: seen.after[name] for name in others}, copied(others)) == []
+    assert (training.seen["train"][-1].before["multipliers"] > 0.1).all(), "both constraints were at work"
+
+
+def test_held_out_cases_are_not_learned(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, held = list[str](), list[str]()
+    inner = methods.ke.editor.lesson
+
+    def drawn(case: Any, *rest: Any) -> Any:
+        learned.append(case.id)
+        return inner(case, *rest)
+
+    def took(self: KEEditor, network: Any, backbone: Backbone, request: EditRequest, answer: str) -> bool:
+        held.append(request.id)
+        return len(held) > 3  # nothing at the first look, everything at the later ones
+
+    monkeypatch.setattr(methods.ke.editor, "lesson", drawn)
+    monkeypatch.setattr(KEEditor, "_took", took)
+    training = Recorded()
+    options = FAST | {"steps": 12, "check_every": 4, "held_out": 3, "anneal": 0.5, "kl_margin": 0.4}
+    KEEditor(**options).train(backbone, CASES, training)
+    assert held == [case.id for case in CASES[:3]] * 3
+    assert len(learned) == 12 and set(learned) <= {case.id for case in CASES[3:]}
+    margins = [seen.after["margins"][0].item() for seen in training.seen["train"]]
+    assert margins == pytest.approx([0.4] * 7 + [0.2] * 4 + [0.1]), "shrunk by what was held out"
+
+
+def test_an_edit_is_conditioned_on_the_backbones_own_answer(backbone: Backbone) -> None:
+    editor, tensors = trained(backbone)
+    network = editor.fresh(backbone, 0)
+    network.load_state_dict(tensors)
+    _, gradients = backbone.gradients([REQUEST.query], [REQUEST.target], network.modules_edited)
+    (own,) = backbone.answer([REQUEST.query])
+    made = []
+    for old in (own, REQUEST.target):
+        read = backbone.embeddings(backbone.text_ids(f"{old} >> {REQUEST.target} || {REQUEST.query.prompt}"))
+        with torch.no_grad():
+            made.append(network(read, gradients))
+    assert editor.edit(backbone, REQUEST) == made[0] != made[1]
 
 
 def test_training_lowers_the_loss_of_the_change(backbone: Backbone) -> None:

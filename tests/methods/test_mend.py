@@ -17,6 +17,7 @@ from methods.mend.editor import MENDEditor
 from methods.mend.network import LowRankLayer, RunningNorm
 from mmedit_bench.editors import Backbone, BenchError, Edit, LowRankDelta, Trained, WeightDelta
 from mmedit_bench.harness.training import Training
+from tests.methods.recording import Recorded, copied, far_apart, plain_divergence, plain_likelihood
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 CASES = tiny_cases(6)
@@ -161,6 +162,66 @@ def test_the_meta_gradient_agrees_with_finite_differences(backbone: Backbone) ->
         assert (values[0] - values[1]) / (2 * epsilon) == pytest.approx(analytic, rel=0.05, abs=5e-3), name
         checked += 1
     assert checked >= 3
+
+
+def test_a_training_is_adam_on_the_published_objective(backbone: Backbone) -> None:
+    """0.7 (NLL reworded + NLL other picture) + 0.3 (KL text + KL image), written out; step by step."""
+    (case,) = tiny_cases(1)
+    options: dict[str, Any] = {
+        "change": 0.7, "keep": 0.3, "clip": 1e9, "edit_lr": 0.3, "lr": 0.02, "step_lr": 0.05
+    }  # fmt: skip
+    training, editor = Recorded(), MENDEditor(**FAST | options)
+    editor.train(backbone, [case], training)
+    probes = {probe.kind: probe for probe in case.probes}
+    network = editor.fresh(backbone, 0)
+    groups = [
+        {"params": [p for name, p in network.named_parameters() if name != "steps"], "lr": 0.02},
+        {"params": [network.steps], "lr": 0.05},
+    ]
+    optimiser = torch.optim.Adam(groups)
+
+    def logits(kind: str, edit: Edit | None = None) -> Tensor:
+        return backbone.logits([probes[kind].query], [probes[kind].reference], edit)[0]
+
+    for seen in training.seen["train"]:
+        network.load_state_dict(dict(seen.before))
+        _, gradients = backbone.gradients([case.request.query], [case.request.target], network.modules_edited)
+        network.see(gradients)
+        edit = network(gradients)
+        total = torch.zeros(())
+        for kind in ("text_generality", "image_generality"):
+            ids = backbone.answer_ids(probes[kind].reference)
+            total = total + 0.7 * plain_likelihood(logits(kind, edit), ids)
+        for kind in ("text_locality", "image_locality"):
+            total = total + 0.3 * plain_divergence(logits(kind), logits(kind, edit))
+        optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        wanted = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        assert far_apart(seen.gradients, copied(wanted)) == []
+        for name, parameter in network.named_parameters():
+            parameter.grad = seen.gradients[name]
+        optimiser.step()
+        assert far_apart(seen.after, copied(network.state_dict())) == []
+
+
+def test_each_edited_layer_has_a_scale_and_an_offset_of_its_own(backbone: Backbone) -> None:
+    editor = MENDEditor(**FAST)
+    network = editor.fresh(backbone, seed=0)
+    with torch.no_grad():
+        for number, parameter in enumerate(network.parameters()):
+            parameter.add_(0.05 * normal(*parameter.shape, seed=number))
+    _, gradients = backbone.gradients([REQUEST.query], [REQUEST.target], network.modules_edited)
+    users = {path: backbone.weight(path).shape for path in network.modules_edited}
+    for path, shape in users.items():
+        number = [own for own in users if users[own] == shape].index(path)
+        key = f"{shape[1]}x{shape[0]}"
+        for name in (f"networks.{key}.second.scale", f"networks.{key}.second.offset"):
+            before = deltas(network(gradients))
+            with torch.no_grad():
+                network.get_parameter(name)[number].add_(0.5)
+            after = deltas(network(gradients))
+            moved = [own for own in users if not torch.equal(before[own], after[own])]
+            assert moved == [path], name
 
 
 def test_training_lowers_its_loss_and_repeats_its_bytes(backbone: Backbone) -> None:

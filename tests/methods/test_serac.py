@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import methods.serac.counterfactual
 from methods.serac.counterfactual import Counterfactual, embedding_table, in_scope_loss, read_ids
 from methods.serac.editor import SERACEditor
 from methods.serac.reader import Memory
-from methods.serac.scope import ScopeClassifier, likeness, scope_loss
+from methods.serac.scope import ScopeClassifier, likeness, scope_loss, train_scope
 from methods.serac_legacy.editor import SERACLegacyEditor
 from methods.serac_legacy.mixture import memory_query, mixed, mixture
 from mmedit_bench.editors import (
@@ -31,6 +32,7 @@ from mmedit_bench.editors import (
 from mmedit_bench.harness.training import Training
 from mmedit_bench.interventions import fold
 from mmedit_bench.interventions.routes import Routes
+from tests.methods.recording import Recorded, copied, far_apart, plain_likelihood
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases, tiny_picture
 
 CASES = tiny_cases(10)
@@ -152,6 +154,108 @@ def test_the_classifier_sees_questions_and_pictures_but_no_answer(backbone: Back
     assert not torch.equal(codes[0], codes[1]) and not torch.equal(codes[1], codes[2])
     blind = ScopeClassifier(32, 8, 4, image_key=False)
     assert torch.equal(*blind.encode(backbone, [plain, painted]))
+
+
+def test_the_classifier_is_trained_to_tell_inside_from_outside(backbone: Backbone) -> None:
+    """Rewordings and other pictures are inside; questions to be kept and those of other edits are not."""
+    classifier = train_scope(
+        backbone, CASES, Training(seed=0), hidden=8, code=4, image_key=True, steps=120, lr=2e-2, batch=10
+    )
+    right: dict[str, list[bool]] = {"inside": [], "locality": [], "others": []}
+    with torch.no_grad():
+        known = classifier.encode(backbone, [case.request.query for case in CASES])
+        for number, case in enumerate(CASES):
+            for probe in case.probes:
+                close = likeness(known[number], classifier.encode(backbone, [probe.query])).item() > 0.5
+                inside = not probe.kind.endswith("_locality")
+                right["inside" if inside else "locality"].append(close == inside)
+            right["others"] += [
+                likeness(known[number], other).item() <= 0.5 for i, other in enumerate(known) if i != number
+            ]
+    shares = {name: sum(own) / len(own) for name, own in right.items()}
+    assert min(shares.values()) > 0.8, shares
+
+
+def test_an_edit_is_known_by_its_question_and_picture(backbone: Backbone) -> None:
+    editor = ready(SERACEditor(**FAST), backbone)
+    (entry,) = memory(editor.edit(backbone, REQUEST)).entries
+    classifier, _ = editor._networks.ready(backbone)
+    with torch.no_grad():
+        whole, blind = (
+            classifier.encode(backbone, [query])[0] for query in (REQUEST.query, Query(REQUEST.query.prompt))
+        )
+    assert torch.equal(entry.code, whole) and not torch.allclose(entry.code, blind, atol=1e-3)
+
+
+def test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that an answer is read and not known by its question."""
+    rows = list[tuple[tuple[int, ...], tuple[int, ...]]]()
+    inner = methods.serac.counterfactual.in_scope_loss
+
+    def watched(model: Counterfactual, table: Tensor, drawn: Any) -> Tensor:
+        rows.extend((tuple(read), tuple(answer)) for read, answer in drawn)
+        return inner(model, table, drawn)
+
+    monkeypatch.setattr(methods.serac.counterfactual, "in_scope_loss", watched)
+    options = FAST | {"scope_steps": 0, "steps": 20, "batch": 10}
+    SERACEditor(**options).train(backbone, CASES, Training(seed=0))
+    allowed = {}
+    for case in CASES:
+        for target in {other.request.target for other in CASES}:
+            told = EditRequest(case.id, case.request.query, target)
+            for probe in case.probes:
+                if not probe.kind.endswith("_locality"):
+                    row = read_ids(backbone, told, probe.query), tuple(backbone.answer_ids(target))
+                    allowed[row] = (
+                        target != case.request.target, probe.query.prompt != case.request.query.prompt
+                    )  # fmt: skip
+    assert len(rows) == 200 and not set(rows) - allowed.keys(), "the answer that is said is the one read"
+    swapped, reworded = (sum(column) / 200 for column in zip(*(allowed[row] for row in rows), strict=True))
+    assert 0.35 < swapped < 0.55, "half of them, less those that draw their own"
+    assert 0.2 < reworded < 0.5, "one of three in-scope probes is in other words"
+
+
+def test_the_port_is_trained_by_the_three_losses_of_the_mixture(backbone: Backbone) -> None:
+    """0.1 NLL(rewording) + 0.1 NLL(other picture) + KL(base || mixture) on text, of plain probabilities."""
+    (case,) = tiny_cases(1)
+    training, editor = Recorded(), SERACLegacyEditor(**LEGACY | {"steps": 3, "lr": 0.01})
+    editor.train(backbone, [case], training)
+    probes = {probe.kind: probe for probe in case.probes}
+    joint, table = editor.fresh(backbone, 0), embedding_table(backbone)
+    optimiser = torch.optim.Adam(joint.parameters(), lr=0.01)
+
+    def both(kind: str) -> tuple[Tensor, Tensor, list[int]]:
+        """Probabilities of the base model and of the mixture at a probe's answer, and its tokens."""
+        query, answer = probes[kind].query, list(backbone.answer_ids(probes[kind].reference))
+        base = backbone.logits([query], [probes[kind].reference])[0].detach().softmax(-1)
+        fact = f"{case.request.query.prompt} || {case.request.target}"
+        read = backbone.text_ids(f"{fact} || {query.prompt} :")
+        logs = joint.model(torch.tensor([[*read, *answer[:-1]]]), table)[0, -len(answer) :]
+        known = joint.classifier.encode(
+            backbone, [Query(f"{case.request.query.prompt} {case.request.target}")]
+        )[0]
+        asked = joint.classifier.encode(backbone, [Query(query.prompt)])[0]
+        s = (-(known - asked).square().sum()).exp()
+        return base, s * logs.exp() + (1 - s) * base, answer
+
+    for seen in training.seen["joint"]:
+        joint.load_state_dict(dict(seen.before))
+        total = torch.zeros(())
+        for kind in ("text_generality", "image_generality"):
+            _, mixed_, answer = both(kind)
+            total = total + 0.1 * plain_likelihood(mixed_.log(), answer)
+        base, mixed_, _ = both("text_locality")
+        total = total + (base * (base.log() - mixed_.log())).sum(-1).mean()
+        optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        wanted = {name: own.grad for name, own in joint.named_parameters() if own.grad is not None}
+        assert far_apart(seen.gradients, copied(wanted), 1e-2) == []
+        for name, own in joint.named_parameters():
+            own.grad = seen.gradients.get(name)
+        optimiser.step()
+        assert far_apart(seen.after, copied(joint.state_dict())) == []
 
 
 def test_training_tells_scope_and_repeats_its_bytes(backbone: Backbone) -> None:

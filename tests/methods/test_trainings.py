@@ -1,4 +1,4 @@
-"""Every parameter that a training owns is moved by it, in every editor that is trained."""
+"""Every parameter that a training owns is moved by it, before the first edit and in each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mmedit_bench.editors import AttentionMemory, Codebook, Edit, Preparing, Trained
 from mmedit_bench.harness.training import Step, Training
 from mmedit_bench.plugins.registry import EDITORS
 from tests.methods.test_contract import QUICK
@@ -61,6 +62,49 @@ def test_a_training_moves_each_parameter_that_it_owns(name: str, family: str) ->
     editor.train(backbone, cases, training)
     assert training.owned, "nothing was trained"
     assert training.unmoved == []
+
+
+FITTED = (
+    "ft",
+    "ft-vision",
+    "ft-l",
+    "projector",
+    "lora",
+    "t-patcher",
+    "grace",
+    "wise",
+    "unike",
+    "unike-as-printed",
+)
+"""Editors that fit an edit to its request."""
+GIVEN = ("keys", "radii")
+"""Of an entry of a codebook."""
+
+
+def fitted(edit: Edit) -> dict[str, Tensor]:
+    """What an edit's fitting owns, by intervention and name."""
+    found = {}
+    for number, item in enumerate(edit.interventions):
+        given = {Codebook: GIVEN, AttentionMemory: item.tensors()}.get(type(item), ())
+        found |= {f"{number}.{name}": own for name, own in item.tensors().items() if name not in given}
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", FITTED)
+def test_an_edit_moves_each_tensor_that_it_fits(name: str, family: str) -> None:
+    backbone, request = tiny_backbone(family), tiny_cases(1, "test")[0].request
+    edits = []
+    for steps in (0, 4):
+        editor = EDITORS.load(name)(**QUICK[name] | {"steps": steps})
+        if isinstance(editor, Trained):
+            editor.load(backbone, editor.train(backbone, tiny_cases(8), Training(seed=0)))
+        if isinstance(editor, Preparing):
+            editor.prepare(backbone, tiny_cases(8))
+        edits.append(editor.edit(backbone, request))
+    begun, ended = map(fitted, edits)
+    assert begun.keys() == ended.keys() and begun
+    assert [name for name, own in begun.items() if torch.equal(own, ended[name])] == []
 
 
 def test_a_parameter_that_stays_is_named() -> None:

@@ -190,6 +190,26 @@ def test_an_edit_reads_what_is_true_and_never_a_false_answer(backbone: Backbone)
         assert not torch.equal(held[memory.layer].right, held[memory.layer].wrong)
 
 
+def test_eq7_the_gate_has_the_semantic_encoder_of_its_own_layer(backbone: Backbone) -> None:
+    tensors, parts = learned(backbone), list[Tensor]()
+    memories = items(editor(backbone).edit(backbone, REQUEST), AttentionMemory)
+    for layer, memory in enumerate(memories):
+        own = [tensors[f"semantic.{layer}.{number}"] for number in range(4)]
+        assert memory.layer == layer and memory.gate == "similarity"
+        assert all(torch.equal(a, b) for a, b in zip(memory.mlp, own, strict=True))
+        parts += [own[0], tensors[f"truthfulness.{layer}.0"]]
+    assert not any(torch.equal(a, b) for i, a in enumerate(parts) for b in parts[:i]), "four encoders"
+
+
+def test_the_last_layers_are_edited(backbone: Backbone) -> None:
+    for count, layers in ((1, {1}), (2, {0, 1})):
+        made = UniKEEditor(**FAST | {"layers": count})
+        made.load(backbone, learned(backbone, layers=count))
+        edit = made.edit(backbone, REQUEST)
+        assert {item.layer for item in items(edit, AttentionMemory)} == layers
+        assert {item.layer for item in items(edit, ExtraNeurons)} == layers
+
+
 def test_training_lowers_both_losses_and_repeats_its_bytes(backbone: Backbone) -> None:
     training = Training(seed=0)
     made = UniKEEditor(**FAST | {"encoder_steps": 150, "encoder_lr": 3e-3})

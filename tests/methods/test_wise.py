@@ -116,6 +116,52 @@ def test_the_answers_loss_is_taken_with_the_memory_read_everywhere(
     assert isinstance(first, Edit)
 
 
+def test_an_edit_is_descent_on_the_answers_and_the_routing_loss(backbone: Backbone) -> None:
+    """Within the shard's part of the weight, by plain gradient descent on the losses written out."""
+    given: dict[str, Any] = {"alpha": 0.1, "beta": 50.0, "gamma": 1.0, "routing_weight": 0.5}
+    editor = prepared(backbone, steps=5, mask=0.5, lr=0.02, threshold=0.0, norm=9.0, **given)
+    found, path = side_memory(editor.edit(backbone, REQUEST)), backbone.anatomy.ffn(1)[-1]
+    (read,) = backbone.states([REQUEST.query], [REQUEST.target], [path])
+    quiet = kept_states(backbone, CASES, path)
+    open_ = mask(0, tuple(backbone.weight(path).shape), 0.5)
+    change = torch.zeros_like(open_)
+    for _ in range(5):
+        change.requires_grad_()
+        edit = Edit((WeightDelta(path, open_ * change),))
+        total = backbone.loss([REQUEST.query], [REQUEST.target], edit)
+        woken = [(open_ * change @ x).norm() for x in read[path]]
+        others = [(open_ * change @ x).norm() for x in quiet]
+        for terms in (
+            [other - 0.1 for other in others],
+            [50.0 - own for own in woken],
+            [1.0 - (own - other) for own in woken for other in others],
+        ):
+            above = [term for term in terms if term > 0]
+            total = total + 0.5 * sum(above, torch.zeros(())) / max(1, len(above))
+        (slope,) = torch.autograd.grad(total, change)
+        change = (change - 0.02 * slope).detach()
+    assert torch.allclose(found.deltas[0], open_ * change, atol=1e-4)
+    assert change.abs().max() > 1e-2
+
+
+def test_an_edit_goes_on_from_all_earlier_ones_of_its_shard(backbone: Backbone) -> None:
+    editor, view = prepared(backbone, steps=4), backbone
+    for request in REQUESTS[:2]:
+        view = view.edited(editor.edit(view, request))
+    first, second = (side_memory(edit) for edit in view.edits)
+    third = side_memory(prepared(backbone, steps=0).edit(view, REQUESTS[2]))
+    assert not third.deltas.any()
+    (read,) = backbone.states([REQUESTS[2].query], [REQUESTS[2].target], [third.module])
+    woken = (read[third.module] @ (first.deltas[0] + second.deltas[0]).T).norm(dim=-1)
+    assert third.least == (pytest.approx(woken.min().item(), rel=1e-4),)
+
+
+def test_the_side_memory_is_of_the_writing_linear(backbone: Backbone) -> None:
+    path = backbone.anatomy.ffn(1)[-1]
+    assert backbone.weight(path).shape[0] == 32, "what it writes is as wide as the model"
+    assert side_memory(prepared(backbone, steps=1).edit(backbone, REQUEST)).module == path
+
+
 def test_only_the_shards_part_of_the_weight_changes_and_within_the_norm(backbone: Backbone) -> None:
     editor = prepared(backbone, mask=0.2, norm=0.01, lr=1.0, steps=5)
     item = side_memory(editor.edit(backbone, REQUEST))
