@@ -101,7 +101,7 @@ def _redrawn(pixels: Tensor, thing: Tensor, generator: torch.Generator, strength
 
 
 def _recolour(pixels: Tensor, thing: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Per picture: gain, contrast, saturation and a small turn of the hue; for things at times a large one."""
+    """Per picture: gain, contrast, saturation, a small turn of the hue; for things at times a large one."""
     n = len(pixels)
 
     def draw(spread: float, *shape: int) -> Tensor:
