@@ -87,17 +87,20 @@ class Backbone:
         template: str | None = None,
         ends: Sequence[str] = (),
         revision: str | None = None,
+        device_map: str | None = None,
     ) -> Self:
         """Read a checkpoint folder or hub repository ("owner/name").
 
-        `template` and `ends` are for checkpoints without backbone.json, as published ones are; see
+        `template` and `ends` are for checkpoints without backbone.json, as published ones are;
+        `device_map` spreads the model over devices, of which `device` holds the rest; see
         `backbones.checkpoint`. Raises `BenchError` naming what is missing or unreadable.
         """
         from mmedit_bench.backbones.checkpoint import read_checkpoint
 
         parts = read_checkpoint(
-            source, device=device, dtype=dtype, template=template, ends=ends, revision=revision
-        )
+            source, device=device, dtype=dtype, template=template, ends=ends,
+            revision=revision, device_map=device_map,
+        )  # fmt: skip
         own: dict[str, Any] = {"template": parts.template, "ends": parts.ends, "batch_size": batch_size}
         return cls(name, parts.model, parts.tokenizer, parts.image_processor, **own)
 

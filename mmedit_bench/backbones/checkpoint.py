@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from mmedit_bench.backbones.families import family_of
+from mmedit_bench.backbones.placement import automatic, read_map, spread
 from mmedit_bench.errors import BenchError, out_of_memory
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -51,17 +52,20 @@ def read_checkpoint(
     template: str | None = None,
     ends: Sequence[str] = (),
     revision: str | None = None,
+    device_map: str | None = None,
 ) -> Checkpoint:
     """Load all parts of a folder or of a hub repository ("owner/name", at a revision).
 
-    `template` and `ends` are taken where there is no backbone.json. Raises `BenchError` naming the
-    missing file, field, or wrong setting.
+    `template` and `ends` are taken where there is no backbone.json. With a `device_map`, "auto" or the
+    name of a JSON file, parts go where it says and the rest to `device`; see `backbones.placement`.
+    Raises `BenchError` naming the missing file, field, or wrong setting.
     """
     from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTrainedTokenizerFast
 
     if dtype not in DTYPES:
         raise BenchError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     _check_device(device)
+    devices = read_map(device_map) if device_map else {}
     folder = _folder(source, revision)
     described = folder / "backbone.json"
     missing = [file for file in FILES if not (folder / file).is_file()]
@@ -97,11 +101,16 @@ def read_checkpoint(
             folder, local_files_only=True, backend="pil", trust_remote_code=False
         )
     try:
-        model = model.to(device)
+        if device_map:
+            spread(model, automatic(model) if devices is None else devices, device)
+        else:
+            model = model.to(device)
+    except BenchError:
+        raise
     except Exception as error:  # what torch raises for a device that is not there differs by device
         if out_of_memory(error):
             raise
-        raise BenchError(f"device {device!r} cannot be used: {error}") from None
+        raise BenchError(f"device {device_map or device!r} cannot be used: {error}") from None
     return Checkpoint(model, tokenizer, image_processor, template, tuple(ends))
 
 
