@@ -62,6 +62,10 @@ class Backbone:
         self.anatomy = anatomy_of(model)
         self.template = template
         self.batch_size = batch_size
+        self.placed: Mapping[str, str] = {}
+        """Devices by module path, of a model on several."""
+        self.origin: Mapping[str, Any] = {}
+        """Where published weights came from and how they were placed, for the record of a run."""
         self.edits: tuple[Edit, ...] = ()
         self._settled: tuple[Intervention, ...] = ()
         self._open: tuple[Edit, ...] = ()
@@ -102,14 +106,22 @@ class Backbone:
             revision=revision, device_map=device_map,
         )  # fmt: skip
         own: dict[str, Any] = {"template": parts.template, "ends": parts.ends, "batch_size": batch_size}
-        return cls(name, parts.model, parts.tokenizer, parts.image_processor, **own)
+        made = cls(name, parts.model, parts.tokenizer, parts.image_processor, **own)
+        made.placed = parts.devices
+        return made
 
     # ---- what it is
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Where words become numbers. Of a model on several devices all that is handed out is here, and an
+        edit's tensors go from here to where they act."""
         return self._embed.weight.device
+
+    @property
+    def device_types(self) -> frozenset[str]:
+        """Kinds of devices that the weights are on."""
+        return frozenset(weight.device.type for weight in self.model.parameters())
 
     @property
     def dtype(self) -> torch.dtype:
@@ -155,7 +167,7 @@ class Backbone:
         except AttributeError as error:
             raise BenchError(f"backbone {self.name} has no weight at {module!r}: {error}") from None
         copied: Tensor = weight.detach().clone()
-        return copied
+        return copied.to(self.device)
 
     def linears(self, part: str) -> tuple[str, ...]:
         """Paths of all linear layers inside a part of the model, such as "qformer", in its order.
@@ -395,7 +407,7 @@ class Backbone:
                 for path in modules:
                     # copies: a slice would keep the whole batch in memory
                     for i, own in zip(chosen, answer_rows(seen[path], part), strict=True):
-                        found[i][path] = own.clone()
+                        found[i][path] = own.clone().to(self.device)
         return [found[i] for i in range(len(rows))]
 
     def gradients(
@@ -417,15 +429,16 @@ class Backbone:
             part = [rows[i] for i in chosen]
             with torch.enable_grad(), self._acting(), tracing(self.model, modules) as seen:
                 logits = self._passes.answer_logits(part, self._depth(modules), self._batch)
-                mask = mask_of(part).to(self.device)
+                mask = mask_of(part)
                 wanted = torch.tensor([token for row in part for token in row.answer], device=self.device)
                 wide = torch.cat([own.to(torch.promote_types(own.dtype, torch.float32)) for own in logits])
                 loss = cross_entropy(wide, wanted, reduction="sum") / count
                 deltas = torch.autograd.grad(loss, [seen[path][1] for path in modules])
             value += loss.item()
             for path, delta in zip(modules, deltas, strict=True):
-                pair = unpadded(seen[path][0], mask), unpadded(delta, mask)
-                parts[path].append(pair)
+                here = mask.to(delta.device)
+                pair = unpadded(seen[path][0], here), unpadded(delta, here)
+                parts[path].append((pair[0].to(self.device), pair[1].to(self.device)))
         joined = {
             path: (torch.cat([u for u, _ in own]), torch.cat([delta for _, delta in own]))
             for path, own in parts.items()

@@ -2,7 +2,8 @@
 
 A checkpoint has config.json, its weights in model.safetensors or in the shards that
 model.safetensors.index.json lists, tokenizer.json (with tokenizer_config.json, and
-chat_template.jinja for families that chat), preprocessor_config.json, and backbone.json with the
+chat_template.jinja or chat_template.json for families that chat), preprocessor_config.json or a
+processor_config.json that holds as much, and backbone.json with the
 field "template" and, if an answer ends at more than the tokenizer's </s>, "ends": texts of one
 token each, the first of which closes a target. Its field "text" may name a GGUF file of the folder
 that holds the text model (extra `gguf`); the safetensors then hold the rest. A published checkpoint
@@ -17,7 +18,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from mmedit_bench.backbones.placement import automatic, read_map, spread
 from mmedit_bench.errors import BenchError, out_of_memory
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-FILES = ("config.json", WEIGHTS, "tokenizer.json", "preprocessor_config.json", "backbone.json")
+PICTURES, PROCESSOR = "preprocessor_config.json", "processor_config.json"
+FILES = ("config.json", WEIGHTS, "tokenizer.json", PICTURES, "backbone.json")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PATTERNS = ["*.safetensors", "*.json", "*.jinja"]
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -42,6 +45,8 @@ class Checkpoint:
     image_processor: Any
     template: str
     ends: tuple[str, ...] = ()
+    devices: Mapping[str, str] = field(default_factory=dict)
+    """By module path, of a model on several devices."""
 
 
 def read_checkpoint(
@@ -66,11 +71,13 @@ def read_checkpoint(
         raise BenchError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     _check_device(device)
     devices = read_map(device_map) if device_map else {}
-    folder = _folder(source, revision)
+    folder, _ = folder_of(source, revision)
     described = folder / "backbone.json"
     missing = [file for file in FILES if not (folder / file).is_file()]
     if template is not None and "backbone.json" in missing:
         missing.remove("backbone.json")
+    if PICTURES in missing and "image_processor" in _json(folder / PROCESSOR):
+        missing.remove(PICTURES)
     if WEIGHTS in missing and (folder / INDEX).is_file():
         missing.remove(WEIGHTS)
         missing += [file for file in _shards(folder / INDEX) if not (folder / file).is_file()]
@@ -96,13 +103,17 @@ def read_checkpoint(
         )
     with _reading(folder, "tokenizer.json"):
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    # as a processor does it: its own template stands above the tokenizer's
+    if not (folder / "chat_template.jinja").is_file() and (own := _json(folder / "chat_template.json")):
+        tokenizer.chat_template = own.get("chat_template")
     with _reading(folder, "preprocessor_config.json"):
         image_processor = AutoImageProcessor.from_pretrained(
             folder, local_files_only=True, backend="pil", trust_remote_code=False
         )
     try:
         if device_map:
-            spread(model, automatic(model) if devices is None else devices, device)
+            devices = automatic(model) if devices is None else devices
+            spread(model, devices, device)
         else:
             model = model.to(device)
     except BenchError:
@@ -111,7 +122,7 @@ def read_checkpoint(
         if out_of_memory(error):
             raise
         raise BenchError(f"device {device_map or device!r} cannot be used: {error}") from None
-    return Checkpoint(model, tokenizer, image_processor, template, tuple(ends))
+    return Checkpoint(model, tokenizer, image_processor, template, tuple(ends), devices or {})
 
 
 def _check_device(device: str) -> None:
@@ -140,20 +151,27 @@ def _reading(folder: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def _folder(source: Path | str, revision: str | None) -> Path:
-    """The folder itself, or a hub repository's files in the local cache, fetched if need be."""
+def folder_of(source: Path | str, revision: str | None) -> tuple[Path, str | None]:
+    """The folder itself, or where a hub repository's files are in the local cache, and their commit.
+
+    They are fetched if need be. Raises `BenchError` for what is neither, and for the revision of a folder.
+    """
     if isinstance(source, Path) or Path(source).exists() or not _HUB_ID.fullmatch(source):
-        return Path(source)
+        if revision is not None:
+            raise BenchError(
+                f"checkpoint {source}: revision {revision!r} is of a hub repository; leave it out"
+            )
+        return Path(source), None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = ["*.safetensors", "*.json", "*.jinja"]
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=PATTERNS))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BenchError(
             f"checkpoint {source}: neither a folder nor to be had from the hub: {error}"
         ) from None
+    return folder, folder.name  # the cache keeps files under the commit they are of
 
 
 def _read_text(folder: Path, file: str, dtype: torch.dtype) -> Any:
@@ -171,6 +189,17 @@ def _read_text(folder: Path, file: str, dtype: torch.dtype) -> Any:
             f"{folder / file}: cannot be read ({error}); "
             "what it takes comes with `pip install 'mmedit-bench[gguf]'`"
         ) from None
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    """The object in a file, empty if there is no such file. Raises `BenchError` for anything else in it."""
+    try:
+        found = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError as error:
+        raise BenchError(f"{path}: not JSON ({error}); fetch it again") from None
+    if not isinstance(found, dict):
+        raise BenchError(f"{path}: holds a {type(found).__name__}, not an object; fetch it again")
+    return found
 
 
 def _shards(index: Path) -> list[str]:

@@ -63,7 +63,7 @@ class Encoder:
 
     def answer_ids(self, target: str) -> tuple[int, ...]:
         """Token ids of an answer, what leads to it before it and the closing token after it."""
-        return (*self.text_ids(f"{self.family.lead}{target}"), self.family.closing)
+        return (*self.family.following_ids(f"{self.family.lead}{target}"), self.family.closing)
 
     def row(self, query: Query, prefix: str = "", target: str | None = None) -> Row:
         """The input for a query, of any length."""
@@ -117,7 +117,7 @@ def pack(
                 [
                     weight.new_zeros(blank, weight.shape[1]),
                     words[: row.place],
-                    visual.to(weight.dtype),
+                    visual.to(weight),
                     words[row.place :],
                 ]
             )

@@ -14,6 +14,7 @@ from mmedit_bench.backbones.families import Family
 from mmedit_bench.backbones.forcing import answer_logits
 from mmedit_bench.backbones.inputs import Batch, Row
 from mmedit_bench.backbones.kept import Kept, Watch
+from mmedit_bench.backbones.placement import altered
 from mmedit_bench.backbones.prompted import Prompted
 from mmedit_bench.backbones.replay import Below, Heard, Pair, hearing, key_of, standing_in
 from mmedit_bench.interventions import Asked, asking
@@ -78,7 +79,7 @@ class Passes:
         self.fresh()
         starts = [self._start(row, count, make) for row, count in zip(rows, shared, strict=True)]
         longest = max(start.length for start in starts)
-        device = starts[0].pairs[0][0].device
+        device = self._family.embedding.weight.device
         blank = torch.tensor([longest - start.length for start in starts], device=device)
         mask = (torch.arange(longest, device=device) >= blank[:, None]).long()
         cache = self._family.cache()
@@ -115,7 +116,7 @@ class Passes:
         self, rows: Sequence[Row], depth: int, make: Make, run: Callable[[Batch], F], cache: Any = None
     ) -> F:
         # a hook below wants to be called, whatever it is for
-        if not depth or any(m._forward_hooks or m._forward_pre_hooks for m in self._below[depth]):
+        if not depth or any(map(altered, self._below[depth])):
             return run(make(rows))
         self.fresh()
         key = ("below", depth, cache is not None, key_of(rows))

@@ -44,4 +44,4 @@ class Pictures:
         One picture at a time: a value computed in a batch would depend, in its last bits, on the
         pictures beside it, and so on what was asked first.
         """
-        return self._family.features(image)
+        return self._family.features(image).to(self._family.embedding.weight.device)

@@ -89,15 +89,37 @@ def spread(model: nn.Module, devices: Mapping[str, str], rest: str) -> None:
             weight.data = weight.data.to(device)
         for key, buffer in module.named_buffers(recurse=False):
             module._buffers[key] = buffer.to(device)
-        # lists and other holders are never called; a part that spans devices is left to its own parts
-        if {_device_of(below, owner) for below in _below(name, owner)} <= {device}:
-            module.register_forward_pre_hook(_mover(device), with_kwargs=True)
+    _cross(model, "", owner)
 
 
-def _below(name: str, owner: Mapping[str, torch.device]) -> list[str]:
-    """The module itself and the named parts inside it."""
+def _cross(module: nn.Module, name: str, owner: Mapping[str, torch.device]) -> None:
+    """Have each outermost part that is on one device fetch what it is handed."""
     inside = f"{name}." if name else ""
-    return [name, *(part for part in owner if part != name and part.startswith(inside))]
+    spans = {_device_of(name, owner), *(at for part, at in owner.items() if part.startswith(inside) and part)}
+    # a list of layers is never called: its layers are
+    if len(spans) == 1 and not isinstance(module, nn.ModuleList | nn.ModuleDict):
+        module.register_forward_pre_hook(Mover(spans.pop()), with_kwargs=True)
+        return
+    for child, below in module.named_children():
+        _cross(below, f"{inside}{child}", owner)
+
+
+class Mover:
+    """A hook that brings a module's inputs to its device. It changes no number."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return _moved(args, self._device), _moved(kwargs, self._device)
+
+
+def altered(module: nn.Module) -> bool:
+    """Whether a hook has a say in what a module computes."""
+    before = module._forward_pre_hooks.values()
+    return bool(module._forward_hooks) or not all(isinstance(hook, Mover) for hook in before)
 
 
 def _device_of(name: str, owner: Mapping[str, torch.device]) -> torch.device:
@@ -116,13 +138,6 @@ def _refuse_torn(model: nn.Module, owner: Mapping[str, torch.device]) -> None:
             raise BenchError(
                 f"device map: {other} and {name} are one weight, so {its} and {device} must be the same"
             )
-
-
-def _mover(device: torch.device) -> Any:
-    def move(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        return _moved(args, device), _moved(kwargs, device)
-
-    return move
 
 
 def _moved(given: Any, device: torch.device) -> Any:

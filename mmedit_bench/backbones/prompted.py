@@ -77,9 +77,10 @@ class Prompted:
         places = columns[:, None, :, None]
         cache = self.family.cache()
         for number, layer in enumerate(self.cache.layers):
-            pair = (layer.keys[chosen], layer.values[chosen])
+            own, at = chosen.to(layer.keys.device), places.to(layer.keys.device)
+            pair = (layer.keys[own], layer.values[own])
             if of:
-                pair = tuple(x.gather(2, places.expand(-1, x.shape[1], -1, x.shape[3])) for x in pair)
+                pair = tuple(x.gather(2, at.expand(-1, x.shape[1], -1, x.shape[3])) for x in pair)
             cache.update(*pair, number)
         self.cache = cache
         read = torch.minimum(self._latest[chosen], torch.full_like(kept, of)) if of else kept

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import parsed
 
@@ -31,13 +32,14 @@ from mmedit_bench.cli.run import parsed
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the results; default: $MMEDIT_BENCH_HOME/artefacts, else in the user's cache.",
 )
+@loads
 @speaks
 def prepare(
     output: Output,
     suites: tuple[str, ...],
     settings: tuple[str, ...],
     artefacts: Path | None,
-    **order: str,
+    **order: Any,
 ) -> None:
     """Train an editor on the train split and keep the result for all later runs.
 
@@ -57,7 +59,7 @@ def prepare(
 
     workshop, made = Workshop(artefacts), []
     for suite in suites or [name for name in as_they_stand() if not _absent(SUITES.load(name)())]:
-        planned = Order(suite=suite, options=parsed(settings), **order)  # type: ignore[arg-type]
+        planned = Order(suite=suite, options=parsed(settings), **order)
         with output.progress(f"{planned.editor} {suite}") as advance:
             artefact = workshop.prepare(planned, progress=advance)
         if artefact is None:

@@ -12,6 +12,7 @@ import click
 
 from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.isolation import isolates
+from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+\.?\d*[eE][+-]?\d+")
 @click.option("--evidence", multiple=True, metavar="KIND", help="Record this of every reply too; repeatable.")
 @executes("Workers that share its units; each holds a backbone.", default=1)
 @isolates
+@loads
 @click.option(
     "--edit-timeout",
     type=click.FloatRange(min=0, min_open=True),

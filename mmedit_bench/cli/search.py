@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmedit_bench.cli.executors import executes
+from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import parsed
 from mmedit_bench.errors import BenchError
@@ -49,6 +50,7 @@ SHOWN = ("reliability/main", "generality", "locality", CRITERION)
     help="Folder of the runs; a search that was stopped goes on.",
 )
 @click.option("--record", type=click.Path(path_type=Path, dir_okay=False), help="Write what was tried here.")
+@loads
 @speaks
 def search(
     suites: tuple[str, ...],
@@ -58,6 +60,7 @@ def search(
     limit: int,
     engine: Engine,
     seed: int,
+    loading: dict[str, str],
     out: Path,
     record: Path | None,
     output: Output,
@@ -80,7 +83,7 @@ def search(
     orders = [
         Order(
             suite=suite, backbone=backbone, editor=editor, split=VALIDATION, limit=limit, seed=seed,
-            options=options,
+            options=options, loading=loading,
         )
         for options in tries
         for suite in suites

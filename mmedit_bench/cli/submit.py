@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmedit_bench.cli.executors import executes
+from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import SOME_FAILED, parsed, run
 from mmedit_bench.errors import BenchError
@@ -68,6 +69,7 @@ def as_in_run(*names: str) -> Callable[[click.Command], click.Command]:
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, make one edit for each run, write nothing.")
 @executes("Workers that share a run's units; not in track edits.", default=1)
+@loads
 @speaks
 def submit(
     output: Output,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmedit_bench.backbones.placement import read_map
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.engine import Desk, Engine, Needs
 from mmedit_bench.execution.isolated import Isolated, Isolation
@@ -177,8 +178,14 @@ class _Opening:
 def needs_of(orders: Iterable[Order]) -> Needs:
     """What a worker takes that carries out any of these orders."""
     found = tuple(orders)
-    gpus = int(any(order.device.startswith("cuda") for order in found))
-    return Needs(max(order.threads for order in found), gpus)
+    return Needs(max(order.threads for order in found), max(map(_gpus, found)))
+
+
+def _gpus(order: Order) -> int:
+    """Accelerators that an order's backbone is on: one, or those that its device map names."""
+    named = order.loading.get("device_map", "")
+    devices = {order.device} if named in ("", "auto") else {*(read_map(named) or {}).values(), order.device}
+    return len({device if ":" in device else "cuda:0" for device in devices if device.startswith("cuda")})
 
 
 @contextmanager

@@ -33,6 +33,8 @@ class Order:
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float32"
+    loading: Mapping[str, str] = field(default_factory=dict)
+    """What is asked of the backbone beyond its name: revision, weights, device_map."""
     batch_size: int = 16
     threads: int = 1
     """Threads of the processor for each process; the number changes the last bits of a sum."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ class Parts:
         self._draws: dict[str, Suite] = {}
         """Blind ones, by digest."""
         self._backbone: Backbone | None = None
-        self._loaded: tuple[str, str, str, int, int] | None = None
+        self._loaded: tuple[object, ...] | None = None
 
     def measured(self, order: Order, out: Path, progress: Progress | None = None) -> Measured:
         """The baseline that the order is measured against. No editor is loaded for it."""
@@ -158,16 +159,33 @@ class Parts:
 
     def backbone(self, order: Order) -> Backbone:
         """The unedited backbone; another one takes the place of the one kept."""
-        wanted = (order.backbone, order.device, order.dtype, order.batch_size, order.threads)
+        loading = tuple(sorted(order.loading.items()))
+        wanted = (order.backbone, order.device, order.dtype, order.batch_size, order.threads, loading)
         if self._backbone is None or self._loaded != wanted:
             import torch
 
             torch.set_num_threads(order.threads)
             self._backbone = None  # the old one's memory is free before the new one is read
-            settings = {"device": order.device, "dtype": order.dtype, "batch_size": order.batch_size}
+            settings: dict[str, Any] = {"device": order.device, "dtype": order.dtype}
+            _refuse_unknown(order)
+            settings |= {"batch_size": order.batch_size, **order.loading}
             self._backbone = _made(BACKBONES, order.backbone, settings)
             self._loaded = wanted
         return self._backbone.unedited()
+
+
+def _refuse_unknown(order: Order) -> None:
+    """Raise `BenchError` for what the maker of a backbone does not take."""
+    if not order.loading:
+        return
+    known = inspect.signature(BACKBONES.load(order.backbone)).parameters
+    if any(own.kind is own.VAR_KEYWORD for own in known.values()):
+        return
+    if unknown := [name for name in order.loading if name not in known]:
+        raise BenchError(
+            f"backbone {order.backbone!r} takes no --{unknown[0].replace('_', '-')}: it is loaded in one way "
+            "only; leave the option out"
+        )
 
 
 def _made(registry: Registry, name: str, options: Mapping[str, Any]) -> Any:

@@ -95,7 +95,7 @@ def _problem(orders: Sequence[Order], artefacts: Path | None) -> str | None:
 def _baseline(order: Order) -> tuple[object, ...]:
     return (
         order.suite, order.secret, order.split, order.backbone, order.device, order.dtype,
-        order.batch_size, order.threads, order.evidence,
+        tuple(sorted(order.loading.items())), order.batch_size, order.threads, order.evidence,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
+from mmedit_bench.backbones.published import PUBLISHED
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.order import Order
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES, Entry, Registry
@@ -55,6 +56,7 @@ def view_of(order: Order, copies: Path, more: Sequence[Path] = ()) -> View:
             shown.append(part)
         elif part.is_dir():
             shown += _needed(part, packages)
+    shown += _weights(order)
     for other in more:
         if not other.exists():
             raise BenchError(f"{other}: there is no such file or folder to be read in the sandbox")
@@ -111,6 +113,20 @@ def _needed(tree: Path, packages: set[str]) -> Iterator[Path]:
                 yield found
     for ending in ("dist-info", "egg-info"):
         yield from sorted(tree.glob(f"*.{ending}"))
+
+
+def _weights(order: Order) -> Iterator[Path]:
+    """Files that a published backbone is read from, with the links of the hub's cache and their aims."""
+    if (row := PUBLISHED.get(order.backbone)) is None:
+        return
+    source = order.loading.get("weights", row.source)
+    for named in (source, order.loading.get("device_map")):
+        if named and Path(named).exists():
+            yield Path(named).resolve()
+    if source and not Path(source).exists():
+        kept = hub_cache() / f"models--{source.replace('/', '--')}"
+        if kept.is_dir():
+            yield kept.resolve()
 
 
 def hub_cache() -> Path:

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from mmedit_bench.cases import EditCase
 from mmedit_bench.datasets.suite import TRAIN, Suite
 from mmedit_bench.errors import BadData, BadRecord, BenchError, naming
+from mmedit_bench.harness.baseline import device_of
 from mmedit_bench.runs.files import make_folder, write_whole
 from mmedit_bench.runs.provenance import code_digest, library_version
 from mmedit_bench.runs.spec import canonical
@@ -119,7 +120,7 @@ def spec_of(editor: Trained, backbone: Backbone, cases: Sequence[EditCase], seed
         backbone=base.name,
         backbone_digest=base.loaded_digest,
         dtype=str(base.dtype).removeprefix("torch."),
-        device=str(base.device).partition(":")[0],
+        device=device_of(base),
         cases=cases_digest(cases),
         seed=seed,
         torch=library_version("torch"),

@@ -56,7 +56,7 @@ def asking_of(suite: Suite, split: str, backbone: Backbone, kinds: Sequence[str]
         "backbone": base.name,
         "backbone_digest": base.loaded_digest,
         "dtype": str(base.dtype).removeprefix("torch."),
-        "device": str(base.device).partition(":")[0],
+        "device": device_of(base),
         "batch_size": base.batch_size,
         "threads": _threads(base),
         "evidence": list(kinds),
@@ -64,6 +64,12 @@ def asking_of(suite: Suite, split: str, backbone: Backbone, kinds: Sequence[str]
         "torch": library_version("torch"),
         "transformers": library_version("transformers"),
     }
+
+
+def device_of(base: Backbone) -> str:
+    """The kind of device that a backbone is on; "cpu+cuda" for one that is on both."""
+    kinds = getattr(base, "device_types", None) or {str(base.device).partition(":")[0]}
+    return "+".join(sorted(kinds))
 
 
 def _threads(base: Backbone) -> int:

@@ -109,6 +109,7 @@ def planned(experiment: Experiment, found: Measured, artefact: str | None = None
         artefact,
         who.control,
         who.source,
+        getattr(experiment.backbone, "origin", {}),
     )
     return Plan(spec, schedule, manifest)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -159,11 +159,8 @@ def _with_artefact(folder: RunFolder, plan: Plan, known: Manifest | None, sha256
         return Plan(
             plan.spec,
             plan.schedule,
-            Manifest(
-                manifest.spec, manifest.selection, manifest.units, manifest.asks, manifest.baseline,
-                sha256, manifest.control, manifest.source,
-            ),
-        )  # fmt: skip
+            replace(manifest, artefact=sha256),
+        )
     if known.artefact != sha256:
         raise BadRecord(
             f"{folder.manifest}: the run began with training {str(known.artefact)[:12]}, the one at hand is "

@@ -233,7 +233,7 @@ class _Lookup:
 
     def write(self, _: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         assert self._rows is not None and self._asked is not None
-        rows = self._rows
+        rows = self._rows.to(output.device)
         if not bool((rows >= 0).any()):
             return output
         states = output.reshape(len(rows), -1, output.shape[-1])

@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -61,6 +61,9 @@ class Manifest:
     """Whether the editor calls itself a mark on the scale rather than a method."""
     source: str = "unregistered"
     """Distribution and version that the editor comes from."""
+    origin: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Where a published backbone's weights came from and how they were placed; what they are is in the spec
+    as a digest."""
 
     def text(self) -> str:
         """manifest.json. Its seal is a digest of all the rest."""
@@ -80,6 +83,7 @@ class Manifest:
             "artefact": self.artefact,
             "control": self.control,
             "source": self.source,
+            **({"origin": dict(self.origin)} if self.origin else {}),
         }
         sealed = values | {"seal": hashlib.sha256(canonical(values).encode()).hexdigest()}
         return json.dumps(sealed, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -107,6 +111,7 @@ class Manifest:
                 values["artefact"],
                 values["control"],
                 values["source"],
+                values.get("origin", {}),
             )
             _typed(manifest)
             contradiction = manifest.text().encode() != text
@@ -128,6 +133,8 @@ def _typed(manifest: Manifest) -> None:
         raise TypeError("a count is no number")
     if not all(isinstance(text, str) for text in texts) or not isinstance(manifest.artefact, str | None):
         raise TypeError("an id, a digest or the source is no text")
+    if not isinstance(manifest.origin, dict):
+        raise TypeError("the origin of the backbone is no mapping")
     if not isinstance(manifest.control, bool):
         raise TypeError("control is neither true nor false")
 

@@ -14,6 +14,8 @@ from mmedit_bench.errors import BenchError
 
 TEXTS = 4096
 """Texts whose tokens are held: a loop asks the same few again and again."""
+_BEFORE = ":"
+"""What an answer is tokenised behind, where its own beginning would be marked."""
 
 
 class Family:
@@ -95,6 +97,22 @@ class Family:
         """Token ids of a text, without special tokens."""
         return self._tokenised(text) if text else ()
 
+    def following_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text that goes on after another one.
+
+        Tokenizers of Llama's kind put a mark of their own before whatever they are given, as if all
+        texts began a line: an answer by itself would begin with a token that a model never writes.
+        """
+        if not self._marks_beginnings:
+            return self.text_ids(text)
+        before, both = self.text_ids(_BEFORE), self.text_ids(f"{_BEFORE}{text}")
+        return both[len(before) :] if both[: len(before)] == before else self.text_ids(text)
+
+    @functools.cached_property
+    def _marks_beginnings(self) -> bool:
+        """Whether a text that begins with a space has other tokens in the middle of one."""
+        return self.text_ids(f"{_BEFORE} a") != (*self.text_ids(_BEFORE), *self.text_ids(" a"))
+
     # ---- pictures
 
     def features(self, image: ImageRef) -> Tensor:
@@ -169,7 +187,7 @@ class Family:
             logits_to_keep=keep,
             **kinds,
         ).logits
-        return found
+        return found.to(embeddings.device)  # a head may be on another one
 
     # ---- inner parts
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mmedit_bench.backbones.families.base import Family
 from mmedit_bench.cases import ImageRef
 from mmedit_bench.errors import BenchError
 
+PICTURE = "{picture}"
+_MARKED = re.compile(r"(<[^<>]*>)?\{picture\}(<[^<>]*>)? ?")
+
 
 class QFormer(Family):
-    """[visual tokens] <s> [context and templated prompt]; the text model carries its own head."""
+    """[visual tokens] <s> [context and templated prompt]; the text model carries its own head.
+
+    A template may say where the picture stands instead, as MiniGPT-4's does: of
+    "###Human: <Img>{picture}</Img> {prompt} ###Assistant:" one is asked <s> [context] "###Human: <Img>"
+    [visual tokens] "</Img> ..." as two texts. Without a picture the marks around it are left out too,
+    and a space after them.
+    """
 
     @classmethod
     def take_text(cls, model: Any, text: Any, absent: list[str]) -> list[str]:
@@ -26,7 +36,16 @@ class QFormer(Family):
         return (int(self.tokenizer.bos_token_id),)
 
     def layout(self, text: str, picture: bool) -> tuple[tuple[int, ...], int]:
-        return (self.tokenizer.bos_token_id, *self.text_ids(text)), 0
+        start = self.text_start
+        if PICTURE not in self.template:
+            return (*start, *self.text_ids(text)), 0
+        if (count := text.count(PICTURE)) != 1:
+            raise BenchError(f"{count} times {PICTURE!r} in {text[:200]!r}; a prompt may not hold it")
+        if not picture:
+            return (*start, *self.text_ids(_MARKED.sub("", text))), 0
+        before, after = text.split(PICTURE)
+        ids = (*start, *self.text_ids(before))
+        return (*ids, *self.text_ids(after)), len(ids)
 
     def picture_tokens(self, image: ImageRef) -> int:
         return int(self.model.config.num_query_tokens)

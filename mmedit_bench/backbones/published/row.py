@@ -67,6 +67,7 @@ class Published:
         `backbones.checkpoint`. Raises `BenchError` naming what is missing or unreadable.
         """
         from mmedit_bench.backbones.base import Backbone
+        from mmedit_bench.backbones.checkpoint import folder_of
 
         source = weights or self.source
         if source is None:
@@ -74,14 +75,20 @@ class Published:
                 f"{self.name} is published in parts: make a folder of them with `mmedit-bench assemble` "
                 "and name it with --weights"
             )
-        return Backbone.load(
-            source,
+        folder, commit = folder_of(source, revision if weights else revision or self.revision)
+        made = Backbone.load(
+            folder,
             name=self.name,
             device=device,
             dtype=dtype,
             batch_size=batch_size,
             template=self.template,
             ends=self.ends,
-            revision=revision if weights else revision or self.revision,
             device_map=device_map,
         )
+        made.origin = {
+            "source": source if commit else folder.resolve().name,
+            **({"revision": commit} if commit else {}),
+            **({"device_map": dict(made.placed)} if device_map else {}),
+        }
+        return made
