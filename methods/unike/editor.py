@@ -48,6 +48,7 @@ class UniKEEditor:
         self._learned: Learned | None = None
         self._examples: IKEEditor | None = None
         self._held: dict[str, Shared] = {}  # what all edits refer to
+        self._steered: dict[tuple[str, int, str], Tensor] = {}
 
     def settings(self, backbone: Backbone) -> UniKESettings:
         """The options that hold for a backbone; those of `ike` where its number of examples is to hold."""
@@ -76,7 +77,7 @@ class UniKEEditor:
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
         held = {name: tensor.detach().to(backbone.device) for name, tensor in tensors.items()}
         self._learned = Learned.restore(held)
-        self._held = {}
+        self._held, self._steered = {}, {}
 
     def prepare(self, backbone: Backbone, cases: Sequence[EditCase]) -> None:
         """Index demonstrations, if the external part is to be text (an ablation)."""
@@ -191,15 +192,28 @@ class UniKEEditor:
         if s.zeta == "none":
             return made
         learned = self._ready()
-        with torch.no_grad():
-            zetas = {
-                layer: learned.encoders[layer].zeta(learned.store.states[layer], s.zeta) for layer in layers
-            }
         return [
             Pairs(p.layer, p.keys.detach(), p.bias.detach(), p.values.detach(),
-                  None if p.up_keys is None else p.up_keys.detach(), zetas[p.layer], s.beta, p.own)
+                  None if p.up_keys is None else p.up_keys.detach(), self._steering(learned, p.layer, s.zeta),
+                  s.beta, p.own, self._back(learned, p.layer, s.zeta) if s.w_zeta == "store" else None)
             for p in made
         ]  # fmt: skip
+
+    @torch.no_grad()
+    def _steering(self, learned: Learned, layer: int, space: str) -> Tensor:
+        """zeta of a layer, which all edits have in common."""
+        name = ("zeta", layer, space)
+        if name not in self._steered:
+            self._steered[name] = learned.encoders[layer].zeta(learned.store.states[layer], space)
+        return self._steered[name]
+
+    @torch.no_grad()
+    def _back(self, learned: Learned, layer: int, space: str) -> Tensor:
+        """W_zeta of a layer as the store gives it, likewise."""
+        name = ("back", layer, space)
+        if name not in self._steered:
+            self._steered[name] = learned.encoders[layer].back(learned.store.states[layer], space)
+        return self._steered[name]
 
     def _ready(self) -> Learned:
         if self._learned is None:
@@ -222,10 +236,6 @@ def _last(backbone: Backbone, count: int) -> list[int]:
 def _norms(pairs: Sequence[Pairs]) -> dict[str, str]:
     """How large the two parts of the values became, as evidence of what carries the edit."""
     values = torch.stack([own.values.detach().norm(dim=-1).mean() for own in pairs]).mean()
-    shifts = [
-        (own.beta * (own.w_zeta.detach() @ own.zeta)).norm()
-        for own in pairs
-        if own.w_zeta is not None and own.zeta is not None
-    ]
+    shifts = [shift.detach().norm() for own in pairs if (shift := own.shift) is not None]
     zeta = torch.stack(shifts).mean().item() if shifts else 0.0
     return {"values_norm": f"{values:.4f}", "zeta_norm": f"{zeta:.4f}"}

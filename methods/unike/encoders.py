@@ -19,6 +19,10 @@ Weights = tuple[Tensor, ...]
 """W1 [h, d], b1 [h], W2 [d, h], b2 [d] of a two-layer perceptron."""
 
 
+RIDGE = 1e-3
+"""Share of the codes' variance that keeps the map from codes to states from following noise."""
+
+
 def encode(weights: Weights, x: Tensor) -> Tensor:
     """[n, d] -> [n, d], GELU in between."""
     first, bias, second, shift = weights
@@ -45,6 +49,23 @@ class Encoders:
         noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0)).to(real)
         scaled: Tensor = noise * real.norm() / noise.norm()
         return scaled
+
+    def back(self, states: States, space: str = "real") -> Tensor:
+        """W_zeta [d, d] from codes back to states, learned on the whole store: centred least squares.
+
+        The slope of what best predicts a state from its code, with a ridge of `RIDGE` times the codes'
+        mean variance. A difference of codes then becomes the difference of states that goes with it.
+        `space` names the encoder as for `zeta`; a random direction is of the truthfulness space.
+        """
+        weights = self.semantic if space == "semantic" else self.truthfulness
+        read = torch.cat([states.right, states.wrong]).double()
+        codes = encode(tuple(w.double() for w in weights), read)
+        codes, read = codes - codes.mean(0), read - read.mean(0)
+        size = codes.shape[1]
+        gram = codes.T @ codes
+        ridge = RIDGE * gram.diagonal().mean() * torch.eye(size, dtype=gram.dtype, device=gram.device)
+        slope: Tensor = torch.linalg.solve(gram + ridge, codes.T @ read)
+        return slope.T.to(states.right)
 
 
 def train_encoders(

@@ -16,6 +16,8 @@ from mmedit_bench.editors import ExtraNeurons
 class Pairs:
     """n trainable pairs of one layer, and W_zeta; q is what the layer's feed-forward part reads.
 
+    W_zeta is trained with the pairs, from zero, unless one that was learned beforehand is given.
+
     FFN'(q) = FFN(q) + act(q keys^T + bias) (values + beta * zeta'), zeta' = W_zeta zeta, the same
     vector for each value. In gated layers act(q keys^T + bias) is multiplied by q up_keys^T.
     """
@@ -30,10 +32,12 @@ class Pairs:
     beta: float = 1.0
     own: Tensor | None = None
     """[n, d]: the query that each pair is for, where there is one."""
+    learned: Tensor | None = None
+    """[d, d]: a W_zeta that stays as it is."""
     w_zeta: Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.zeta is not None:
+        if self.zeta is not None and self.learned is None:
             # from zero: the edit begins as the unedited model
             self.w_zeta = torch.zeros(len(self.zeta), len(self.zeta)).to(self.zeta)
         for tensor in self.parameters():
@@ -47,9 +51,14 @@ class Pairs:
     @property
     def steered(self) -> Tensor:
         """values + beta * W_zeta zeta: [n, d]."""
-        if self.zeta is None or self.w_zeta is None:
-            return self.values
-        return self.values + self.beta * (self.w_zeta @ self.zeta)
+        shift = self.shift
+        return self.values if shift is None else self.values + shift
+
+    @property
+    def shift(self) -> Tensor | None:
+        """beta * W_zeta zeta: [d]; None without zeta."""
+        back = self.w_zeta if self.learned is None else self.learned
+        return None if self.zeta is None or back is None else self.beta * (back @ self.zeta)
 
     def manners(self, quiet: Tensor, activation: float, memory: float) -> Tensor:
         """The losses of Huang et al. (ICLR 2023) that tie a pair to its own query: weighted l_a + l_m.

@@ -51,6 +51,12 @@ class UniKESettings:
     zeta: str = option(
         "real", "which vector shifts the values", choices=("none", "random", "semantic", "real")
     )
+    w_zeta: str = option(
+        "edit",
+        "who learns the map of that vector to the values: each edit, from zero, or the train split's store, "
+        "once",
+        choices=("edit", "store"),
+    )
     beta: float = option(0.3, "size of that shift", low=0)
     # what is learned beforehand
     store: int = option(1000, "most triplets of the knowledge store", low=1)

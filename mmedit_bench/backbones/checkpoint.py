@@ -7,7 +7,8 @@ processor_config.json that holds as much, and backbone.json with the
 field "template" and, if an answer ends at more than the tokenizer's </s>, "ends": texts of one
 token each, the first of which closes a target. Its field "text" may name a GGUF file of the folder
 that holds the text model (extra `gguf`); the safetensors then hold the rest. A published checkpoint
-has no backbone.json; the template is then the loader's.
+has no backbone.json; the template is then the loader's. A config.json with a field `bridge_hidden` is
+of a `backbones.bridged` model.
 
 Nothing here runs code of a checkpoint or unpickles: what has no safetensors is refused.
 """
@@ -81,8 +82,13 @@ def read_checkpoint(
     else:
         text = None
     assert template is not None
+    kind: Any = AutoModelForImageTextToText
+    if "bridge_hidden" in _json(folder / "config.json"):
+        from mmedit_bench.backbones.bridged import Bridged
+
+        kind = Bridged
     with _quiet(), _reading(folder, "config.json or the weights"):
-        model, loading = AutoModelForImageTextToText.from_pretrained(
+        model, loading = kind.from_pretrained(
             folder, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True,
             trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip

@@ -57,9 +57,7 @@ class Encoder:
 
     def row(self, query: Query, prefix: str = "", target: str | None = None) -> Row:
         """The input for a query, of any length."""
-        # replace, not format: a prompt may hold braces
-        text = prefix + self.family.template.replace("{prompt}", query.prompt)
-        ids, places = self.family.layout(text, query.image)
+        ids, places = self.family.layout(self.family.worded(prefix, query.prompt), query.image)
         answer = () if target is None else self.answer_ids(target)
         length = len(ids) + len(answer) + (self.family.picture_tokens(query.image) if query.image else 0)
         return Row(query.image, ids, answer, length, places)

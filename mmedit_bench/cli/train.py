@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,11 @@ from mmedit_bench.cli.output import Output, speaks
     "--resume/--no-resume", default=True, show_default=True, help="Go on from the states in WORKDIR."
 )
 @click.option("--stage", help="Stop after this stage.")
+@click.option(
+    "--language-model",
+    metavar="FOLDER|FILE.gguf|OWNER/NAME",
+    help="Of a backbone whose language model nobody here trains: where it lies.",
+)
 @speaks
 def train_backbone(
     name: str,
@@ -37,6 +43,7 @@ def train_backbone(
     threads: int | None,
     resume: bool,
     stage: str | None,
+    language_model: str | None,
     output: Output,
 ) -> None:
     """Train backbone NAME from scratch with the recipe it shipped with.
@@ -49,9 +56,19 @@ def train_backbone(
     Examples:
       mmedit-bench train-backbone blip2-opt-mini
       mmedit-bench train-backbone minigpt4-mini --workdir /data/training --threads 8
+      mmedit-bench train-backbone minigpt4-qwen2.5-0.5b --language-model qwen2.5-coder-0.5b-instruct.gguf
     """
     from mmedit_bench.backbones.training import train
+    from mmedit_bench.backbones.training.small import SMALL, train_small
 
+    chosen: dict[str, Any] = {"stage": stage}
+    make: Callable[..., Path] = train
+    if name in SMALL:
+        if stage is not None:
+            raise click.BadParameter(f"{name} has one stage", param_hint="--stage")
+        chosen, make = {"language_model": language_model}, train_small
+    elif language_model is not None:
+        raise click.BadParameter(f"{name} trains a language model of its own", param_hint="--language-model")
     with output.progress(name) as advance:
 
         def report(at: str, step: int, steps: int, figures: Mapping[str, float]) -> None:
@@ -59,13 +76,13 @@ def train_backbone(
             if len(figures) > 1:  # a measurement, not only the running loss
                 output.note(f"{at} {step}/{steps}: " + ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
 
-        written = train(
+        written = make(
             name=name,
             workdir=workdir,
             out=out or workdir / "checkpoints" / name,
             threads=threads,
             progress=report,
             resume=resume,
-            stage=stage,
+            **chosen,
         )
     output.result({"backbone": name, "written": str(written)}, prose=str(written))

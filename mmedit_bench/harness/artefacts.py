@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +19,10 @@ from safetensors import SafetensorError
 
 from mmedit_bench.cases import EditCase
 from mmedit_bench.datasets.suite import TRAIN, Suite
-from mmedit_bench.errors import BadData, BadRecord, BenchError, naming
+from mmedit_bench.errors import BadData, BadRecord, naming
 from mmedit_bench.harness.baseline import device_of
 from mmedit_bench.runs.files import make_folder, write_whole
+from mmedit_bench.runs.home import home
 from mmedit_bench.runs.provenance import code_digest, library_version
 from mmedit_bench.runs.spec import canonical
 
@@ -43,14 +43,8 @@ _code_digest = functools.cache(code_digest)  # the code in memory is that of the
 
 
 def default_folder() -> Path:
-    """Where artefacts are kept: `$MMEDIT_BENCH_HOME/artefacts`, or under the user's cache."""
-    if home := os.environ.get("MMEDIT_BENCH_HOME"):
-        return Path(home) / "artefacts"
-    try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # neither $HOME nor an entry for this user
-        raise BenchError("this user has no home folder; set MMEDIT_BENCH_HOME to one") from None
-    return cache / "mmedit-bench" / "artefacts"
+    """Where artefacts are kept. Raises as `home`."""
+    return home() / "artefacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,6 +165,43 @@ def test_zeta_is_the_difference_of_mean_codes() -> None:
     assert cosine_similarity(noise, own.zeta(states), dim=0).abs() < 0.999
 
 
+def test_a_learned_w_zeta_is_the_ridge_map_from_codes_to_states_and_carries_direction() -> None:
+    d, n = 6, 60
+    weights = (normal(12, d), normal(12, seed=1), normal(d, 12, seed=2), normal(d, seed=3))
+    other = (normal(12, d, seed=5), normal(12, seed=6), normal(d, 12, seed=7), normal(d, seed=8))
+    apart = 3 * normal(d, seed=9)
+    states = States(normal(n, d), normal(n, d, seed=20) + apart, normal(n, d, seed=30) - apart)
+    own = Encoders(weights, other)
+    read = torch.cat([states.right, states.wrong]).double()
+    for space, encoder in (("real", weights), ("random", weights), ("semantic", other)):
+        codes = encode(tuple(w.double() for w in encoder), read)
+        codes = codes - codes.mean(0)
+        # ridge regression is plain least squares with d further rows sqrt(ridge) * I that want zero
+        ridge = 1e-3 * (codes * codes).sum(0).mean()
+        tall = torch.cat([codes, ridge.sqrt() * torch.eye(d, dtype=codes.dtype)])
+        wanted = torch.cat([read - read.mean(0), torch.zeros(d, d, dtype=codes.dtype)])
+        expected = torch.linalg.lstsq(tall, wanted).solution.T
+        assert torch.allclose(own.back(states, space).double(), expected, atol=1e-4)
+
+    true = states.right.mean(0) - states.wrong.mean(0)
+
+    def towards_truth(space: str) -> float:
+        shift = own.back(states, space) @ own.zeta(states, space)
+        return float(cosine_similarity(shift, true, dim=0))
+
+    assert towards_truth("real") > 0.95
+    assert towards_truth("real") > towards_truth("random") + 0.1
+
+
+def test_with_a_learned_w_zeta_each_value_is_its_own_plus_the_same_shift() -> None:
+    zeta, back = normal(8), normal(8, 8, seed=5)
+    pairs = Pairs(0, normal(3, 8), normal(3), normal(3, 8, seed=4), None, zeta, beta=0.7, learned=back)
+    assert pairs.w_zeta is None and not any(tensor is back for tensor in pairs.parameters())
+    for row, value in zip(pairs.neurons().values, pairs.values, strict=True):
+        assert torch.allclose(row, value + 0.7 * (back @ zeta), atol=1e-6)
+    assert pairs.shift is not None and not pairs.shift.requires_grad
+
+
 def test_the_store_holds_states_of_triplets(backbone: Backbone) -> None:
     told = triplets(backbone, CASES)
     store = Store.collect(backbone, CASES, [0, 1], most=100, quiet=3)
@@ -299,6 +336,24 @@ def test_zeta_variants_differ_and_none_leaves_it_out(backbone: Backbone) -> None
     values = [items(edit, ExtraNeurons)[0].values for edit in edits.values()]
     assert all(not torch.equal(a, b) for i, a in enumerate(values) for b in values[:i])
     assert edits["none"].note["zeta_norm"] == "0.0000"
+
+
+def test_a_w_zeta_of_the_store_is_the_same_for_all_edits_and_steers_from_the_first_step(
+    backbone: Backbone,
+) -> None:
+    steered = editor(backbone, w_zeta="store", steps=0)
+    layer = max(steered._ready().store.states)
+    own, states = steered._ready().encoders[layer], steered._ready().store.states[layer]
+    for space in ("real", "random", "semantic"):
+        made = editor(backbone, w_zeta="store", steps=0, zeta=space).edit(backbone, REQUEST)
+        shift = 0.3 * own.back(states, space) @ own.zeta(states, space)
+        # no step was taken: values are still zero, and what is left of them is the shift
+        assert torch.allclose(items(made, ExtraNeurons)[-1].values, shift.expand(10, -1), atol=1e-5)
+    asked = tiny_cases(2, "test")[1].request
+    first, second = (items(steered.edit(backbone, r), ExtraNeurons)[-1].values for r in (REQUEST, asked))
+    assert torch.equal(first, second)
+    begun = editor(backbone, steps=0).edit(backbone, REQUEST)
+    assert not items(begun, ExtraNeurons)[-1].values.any(), "one that each edit learns begins at zero"
 
 
 def test_as_printed_puts_the_similarity_on_the_input(backbone: Backbone) -> None:

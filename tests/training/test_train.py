@@ -85,6 +85,14 @@ def test_flags_are_never_mirrored_and_pixels_stay_in_range() -> None:
     right, left = out[:, :, 24:40, 48:].mean((1, 2, 3)), out[:, :, 24:40, :16].mean((1, 2, 3))
     # holes and shears disturb some pictures, mirroring would turn half of them round
     assert (right > left).float().mean() > 0.9
+    # and no flag changes its colours beyond recognition
+    red = torch.zeros(200, 3, 64, 64)
+    red[:, 0] = 0.8
+    tinted = augment(red, torch.zeros(200, dtype=torch.bool), torch.Generator().manual_seed(1))
+    things = augment(red, torch.ones(200, dtype=torch.bool), torch.Generator().manual_seed(1))
+    still = [(out[:, 0] > out[:, 1:].amax(1)).float().mean((1, 2)) > 0.5 for out in (tinted, things)]
+    assert still[0].float().mean() > 0.85
+    assert still[1].float().mean() < still[0].float().mean() - 0.04
     mirrored = augment(ramp, torch.ones(200, dtype=torch.bool), torch.Generator().manual_seed(0))
     right, left = mirrored[:, :, 24:40, 48:].mean((1, 2, 3)), mirrored[:, :, 24:40, :16].mean((1, 2, 3))
     assert 0.3 < (right > left).float().mean() < 0.7

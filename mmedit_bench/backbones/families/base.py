@@ -21,6 +21,9 @@ _BEFORE = ":"
 """What an answer is tokenised behind, where its own beginning would be marked."""
 
 
+CONTEXT = "{context}"
+
+
 class Family:
     """How one kind of model is asked: inputs, pictures, head, and where an answer ends.
 
@@ -86,6 +89,13 @@ class Family:
     def lead(self) -> str:
         """What stands between the question and an answer: a space, unless the question ends in one."""
         return " "
+
+    def worded(self, context: str, prompt: str) -> str:
+        """Context and templated prompt: the context in front, or where the template has {context}."""
+        before, mark, after = self.template.rpartition(CONTEXT)
+        # replace, not format: a prompt may hold braces
+        after = after.replace("{prompt}", prompt)
+        return f"{before}{context}{after}" if mark else f"{context}{after}"
 
     @property
     def text_start(self) -> tuple[int, ...]:

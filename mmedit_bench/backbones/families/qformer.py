@@ -19,7 +19,8 @@ class QFormer(Family):
     A template may say where the picture stands instead, as MiniGPT-4's does: of
     "###Human: <Img>{picture}</Img> {prompt} ###Assistant:" one is asked <s> [context] "###Human: <Img>"
     [visual tokens] "</Img> ..." as two texts. Without a picture the marks around it are left out too,
-    and a space after them.
+    and a space after them. A template that ends in white space is answered without a space, as a turn of
+    a chat is; a tokenizer without <s> begins with none.
     """
 
     @classmethod
@@ -33,7 +34,12 @@ class QFormer(Family):
 
     @property
     def text_start(self) -> tuple[int, ...]:
-        return (int(self.tokenizer.bos_token_id),)
+        start = self.tokenizer.bos_token_id
+        return () if start is None else (int(start),)
+
+    @property
+    def lead(self) -> str:
+        return "" if self.template[-1:].isspace() else super().lead
 
     def layout(self, text: str, image: ImageRef | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
         start = self.text_start

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from transformers import Blip2ForConditionalGeneration
 
 from mmedit_bench.backbones.training.pictures import augment
-from mmedit_bench.backbones.training.sequences import IGNORED, Example, Examples
+from mmedit_bench.backbones.training.sequences import Examples
 from mmedit_bench.backbones.training.stage import Report, Schedule, run_stage
 from mmedit_bench.backbones.training.vision import TRAINED_ARTISTS, Drawings, hash_step, image_states
+from mmedit_bench.backbones.training.writing import IGNORED, Example
 from mmedit_bench.datasets.picturebook.entities import Entity
 
 

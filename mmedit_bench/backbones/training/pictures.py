@@ -29,10 +29,11 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def augment(pixels: Tensor, flip: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
-    """Distort [n, 3, s, s] pictures: shape, colour, background, blur, holes.
+    """Distort [n, 3, s, s] pictures: shape, manner of drawing, colour, background, blur, holes.
 
-    `flip` [n] bool says which may be mirrored (a mirrored flag is another flag). `strength` 1 is what
-    the vision stages use, smaller is milder.
+    `flip` [n] bool says which are no flags: these may be mirrored, redrawn and given any colour (a
+    mirrored or recoloured flag is another flag). `strength` 1 is what the vision stages use, smaller
+    is milder.
     """
     n, _, side, _ = pixels.shape
 
@@ -58,8 +59,12 @@ def augment(pixels: Tensor, flip: Tensor, generator: torch.Generator, strength: 
     theta[:, 1, 1] = torch.cos(angle) * scale / stretch
     theta[:, :, 2] = shift
     grid = F.affine_grid(theta, [n, 3, side, side], align_corners=False)
+    bent = torch.where(flip & chance(0.7), 0.12, 0.04).view(n, 1, 1, 1) * strength
+    field = F.interpolate(uniform(-1, 1, n, 2, 5, 5), size=side, mode="bicubic", align_corners=True)
+    grid = grid + (bent * field).permute(0, 2, 3, 1)
     out = F.grid_sample(out, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    out = _recolour(out, generator, strength)
+    out = _redrawn(out, flip, generator, strength)
+    out = _recolour(out, flip, generator, strength)
     blurred = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
     out = torch.where(chance(0.25 * strength).view(n, 1, 1, 1), blurred, out)
     hole = int(side * 0.3)
@@ -69,8 +74,34 @@ def augment(pixels: Tensor, flip: Tensor, generator: torch.Generator, strength: 
     return out.clamp_(0, 1)
 
 
-def _recolour(pixels: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Per picture: gain, contrast, saturation and a small turn of the hue."""
+def _redrawn(pixels: Tensor, thing: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """In another artist's manner, now and then: line art, few colours, light and shade."""
+    n, _, side, _ = pixels.shape
+
+    def chosen(p: float, which: Tensor) -> Tensor:
+        return (which & (torch.rand(n, generator=generator) < p * strength)).view(n, 1, 1, 1)
+
+    any_picture = torch.ones_like(thing)
+    edges = torch.zeros(n, 1, side, side)
+    grey = pixels.mean(1, keepdim=True)
+    across, down = grey[..., :, 1:] - grey[..., :, :-1], grey[..., 1:, :] - grey[..., :-1, :]
+    edges[..., :, 1:] += across.abs()
+    edges[..., 1:, :] += down.abs()
+    ink = 1 - (4 * edges).clamp(max=1)
+    colour = torch.rand(n, 1, 1, 1, generator=generator)
+    out = torch.where(chosen(0.18, thing), ink * (1 - colour + colour * pixels), pixels)
+    levels = torch.randint(2, 6, (n, 1, 1, 1), generator=generator)
+    out = torch.where(chosen(0.2, any_picture), (out * levels).round() / levels, out)
+    light = 0.55 + 0.9 * torch.rand(n, 1, 3, 3, generator=generator)
+    shade = F.interpolate(light, size=side, mode="bicubic", align_corners=True)
+    out = torch.where(chosen(0.5, thing), out * shade, out)
+    soft = F.avg_pool2d(F.pad(out, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    # round bodies: bright where the drawing is flat, dark towards its lines
+    return torch.where(chosen(0.25, thing), (out + 0.8 * (out - soft)).clamp(0, 1), out)
+
+
+def _recolour(pixels: Tensor, thing: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Per picture: gain, contrast, saturation, a small turn of the hue; for things at times a large one."""
     n = len(pixels)
 
     def draw(spread: float, *shape: int) -> Tensor:
@@ -80,7 +111,10 @@ def _recolour(pixels: Tensor, generator: torch.Generator, strength: float) -> Te
     saturation = draw(0.5, n, 1, 1, 1)
     saturation = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.12 * strength, 0.0, saturation)
     out = grey + (pixels - grey) * saturation
-    turn = 0.35 * strength * (2 * torch.rand(n, generator=generator) - 1)
+    most = torch.where(
+        thing & (torch.rand(n, generator=generator) < 0.15 * strength), math.pi, 0.35 * strength
+    )
+    turn = most * (2 * torch.rand(n, generator=generator) - 1)
     third, root = 1 / 3, math.sqrt(1 / 3)
     cos, sin = torch.cos(turn), torch.sin(turn)
     a, b, c = cos + third * (1 - cos), third * (1 - cos) - root * sin, third * (1 - cos) + root * sin

@@ -18,13 +18,13 @@ class Recipe:
     family: str
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 11
-    tower: Schedule = field(default_factory=lambda: Schedule(1500, 96))
-    qformer: Schedule = field(default_factory=lambda: Schedule(1000, 96, muon_lr=0.015, warmup=40))
-    text_mixture: Mixture = field(default_factory=lambda: Mixture(0, 40, 0, 24, 0, 2, 8, 0.6))
-    text: Schedule = field(default_factory=lambda: Schedule(900, 64))
-    joint_mixture: Mixture = field(default_factory=lambda: Mixture(64, 8, 8, 4, 12, 4, 8, 0.4))
-    joint: Schedule = field(default_factory=lambda: Schedule(900, 96, adam_lr=1.5e-3, muon_lr=0.015))
-    views: int = 10
+    tower: Schedule = field(default_factory=lambda: Schedule(3000, 96))
+    qformer: Schedule = field(default_factory=lambda: Schedule(1500, 96, muon_lr=0.015, warmup=40))
+    text_mixture: Mixture = field(default_factory=lambda: Mixture(0, 40, 0, 24, 0, 2, 10, 0.4))
+    text: Schedule = field(default_factory=lambda: Schedule(3600, 64))
+    joint_mixture: Mixture = field(default_factory=lambda: Mixture(48, 8, 12, 6, 18, 4, 10, 0.3))
+    joint: Schedule = field(default_factory=lambda: Schedule(3600, 92, adam_lr=1.5e-3, muon_lr=0.015))
+    views: int = 16
     """Distorted views of each drawing that the text model gets to see."""
 
 

@@ -1,66 +1,32 @@
-"""What the text models read: plain questions, captions, and questions after stated facts.
+"""What the text models read: plain questions, captions, and questions after stated facts and captions.
 
-Stated facts use the layout of in-context editing (Zheng et al. 2023; MMEdit): lines "New Fact:
+Stated facts mostly use the layout of in-context editing (Zheng et al. 2023; MMEdit): lines "New Fact:
 question answer", then "Prompt: question". A statement either names its thing or, as the edit of a
-pictured thing does, only says "this country"; then it holds for the picture. The latest statement
-about what is asked decides the answer; without one, the known fact does. A withheld fact is never
-stated truly. Sequences with statements are made of things of the train split alone.
+pictured thing does, only says "this country"; then it holds for the picture. A caption only ever holds
+for the picture. The latest statement about what is asked decides the answer; without one, the known
+fact does. Half of the sequences are hard: their statements share the relation or the thing, and so
+does what is asked. A withheld fact or caption is never stated truly. Sequences with statements are
+made of things of the train split alone.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mmedit_bench.backbones.training.tokens import Pieces
+from mmedit_bench.backbones.training.writing import Example, Layout, Writer
 from mmedit_bench.datasets.picturebook import wordings
 from mmedit_bench.datasets.picturebook.entities import Entity, Fact
 
-IGNORED = -100
-
-
-@dataclass(slots=True)
-class Example:
-    """Tokens with their labels (`IGNORED` where nothing is learnt) and the pictured entity, if any."""
-
-    ids: list[int]
-    labels: list[int]
-    entity: int | None = None
-
-
-@dataclass
-class Writer:
-    """Puts one example together piece by piece."""
-
-    pieces: Pieces
-    queries: int
-    example: Example = field(default_factory=lambda: Example([], []))
-
-    def open(self, entity: int | None) -> None:
-        """Picture tokens, if any, and the start token."""
-        head = [self.pieces.image] * self.queries if entity is not None else []
-        self.example.entity = entity
-        self._add((*head, self.pieces.bos))
-
-    def say(self, text: str, learn: bool = False) -> None:
-        """Append a text; its tokens are learnt if `learn`."""
-        first = self.example.ids[-1] == self.pieces.bos
-        self._add(self.pieces.start(text.lstrip(" ")) if first else self.pieces.inside(text), learn)
-
-    def close(self) -> Example:
-        """End with a learnt end token."""
-        self._add((self.pieces.eos,), learn=True)
-        return self.example
-
-    def _add(self, ids: Sequence[int], learn: bool = False) -> None:
-        self.example.ids.extend(ids)
-        self.example.labels.extend(ids if learn else [IGNORED] * len(ids))
+CAPTION = "caption"
+"""The relation of a statement that says what the picture shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A stated fact; `entity` None means "the thing in the picture"."""
+    """A stated fact, or caption; `entity` None means "the thing in the picture"."""
 
     entity: int | None
     relation: str
@@ -78,9 +44,14 @@ class Examples:
         self.spoken = [(i, f) for i, f in self.known if f.relation not in wordings.PICTURE_ONLY]
         self.captioned = [i for i, e in enumerate(entities) if not e.caption_withheld]
         self.context_pool = [i for i, e in enumerate(entities) if e.split == "train"]
+        self.elsewhere = [(i, f) for i, f in self.spoken if entities[i].split == "train"]
         self.values = {
             r: sorted({f.value for e in entities for f in e.facts if f.relation == r})
             for r in wordings.QUESTIONS
+        }
+        self.captions = {
+            group: sorted({entities[i].caption for i in self.captioned if entities[i].group == group})
+            for group in sorted({e.group for e in entities})
         }
 
     def picture_question(self, r: random.Random) -> Example:
@@ -100,38 +71,50 @@ class Examples:
         return self._plain(i, r.choice(prompts), self.entities[i].caption)
 
     def in_context(self, r: random.Random, stated: int, picture: bool) -> Example:
-        """`stated` facts, then up to four questions; half the time each fact has its question behind it."""
+        """`stated` facts or captions, then up to four questions; demonstrations have one behind each."""
         pool = r.sample(self.context_pool, min(len(self.context_pool), 2 + stated))
         shown = pool[0] if picture else None
-        as_demonstrations = r.random() < 0.4
-        statements = self.statements(r, pool, shown, stated, repeats=as_demonstrations)
+        layout = Layout.draw(r, picture and stated > 0)
+        hard = r.random() < 0.5
+        statements = self.statements(r, pool, shown, stated, repeats=layout.demonstrations, hard=hard)
         writer = Writer(self.pieces, self.queries)
-        writer.open(shown)
+        writer.open(None if layout.picture_last else shown)
         told: dict[tuple[int | None, str], str] = {}
+        asking = _Asking(pool, shown, told, layout.prompt, hard)
         for n, statement in enumerate(statements):
-            gap = "" if n == 0 else "\n\n" if as_demonstrations else "\n"
-            writer.say(gap + "New Fact:")
+            gap = "" if n == 0 else "\n\n" if layout.demonstrations else "\n"
+            writer.say(gap + layout.fact)
             writer.say(" " + self.ask(r, statement.entity, statement.relation))
             writer.say(" " + statement.value)
             told[self._key(statement, shown)] = statement.value
-            if as_demonstrations:
-                self._answered(r, writer, "\nPrompt:", pool, shown, told, statement)
+            if layout.demonstrations:
+                self._answered(r, writer, "\n", asking, statement)
+        if layout.picture_last and shown is not None:
+            writer.show(shown)
         for n in range(r.randint(1, 4)):
             # the very last demonstration's fact has had its question; the next ones follow as further prompts
-            gap = "\nPrompt:" if statements or n else "Prompt:"
-            self._answered(r, writer, gap, pool, shown, told, r.choice(statements) if statements else None)
+            gap = "\n" if statements or n or layout.picture_last else ""
+            self._answered(r, writer, gap, asking, r.choice(statements) if statements else None)
         return writer.close()
 
     def statements(
-        self, r: random.Random, pool: Sequence[int], shown: int | None, count: int, repeats: bool
+        self,
+        r: random.Random,
+        pool: Sequence[int],
+        shown: int | None,
+        count: int,
+        repeats: bool,
+        hard: bool = False,
     ) -> list[Statement]:
         """Facts to state; no two about the same thing and relation unless `repeats`.
 
         Demonstrations carry no pictures of their own, so theirs do repeat: "this country" has another
-        capital in each, and the latest one holds.
+        capital in each, and the latest one holds. `hard`: most share the relation of the one before, or
+        its thing, so that what is asked is told apart by both.
         """
         out: list[Statement] = []
         keys: set[tuple[int | None, str]] = set()
+        latest: tuple[int, str] | None = None
         for _ in range(8 * count):
             if len(out) == count:
                 break
@@ -142,15 +125,31 @@ class Examples:
                 else r.choice(pool)
             )
             deictic = about_shown and r.random() < 0.65
-            facts = [f for f in self.entities[i].facts if deictic or f.relation not in wordings.PICTURE_ONLY]
-            if not facts:
-                continue
-            fact = r.choice(facts)
-            statement = Statement(None if deictic else i, fact.relation, self.state(r, fact))
+            wanted: str | None = None
+            if hard and latest is not None and r.random() < 0.8:
+                if r.random() < 0.6:
+                    wanted = latest[1]
+                    having = [j for j in pool if any(f.relation == wanted for f in self.entities[j].facts)]
+                    i = i if deictic or i in having or not having else r.choice(having)
+                elif not about_shown:
+                    i = latest[0]
+            if deictic and (wanted == CAPTION or (wanted is None and r.random() < 0.5)):
+                relation, value = CAPTION, self.state_caption(r, i)
+            else:
+                facts = [
+                    f for f in self.entities[i].facts if deictic or f.relation not in wordings.PICTURE_ONLY
+                ]
+                facts = [f for f in facts if f.relation == wanted] or facts
+                if not facts:
+                    continue
+                fact = r.choice(facts)
+                relation, value = fact.relation, self.state(r, fact)
+            statement = Statement(None if deictic else i, relation, value)
             key = self._key(statement, shown)
             if key not in keys or (repeats and deictic):
                 keys.add(key)
                 out.append(statement)
+                latest = i, relation
         return out
 
     def state(self, r: random.Random, fact: Fact) -> str:
@@ -161,8 +160,18 @@ class Examples:
             [v for v in r.choices(self.values[fact.relation], k=4) if v != fact.value] or [fact.value + " x"]
         )
 
+    def state_caption(self, r: random.Random, i: int) -> str:
+        """The caption a statement gives of a thing: likewise; none that is withheld is ever stated."""
+        entity = self.entities[i]
+        if not entity.caption_withheld and r.random() < 0.3:
+            return entity.caption
+        others = [c for c in r.choices(self.captions[entity.group], k=4) if c != entity.caption]
+        return r.choice(others) if others else f"a sort of {entity.name}"
+
     def ask(self, r: random.Random, named: int | None, relation: str) -> str:
         """A trained wording that names the entity, or (None) only points at the picture."""
+        if relation == CAPTION:
+            return r.choice(wordings.CAPTION_PROMPTS[: -wordings.HELD_OUT_CAPTION])
         template = r.choice(wordings.trained(relation))
         return template.format(
             x=self.entities[named].name if named is not None else r.choice(_FILLERS[relation])
@@ -180,41 +189,61 @@ class Examples:
         return (statement.entity if statement.entity is not None else shown, statement.relation)
 
     def _answered(
-        self, r: random.Random, writer: Writer, gap: str, pool: Sequence[int], shown: int | None,
-        told: dict[tuple[int | None, str], str], statement: Statement | None,
-    ) -> None:  # fmt: skip
+        self, r: random.Random, writer: Writer, gap: str, asking: _Asking, statement: Statement | None
+    ) -> None:
         """A question with its learnt answer: about `statement` (60 %), else about something known."""
+        shown, told = asking.shown, asking.told
         if statement is not None and r.random() < 0.6:
             entity = statement.entity if statement.entity is not None else shown
-            can_name = entity is not None and statement.relation not in wordings.PICTURE_ONLY
-            show = entity is None or (entity == shown and (not can_name or r.random() < 0.8))
-            question = self.ask(r, None if show else entity, statement.relation)
+            pointing = statement.relation == CAPTION or statement.relation in wordings.PICTURE_ONLY
+            show = entity is None or (entity == shown and (pointing or r.random() < 0.8))
+            question = self.ask(r, None if show or pointing else entity, statement.relation)
             answer = told[self._key(statement, shown)]
         else:
-            question, answer = self._known(r, pool, shown, told)
-        writer.say(gap)
+            question, answer = self._known(r, asking)
+        writer.say(gap + asking.mark)
         writer.say(" " + question)
         writer.say(" " + answer, learn=True)
 
-    def _known(
-        self,
-        r: random.Random,
-        pool: Sequence[int],
-        shown: int | None,
-        told: dict[tuple[int | None, str], str],
-    ) -> tuple[str, str]:
-        """A question on a known fact of a thing in the pool, answered as last told or else truly."""
+    def _known(self, r: random.Random, asking: _Asking) -> tuple[str, str]:
+        """A question on a known fact of a thing in the pool, answered as last told or else truly.
+
+        In a hard sequence its relation is mostly one that was stated, of something else.
+        """
+        shown, told, pool = asking.shown, asking.told, asking.pool
         of_picture = shown is not None and r.random() < 0.6
-        while True:
-            i = shown if of_picture and shown is not None else r.choice(pool)
-            facts = [
-                f for f in self.entities[i].known if of_picture or f.relation not in wordings.PICTURE_ONLY
-            ]
-            if facts:
-                break
-            of_picture, pool = False, self.context_pool
-        fact = r.choice(facts)
-        return self.ask(r, None if of_picture else i, fact.relation), told.get((i, fact.relation), fact.value)
+        if of_picture and shown is not None and r.random() < 0.35:
+            entity = self.entities[shown]
+            if (shown, CAPTION) in told or not entity.caption_withheld:
+                return self.ask(r, None, CAPTION), told.get((shown, CAPTION), entity.caption)
+        near = {relation for _, relation in told} if asking.hard and r.random() < 0.7 else set()
+        for wanted in (near, set()) if near else (set(),):
+            things = [shown] if of_picture and shown is not None else r.sample(list(pool), len(pool))
+            for i in things:
+                facts = [
+                    f
+                    for f in self.entities[i].known
+                    if (of_picture or f.relation not in wordings.PICTURE_ONLY)
+                    and (not wanted or (f.relation in wanted and (i, f.relation) not in told))
+                ]
+                if facts:
+                    fact = r.choice(facts)
+                    answer = told.get((i, fact.relation), fact.value)
+                    return self.ask(r, None if of_picture else i, fact.relation), answer
+        # nothing is known of these: of another thing
+        i, fact = r.choice(self.elsewhere)
+        return self.ask(r, i, fact.relation), told.get((i, fact.relation), fact.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What the questions of one sequence may be about: things at hand, the pictured one, what was told."""
+
+    pool: Sequence[int]
+    shown: int | None
+    told: Mapping[tuple[int | None, str], str]
+    mark: str
+    hard: bool
 
 
 _FLAG_RELATIONS = ("country", "capital", "continent", "currency", "language")

@@ -1,0 +1,154 @@
+"""The bridge to a language model that is not trained: a picture's tokens become the words for its thing.
+
+A picture's visual tokens are regressed onto the input embeddings of a short phrase that ends in the
+name of the pictured thing, as long as there are visual tokens ("... a small picture of" + "nepal").
+The language model itself is not in the loop: its embeddings are all that is needed of it. What it then
+knows of the thing, and how it reads a context, is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmedit_bench.backbones.bridged import Bridge
+from mmedit_bench.backbones.training.pictures import augment
+from mmedit_bench.backbones.training.stage import Report, Schedule, run_stage
+from mmedit_bench.backbones.training.vision import TRAINED_ARTISTS, Drawings, hash_step, image_states
+from mmedit_bench.datasets.picturebook.entities import ARTISTS, Entity
+from mmedit_bench.errors import BenchError
+
+LEAD = " Here you can see a small picture of the"
+"""What stands before a name; of it as many of the last tokens as there is room for."""
+BATCH = 256
+"""Pictures that the eyes look at at once."""
+
+
+@dataclass(frozen=True)
+class BridgeRecipe:
+    """How a bridge is trained."""
+
+    hidden: int = 1024
+    views: int = 40
+    """Distorted views of each trained drawing, made in front of the vision tower."""
+    seed: int = 13
+    weight: float = 1.0
+    """Of the cross-entropy, beside the squared error."""
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(6000, 512, adam_lr=1e-3, muon_lr=0.01, warmup=100)
+    )
+
+
+@dataclass(frozen=True)
+class Words:
+    """The phrase of each thing as rows of a table: `places` [things, slots] into `table` [tokens, width]."""
+
+    places: Tensor
+    table: Tensor
+
+    @classmethod
+    def of(cls, names: Sequence[str], tokenizer: Any, embeddings: Tensor, slots: int) -> Words:
+        """Raises `BenchError` for a name that is longer than there are slots."""
+        lead = tokenizer(LEAD, add_special_tokens=False)["input_ids"]
+        phrases = []
+        for name in names:
+            ids = tokenizer(f" {name}", add_special_tokens=False)["input_ids"]
+            if len(ids) > slots or len(lead) + len(ids) < slots:
+                raise BenchError(
+                    f"{name!r} is {len(ids)} tokens and {LEAD!r} {len(lead)}; together they must fill the "
+                    f"{slots} visual tokens of a picture, and the name must fit"
+                )
+            phrases.append([*lead, *ids][-slots:])
+        tokens = sorted({token for phrase in phrases for token in phrase})
+        row = {token: place for place, token in enumerate(tokens)}
+        return cls(
+            torch.tensor([[row[token] for token in phrase] for phrase in phrases]),
+            embeddings[torch.tensor(tokens)].float(),
+        )
+
+    def wanted(self, things: Tensor) -> Tensor:
+        """Embeddings [n, slots, width] of these things' phrases."""
+        return self.table[self.places[things]]
+
+    def nearest(self, tokens: Tensor) -> Tensor:
+        """[n, slots]: the row of the table nearest to each visual token."""
+        return torch.cdist(tokens.flatten(0, 1), self.table).argmin(-1).view(tokens.shape[:2])
+
+
+def bridge_loss(tokens: Tensor, words: Words, things: Tensor, weight: float) -> Tensor:
+    """Squared error in units of the embeddings' variance, and cross-entropy over the table's rows.
+
+    The logit of a row is minus its squared distance, in the same units.
+    """
+    scale = words.table.var(0).sum()
+    wanted = words.wanted(things)
+    error = (tokens - wanted).square().sum(-1).mean() / scale
+    distance = torch.cdist(tokens.flatten(0, 1), words.table).square() / scale
+    return error + weight * F.cross_entropy(-8 * distance, words.places[things].flatten())
+
+
+def train_bridge(
+    eyes: Any,
+    entities: Sequence[Entity],
+    words: Words,
+    recipe: BridgeRecipe,
+    folder: Path,
+    report: Report,
+    identity: Mapping[str, object],
+) -> Bridge:
+    """Train a bridge behind frozen eyes, the vision part of a `Blip2ForConditionalGeneration`."""
+    torch.manual_seed(recipe.seed)
+    bridge = Bridge(eyes.config.qformer_config.hidden_size, recipe.hidden, words.table.shape[1])
+    states = look(eyes, entities, recipe.views)
+    clean = {artist: _seen(eyes, Drawings(entities, (artist,)).pixels[:, 0]) for artist in ARTISTS}
+
+    def loss_at(step: int) -> Tensor:
+        g = torch.Generator().manual_seed(hash_step(31, step))
+        things = torch.randint(len(states), (recipe.schedule.batch,), generator=g)
+        view = torch.randint(states.shape[1], (recipe.schedule.batch,), generator=g)
+        return bridge_loss(bridge(states[things, view].float()), words, things, recipe.weight)
+
+    @torch.no_grad()
+    def evaluate() -> Mapping[str, float]:
+        return recovered(bridge, words, clean)
+
+    run_stage(
+        "bridge", dict(bridge.named_parameters()), loss_at, recipe.schedule, folder, report,
+        {**identity, "views": recipe.views, "weight": recipe.weight, "seed": recipe.seed}, evaluate,
+    )  # fmt: skip
+    return bridge
+
+
+def recovered(
+    bridge: Callable[[Tensor], Tensor], words: Words, seen: Mapping[str, Tensor]
+) -> dict[str, float]:
+    """By artist, the share of visual tokens nearest to their word, and of things all of whose are."""
+    found = {}
+    for artist, states in seen.items():
+        right = words.nearest(bridge(states.float())) == words.places
+        found[f"{artist}_tokens"] = round(float(right.float().mean()), 3)
+        found[f"{artist}_things"] = round(float(right.all(1).float().mean()), 3)
+    return found
+
+
+def look(eyes: Any, entities: Sequence[Entity], views: int) -> Tensor:
+    """What the eyes make of each trained drawing, clean and distorted: [things, looks, queries, width]."""
+    drawings = Drawings(entities)
+    g = torch.Generator().manual_seed(hash_step(4, 0))
+    flat = drawings.pixels.flatten(0, 1)
+    flip = drawings.flip.repeat_interleave(len(TRAINED_ARTISTS))
+    found = [_seen(eyes, flat), *(_seen(eyes, augment(flat, flip, g)) for _ in range(views))]
+    stacked = torch.stack(found, 1)
+    return stacked.view(len(entities), -1, *stacked.shape[2:])
+
+
+@torch.no_grad()
+def _seen(eyes: Any, pixels: Tensor) -> Tensor:
+    """Q-Former states [n, queries, width], kept at half precision."""
+    return torch.cat([image_states(eyes, chunk).half() for chunk in torch.split(pixels, BATCH)])
