@@ -26,25 +26,18 @@ def loads(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="auto|FILE",
         help="Spread a published backbone over devices: evenly, or by a JSON file of modules and devices.",
     )
-    @click.option(
-        "--language-model",
-        metavar="FOLDER|FILE.gguf|OWNER/NAME",
-        help="The language model of a backbone that ships without one; once named, it is kept.",
-    )
     @functools.wraps(command)
     def wrapper(
         *args: Any,
         revision: str | None,
         weights: str | None,
         device_map: str | None,
-        language_model: str | None,
         **kwargs: Any,
     ) -> Any:
         given = {
             "revision": revision,
             "weights": _placed(weights),
             "device_map": _placed(device_map),
-            "language_model": _placed(language_model),
         }
         loading = {name: value for name, value in given.items() if value is not None}
         return command(*args, loading=loading, **kwargs)
