@@ -17,7 +17,7 @@ from mmedit_bench.rendering.table import blocks, ranks
 from mmedit_bench.rendering.wording import MISSING, seconds, size, with_margin
 from mmedit_bench.scoring.columns import column, in_order
 from mmedit_bench.scoring.score import score_run, scored
-from mmedit_bench.scoring.scores import NOTHING_ASKED, TEXT_ALONE, TOO_FEW, Cell, RunScores
+from mmedit_bench.scoring.scores import NOT_WHOLE, NOTHING_ASKED, TEXT_ALONE, TOO_FEW, Cell, RunScores
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
 
 
@@ -72,6 +72,31 @@ def test_blocks_keep_apart_what_is_not_comparable(tmp_path: Path) -> None:
     assert len(blocks(scored, "generation")) == len(changed)
     assert len(blocks([*scored, *scored], "generation")) == len(changed)  # a run given twice counts once
     assert all(len(block.rows) == 1 for block in blocks(scored, "generation"))
+
+
+def test_rows_are_ordered_by_hard_and_by_the_mean_where_a_suite_has_none(tmp_path: Path) -> None:
+    """One editor is perfect at what is easy and poor at the rest, the other middling throughout."""
+    far = FakeEditor("far", {"reliability": 1, "text_generality": 1, "text_locality": 1}, default=0.1)
+    near = FakeEditor("near", default=0.7)
+    whole, part = FakeSuite(count=20), FakeSuite("main-only", count=20)
+    part._cases = tuple(
+        dataclasses.replace(case, probes=tuple(probe for probe in case.probes if probe.stratum == "main"))
+        for case in part._cases
+    )
+    (block,), (other,) = (
+        blocks([score_run(fake_run(tmp_path, suite, one), suite) for one in (far, near)], "generation")
+        for suite in (whole, part)
+    )
+    values = [row.cells["hard"].value for row in block.rows]
+    assert block.summary.key == "hard" and [row.name for row in block.rows] == ["near", "far"]
+    assert None not in values and values == sorted(filter(None, values), reverse=True)
+    means = [row.cells["mean"].value for row in other.rows]
+    assert other.summary.key == "mean" and all(row.rank for row in other.rows)
+    assert None not in means and means == sorted(filter(None, means), reverse=True)
+    assert (NOT_WHOLE, tuple(row.name for row in other.rows)) in other.reasons
+    for form in ("terminal", "markdown", "latex"):
+        text = render([row.scores for row in other.rows], form=form)
+        assert NOT_WHOLE in " ".join(text.split())
 
 
 def test_equal_names_are_told_apart(tmp_path: Path) -> None:
