@@ -94,8 +94,7 @@ def spread(model: nn.Module, devices: Mapping[str, str], rest: str) -> None:
 
 def _numbered(device: str) -> torch.device:
     """A device by one name: "cuda" is "cuda:0"."""
-    found = torch.device(device)
-    return torch.device("cuda", 0) if found.type == "cuda" and found.index is None else found
+    return torch.device("cuda:0" if device == "cuda" else device)
 
 
 def _cross(module: nn.Module, name: str, owner: Mapping[str, torch.device]) -> None:
