@@ -72,7 +72,7 @@ def spread(model: nn.Module, devices: Mapping[str, str], rest: str) -> None:
     What a part is handed is moved to it before any other hook sees it. Raises `BenchError` for a name that
     is no module, and for weights that two parts on different devices share.
     """
-    owner = {"": torch.device(devices.get("", rest))}
+    owner = {"": _numbered(devices.get("", rest))}
     for name in sorted(devices, key=len):
         try:
             model.get_submodule(name)
@@ -81,7 +81,7 @@ def spread(model: nn.Module, devices: Mapping[str, str], rest: str) -> None:
             raise BenchError(
                 f"device map: the model has no module {name!r}; it has {known}, and theirs"
             ) from None
-        owner[name] = torch.device(devices[name])
+        owner[name] = _numbered(devices[name])
     _refuse_torn(model, owner)
     for name, module in model.named_modules():
         device = _device_of(name, owner)
@@ -90,6 +90,11 @@ def spread(model: nn.Module, devices: Mapping[str, str], rest: str) -> None:
         for key, buffer in module.named_buffers(recurse=False):
             module._buffers[key] = buffer.to(device)
     _cross(model, "", owner)
+
+
+def _numbered(device: str) -> torch.device:
+    """A device by one name: "cuda" is "cuda:0"."""
+    return torch.device("cuda:0" if device == "cuda" else device)
 
 
 def _cross(module: nn.Module, name: str, owner: Mapping[str, torch.device]) -> None:

@@ -43,6 +43,8 @@ class Trainings:
         what = asdict(order) | {"code": code, "source": EDITORS.entry(order.editor).source}
         for name in ("protocol", "protocol_options", "limit", "evidence", "split", "batch_size"):
             del what[name]
+        if not order.loading:
+            del what["loading"]  # as it was before there were options of loading
         self._place = folder / "sandboxed" / hashlib.sha256(canonical(what).encode()).hexdigest()[:32]
 
     def read(self) -> Kept | None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmedit_bench.backbones.base import Backbone
-from mmedit_bench.backbones.placement import Mover, altered, automatic, read_map, spread
+from mmedit_bench.backbones.placement import Mover, _numbered, altered, automatic, read_map, spread
 from mmedit_bench.cases import Query
 from mmedit_bench.editors import LowRankDelta
 from mmedit_bench.errors import BenchError
@@ -91,6 +91,7 @@ def test_modules_that_are_not_there_and_torn_weights_are_refused() -> None:
         spread(tiny_backbone("opt").model, {"head": "cpu"}, "cpu")
     with pytest.raises(BenchError, match="are one weight, so cpu and cpu:0 must be the same"):
         spread(tiny_backbone("opt").model, {"language_model.lm_head": "cpu:0"}, "cpu")
+    assert _numbered("cuda") == _numbered("cuda:0") != _numbered("cuda:1")
 
 
 def test_the_automatic_map_covers_every_weight() -> None:
