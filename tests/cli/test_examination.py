@@ -48,6 +48,8 @@ def test_the_same_as_json(call: Call) -> None:
     ft, null = found["memory"]["editors"]
     assert (ft["editor"], null["editor"]) == ("ft", "null")
     assert ft["total"] > ft["weights"] == null["weights"] > 0 and ft["editing"] > null["editing"] == 0
+    assert ft["modules"] == [f"language_model.model.decoder.layers.1.{name}" for name in ("fc1", "fc2")]
+    assert (ft["backward_layers"], null["backward_passes"]) == (1, 0) and ft["backward_passes"] > 1
     assert ft["bytes_per_edit"] == 4 * ft["trained_per_edit"] > 0
     assert found["memory"]["tokens"] == "counted"
 
