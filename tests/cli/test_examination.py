@@ -86,7 +86,7 @@ def test_a_published_backbone_without_weights_still_has_a_table(
     found = examined(call, *order, "--editor", "ft", "--editor", "ke", code=2)
     assert {"weights", "data mmedit"} <= set(found["failed"])
     details = {one["name"]: one["detail"] for one in found["findings"]}
-    assert "`hf download Salesforce/blip2-opt-2.7b` fetches it" in details["weights"]
+    assert "`hf download Salesforce/blip2-opt-2.7b" in details["weights"]
     assert "MMEDIT_BENCH_DATA" in details["data mmedit"]
     ft, ke = found["memory"]["editors"]
     assert found["memory"]["tokens"] == "estimated" and 7.4e9 < ft["weights"] < 7.6e9
