@@ -113,6 +113,14 @@ class Demand:
         items = (path for item in self.edit.interventions for path in item.modules(shape.anatomy))
         return tuple(dict.fromkeys(items))
 
+    def backward(self, layers: int) -> tuple[int, int]:
+        """Backward passes of an edit, at most, and through how many of so many decoder layers they go."""
+        steps = self.fit.steps if self.fit else 0
+        within = [(steps * own.times, own) for own in (self.fit.passes if self.fit else ())]
+        beside = [(own.times, own) for own in self.passes]
+        going = [(count, own.layer) for count, own in (*within, *beside) if own.layer is not None]
+        return sum(count for count, _ in going), max((layers - layer for _, layer in going), default=0)
+
 
 def demand_of(editor: Any, shape: Shape, load: Load) -> Demand | None:
     """What an editor demands; None if nobody says. Raises `BenchError` where its settings do not fit."""

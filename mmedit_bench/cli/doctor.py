@@ -117,16 +117,18 @@ def _table(needs: Needs) -> str:
     largest = max((line.need.total for line in needs.lines if line.need), default=0)
     unit, size = ("GB", 1e9) if largest > 1e9 else ("MB", 1e6)
     load, how = needs.load, "counted" if needs.counted else "estimated"
-    rows: list[tuple[str, ...]] = [("editor", "together", *_PARTS[1:], "an edit", "trains")]
+    rows: list[tuple[str, ...]] = [("editor", "together", *_PARTS[1:], "an edit", "trains", "goes back")]
     for line in needs.lines:
         if line.need is None or line.demand is None:
-            rows.append((line.editor, line.problem, *[""] * 7))
+            rows.append((line.editor, line.problem, *[""] * 8))
             continue
         parts = [f"{getattr(line.need, part) / size:.1f}" for part in _PARTS]
         numbers = max(
             [line.demand.fit.numbers if line.demand.fit else 0, *(f.numbers for f in line.demand.learned)]
         )
-        rows.append((line.editor, *parts, _bytes(line.demand.edit.nbytes), f"{numbers:,}" if numbers else ""))
+        back = "{} x {}".format(*line.backward) if line.backward[0] else ""
+        size_of = _bytes(line.demand.edit.nbytes)
+        rows.append((line.editor, *parts, size_of, f"{numbers:,}" if numbers else "", back))
     known = [row for row in rows if row[2]]
     widths = [max(len(row[i]) for row in known) for i in range(len(rows[0]))]
     widths[0] = max(len(row[0]) for row in rows)
@@ -135,7 +137,8 @@ def _table(needs: Needs) -> str:
         "together = weights + held + the largest of asking, editing and training; held is what an editor",
         f"keeps and what the backbone remembers at most; {load.batch} questions at once of {load.question}",
         f"tokens, {load.picture} of a picture and {load.answer} of an answer ({how}, the longest of "
-        f"{needs.suite})",
+        f"{needs.suite});",
+        "an edit goes back so many times through so many decoder layers at most",
         *([] if load.picture else ["its pictures have as many tokens as their size asks for: not counted"]),
     ]
     for row in rows:

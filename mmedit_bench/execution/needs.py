@@ -30,6 +30,10 @@ class EditorNeed:
     demand: Demand | None = None
     need: Need | None = None
     problem: str = ""
+    modules: tuple[str, ...] = ()
+    """Paths of the modules that an edit changes."""
+    backward: tuple[int, int] = (0, 0)
+    """Backward passes of an edit, and through how many decoder layers."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; bytes."""
@@ -43,6 +47,9 @@ class EditorNeed:
             "bytes_per_edit": demand.edit.nbytes,
             "trained_per_edit": demand.fit.numbers if demand.fit else 0,
             "trained_before": sum(own.numbers for own in demand.learned),
+            "modules": list(self.modules),
+            "backward_passes": self.backward[0],
+            "backward_layers": self.backward[1],
         }
 
 
@@ -110,7 +117,10 @@ def needs(shape: Shape, load: Load, editors: Sequence[str] = ()) -> Iterator[Edi
         if demand is None:
             yield EditorNeed(name, problem="it does not say what it takes")
         else:
-            yield EditorNeed(name, demand, memory.need(demand))
+            yield EditorNeed(
+                name, demand, memory.need(demand),
+                modules=demand.modules(shape), backward=demand.backward(shape.layer_count),
+            )  # fmt: skip
 
 
 def room(device: str, device_map: str | None = None) -> Room:

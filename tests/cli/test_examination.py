@@ -48,6 +48,8 @@ def test_the_same_as_json(call: Call) -> None:
     ft, null = found["memory"]["editors"]
     assert (ft["editor"], null["editor"]) == ("ft", "null")
     assert ft["total"] > ft["weights"] == null["weights"] > 0 and ft["editing"] > null["editing"] == 0
+    assert ft["modules"] == [f"language_model.model.decoder.layers.1.{name}" for name in ("fc1", "fc2")]
+    assert (ft["backward_layers"], null["backward_passes"]) == (1, 0) and ft["backward_passes"] > 1
     assert ft["bytes_per_edit"] == 4 * ft["trained_per_edit"] > 0
     assert found["memory"]["tokens"] == "counted"
 
@@ -84,7 +86,7 @@ def test_a_published_backbone_without_weights_still_has_a_table(
     found = examined(call, *order, "--editor", "ft", "--editor", "ke", code=2)
     assert {"weights", "data mmedit"} <= set(found["failed"])
     details = {one["name"]: one["detail"] for one in found["findings"]}
-    assert "`hf download Salesforce/blip2-opt-2.7b` fetches it" in details["weights"]
+    assert "`hf download Salesforce/blip2-opt-2.7b" in details["weights"]
     assert "MMEDIT_BENCH_DATA" in details["data mmedit"]
     ft, ke = found["memory"]["editors"]
     assert found["memory"]["tokens"] == "estimated" and 7.4e9 < ft["weights"] < 7.6e9

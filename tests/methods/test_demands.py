@@ -84,10 +84,14 @@ def test_an_edit_is_as_large_as_told(name: str, family: str, monkeypatch: pytest
         assert edit.nbytes == demand.edit.nbytes
         assert edit.parameter_count == demand.edit.parameter_count
         assert edit.first_layer(backbone.anatomy) == demand.edit.first_layer(backbone.anatomy)
+        changed = (path for item in edit.interventions for path in item.modules(backbone.anatomy))
+        assert demand.modules(shape) == tuple(dict.fromkeys(changed))
     assert numbers(made) == (demand.fit.numbers if demand.fit else 0)
     if demand.fit:
         assert moments(made) == demand.fit.moments * demand.fit.numbers
         assert demand.fit.steps >= int(edit.note["steps"])
+        times, layers = demand.backward(shape.layer_count)
+        assert times == demand.fit.steps and 1 <= layers <= shape.layer_count
         (layer,) = {own.layer for own in demand.fit.passes}
         assert layer is not None
         assert layer <= (demand.edit.first_layer(backbone.anatomy) or 0)
