@@ -135,7 +135,8 @@ def test_fail_fast_from_the_outside(lab_call: Any, more: tuple[str, ...]) -> Non
     assert done.exit_code == 3
     assert "Error: runs/lab-suite" in done.stderr and "odd cases are beyond me" in done.stderr
     (folder,) = Path("runs").glob("lab-*")
-    assert not read_run(folder).complete and read_run(folder).failed == 1
+    # two workers may both have met one before either was told to stop
+    assert not read_run(folder).complete and 1 <= read_run(folder).failed <= (2 if more else 1)
     again = lab_call(*LAB, "--json")
     assert (again.exit_code, json.loads(again.stdout)["failed"]) == (3, 3)
 

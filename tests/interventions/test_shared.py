@@ -121,5 +121,5 @@ def test_readers_are_known_by_name() -> None:
     (route,) = Edit.from_bytes(data).interventions
     assert isinstance(route, Route) and type(route.reader) is Mute and route.key == "key"
     unknown = data.replace(b'\\"mute\\"', b'\\"moot\\"')
-    with pytest.raises(UnknownName, match=r"'moot' \(known: .*constant_answer, ike-memory, "):
+    with pytest.raises(UnknownName, match=r"'moot' \(known: .*constant_answer, .*ike-memory, "):
         Edit.from_bytes(unknown)
