@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from mmedit_bench.backbones import pictures
 from mmedit_bench.backbones.demand import Demand, Fit, Load, Pass
 from mmedit_bench.backbones.kept import MOST_BYTES
 from mmedit_bench.backbones.shape import META, Blank, Shape
@@ -32,8 +33,6 @@ from mmedit_bench.backbones.tally import Tally
 
 WRITTEN = 48
 """Tokens of an answer that is written, at most."""
-SEEN = 1 << 30
-"""Bytes of visual tokens that a backbone remembers, at most."""
 PICTURES = 3
 """Pictures of a case: the edited one, another of the same, and that of a locality question."""
 
@@ -77,7 +76,7 @@ class Memory:
     def _seen(self) -> int:
         """What is remembered of the pictures of the training split and of as many others."""
         each = self.load.picture * self.shape.width * self.shape.dtype.itemsize
-        return min(SEEN, 2 * self.load.cases * PICTURES * each)
+        return min(pictures.MOST_BYTES, 2 * self.load.cases * PICTURES * each)
 
     def asking(self, context: int = 0) -> int:
         """Bytes of asking a batch, with so many tokens before each question."""
