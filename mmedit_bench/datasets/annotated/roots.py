@@ -59,7 +59,8 @@ def find_roots(dataset: str, places: tuple[Place, ...], data: Path | None = None
     if folder is None:
         raise BadData(
             f"{dataset} is not part of this package: set {DATA} to the folder that holds {dataset}/, "
-            f"or give --root; `mmedit-bench data fetch {dataset}` says where its files come from"
+            f"or give --root to `data` and `audit`; `mmedit-bench data fetch {dataset}` says where its files "
+            "come from"
         )
     pictures = []
     for place in places:
