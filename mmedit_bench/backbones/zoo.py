@@ -7,11 +7,13 @@ import logging
 from pathlib import Path
 
 from mmedit_bench.backbones.base import Backbone
+from mmedit_bench.backbones.grafted import grafted
 from mmedit_bench.errors import BenchError
 
 log = logging.getLogger(__name__)
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
+SMALL = "minigpt4-qwen2.5-0.5b"
 
 
 def blip2_opt_mini(*, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> Backbone:
@@ -24,12 +26,31 @@ def minigpt4_mini(*, device: str = "cpu", dtype: str = "float32", batch_size: in
     return _shipped("minigpt4-mini", device, dtype, batch_size)
 
 
-def _shipped(name: str, device: str, dtype: str, batch_size: int) -> Backbone:
+def minigpt4_qwen(
+    *, device: str = "cpu", dtype: str = "float32", batch_size: int = 16, language_model: str | None = None
+) -> Backbone:
+    """The embedded eyes and a trained bridge in front of Qwen2.5-Coder-0.5B-Instruct.
+
+    That language model does not ship. `language_model` says where it lies, a folder, a .gguf file or a
+    repository of the hub, the first time; what was put together then is kept. Raises `BenchError` that
+    says how to get it.
+    """
+    folder = grafted(shipped(SMALL), language_model)
+    return Backbone.load(folder, name=SMALL, device=device, dtype=dtype, batch_size=batch_size)
+
+
+def shipped(name: str) -> Path:
+    """The folder of a shipped checkpoint. Raises `BenchError` for one that is not there."""
     folder = CHECKPOINTS / name
     if not (folder / "model.safetensors").is_file():
         raise BenchError(
             f"no checkpoint in {folder}; `mmedit-bench train-backbone {name} --out {folder}` makes it"
         )
+    return folder
+
+
+def _shipped(name: str, device: str, dtype: str, batch_size: int) -> Backbone:
+    folder = shipped(name)
     made = Backbone.load(folder, name=name, device=device, dtype=dtype, batch_size=batch_size)
     if dtype == "float32" and (problem := differs(name, made.loaded_digest)):
         log.warning("checkpoint %s: %s", folder, problem)

@@ -26,18 +26,25 @@ def loads(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="auto|FILE",
         help="Spread a published backbone over devices: evenly, or by a JSON file of modules and devices.",
     )
+    @click.option(
+        "--language-model",
+        metavar="FOLDER|FILE.gguf|OWNER/NAME",
+        help="Of a backbone that ships without its language model: where that is read from, the first time.",
+    )
     @functools.wraps(command)
     def wrapper(
         *args: Any,
         revision: str | None,
         weights: str | None,
         device_map: str | None,
+        language_model: str | None,
         **kwargs: Any,
     ) -> Any:
         given = {
             "revision": revision,
             "weights": _placed(weights),
             "device_map": _placed(device_map),
+            "language_model": _placed(language_model),
         }
         loading = {name: value for name, value in given.items() if value is not None}
         return command(*args, loading=loading, **kwargs)
@@ -71,16 +78,29 @@ def loads_each(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="BACKBONE=auto",
         help="Spread it over devices, evenly or by a JSON file; repeatable.",
     )
+    @click.option(
+        "--language-model",
+        multiple=True,
+        metavar="BACKBONE=FILE",
+        help="Where the language model that it ships without is read from, the first time; repeatable.",
+    )
     @functools.wraps(command)
     def wrapper(
         *args: Any,
         revision: tuple[str, ...],
         weights: tuple[str, ...],
         device_map: tuple[str, ...],
+        language_model: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
         loading: dict[str, dict[str, str]] = {}
-        for option, items in (("revision", revision), ("weights", weights), ("device_map", device_map)):
+        given = {
+            "revision": revision,
+            "weights": weights,
+            "device_map": device_map,
+            "language_model": language_model,
+        }
+        for option, items in given.items():
             for item in items:
                 backbone, equals, value = item.partition("=")
                 if not equals or not backbone or not value or option in loading.get(backbone, {}):

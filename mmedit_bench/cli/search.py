@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,11 @@ from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import parsed
-from mmedit_bench.errors import BenchError
 
 if TYPE_CHECKING:
     from mmedit_bench.execution.engine import Engine
-    from mmedit_bench.execution.pool import Outcome
 
-VALIDATION = "validation"
-FAMILY, CRITERION = "generation", "mean"
-SHOWN = ("reliability/main", "generality", "locality", CRITERION)
+BUDGET = 10
 
 
 @click.command()
@@ -35,11 +30,27 @@ SHOWN = ("reliability/main", "generality", "locality", CRITERION)
     "--grid",
     "grids",
     multiple=True,
-    required=True,
     metavar="KEY=V1,V2,...",
-    help="Values to try; repeatable.",
+    help="Values to try, all combinations; repeatable.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=60, show_default=True, help="Edits per suite.")
+@click.option(
+    "--ladders",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="YAML file of values to begin with by option, which are climbed within --budget.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    help=f"Trials of a climb, the same for every editor that is compared; default: {BUDGET}.",
+)
+@click.option(
+    "--criterion",
+    type=click.Choice(["hard", "mean"]),
+    default="hard",
+    show_default=True,
+    help="The summary that is to be highest: hard, or the mean of the paper's five columns.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Edits per suite.")
 @executes("Runs at once; default: the cores, at most 4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option(
@@ -50,6 +61,11 @@ SHOWN = ("reliability/main", "generality", "locality", CRITERION)
     help="Folder of the runs; a search that was stopped goes on.",
 )
 @click.option("--record", type=click.Path(path_type=Path, dir_okay=False), help="Write what was tried here.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the best options here, as an editor's file for this backbone.",
+)
 @loads
 @speaks
 def search(
@@ -57,93 +73,63 @@ def search(
     backbone: str,
     editor: str,
     grids: tuple[str, ...],
+    ladders: Path | None,
+    budget: int | None,
+    criterion: str,
     limit: int,
     engine: Engine,
     seed: int,
     loading: dict[str, str],
     out: Path,
     record: Path | None,
+    config: Path | None,
     output: Output,
 ) -> None:
-    """Try all combinations of option values on the validation split and name the best.
+    """Try option values on the validation split and name the best.
 
-    The best has the highest mean of reliability, generality and locality by generation, averaged
-    over the suites; the first of equals wins. The evaluation split is never touched.
+    The best has the highest summary by generation, averaged over the suites; the first of equals wins.
+    The evaluation split is never touched. With --grid all combinations are tried. Ladders are climbed
+    one after the other within a budget, which every editor that is compared should have alike: where the
+    best stands at an end the ladder is made longer, and what is left goes into finer steps.
 
     \b
     Examples:
       mmedit-bench search --suite picturebook-vqa --suite picturebook-caption \\
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
+      mmedit-bench search --suite picturebook-vqa --suite picturebook-caption \\
+          --backbone blip2-opt-mini --editor ft --ladders methods/ft/config/ladders.yaml --budget 10
     """
     from mmedit_bench.execution.order import Order
-    from mmedit_bench.execution.pool import carry_out, look_over
     from mmedit_bench.runs.files import write_whole
+    from mmedit_bench.searching.ladders import read_ladders
+    from mmedit_bench.searching.search import Search, configuration, shown, text_of
 
-    tries, suites = combinations(grids), tuple(dict.fromkeys(suites))
-    orders = [
-        Order(
-            suite=suite, backbone=backbone, editor=editor, split=VALIDATION, limit=limit, seed=seed,
-            options=options, loading=loading,
-        )
-        for options in tries
-        for suite in suites
-    ]  # fmt: skip
-    look_over(orders)  # a value that is out of range is refused before the first run
-    with output.blocks([order.suite for order in orders]) as ended:
+    suites = tuple(dict.fromkeys(suites))
+    if bool(grids) == bool(ladders):
+        raise click.UsageError("say what is tried by --grid or by --ladders, one of the two")
+    if grids and budget:
+        raise click.BadParameter("a grid is tried whole; leave the budget out", param_hint="--budget")
+    tries, most = combinations(grids), budget or BUDGET
+    order = Order(suite=suites[0], backbone=backbone, editor=editor, limit=limit, seed=seed, loading=loading)
+    with output.progress(editor) as advance:
 
-        def told(outcome: Outcome) -> None:
-            ended(outcome.order.suite, f"{_shown(outcome.order.options)} {outcome.seconds:.0f} s")
+        def ended(trial: Mapping[str, Any]) -> None:
+            output.note(f"{trial['average']:6.2f}  {shown(trial['options'])}")
+            advance("trials", len(own.trials), most if ladders else len(tries))
 
-        outcomes = carry_out(orders, out, engine=engine, told=told)
-    folders = [_folder(outcome) for outcome in outcomes]
-    tried = []
-    for number, options in enumerate(tries):
-        own = folders[number * len(suites) : (number + 1) * len(suites)]
-        rows = dict(zip(suites, map(_scored, own), strict=True))
-        means = [row[CRITERION] for row in rows.values()]
-        if None in means:
-            raise BenchError(
-                f"{editor} {_shown(options)}: no {CRITERION} could be scored; raise --limit ({limit})"
-            )
-        average = round(sum(means) / len(means), 2)
-        tried.append({"options": options, "average": average, "suites": rows})
-    best = max(tried, key=lambda row: row["average"])
-    found = {
-        "backbone": backbone,
-        "editor": editor,
-        "split": VALIDATION,
-        "limit": limit,
-        "seed": seed,
-        "criterion": f"{CRITERION} of reliability, generality and locality, {FAMILY}, averaged over suites",
-        "best": best["options"],
-        "tried": tried,
-    }
+        own = Search(order, suites, out, engine, criterion=criterion, ended=ended)
+        found = own.climbed(read_ladders(ladders), most) if ladders else own.all_of(tries)
     if record:
-        write_whole(record, (json.dumps(found, indent=1) + "\n").encode())
-    lines = [f"{row['average']:6.2f}  {row['options']}{'  <- best' if row is best else ''}" for row in tried]
+        write_whole(record, text_of(found))
+    if config:
+        write_whole(config, configuration(found, (record or Path("search.json")).name))
+    for name in found.get("open_ends", ()):
+        output.note(f"the best {name} stands at the end of what was tried; raise --budget ({most})")
+    lines = [
+        f"{row['average']:6.2f}  {row['options']}{'  <- best' if row['options'] == found['best'] else ''}"
+        for row in found["tried"]
+    ]
     output.result(found, prose="\n".join(lines))
-
-
-def _folder(outcome: Outcome) -> Path:
-    """Where a try was recorded. Raises `BenchError` if it could not be made."""
-    what = f"{outcome.order.editor} {_shown(outcome.order.options)} on {outcome.order.suite}"
-    if outcome.folder is None:
-        raise BenchError(f"{what}: {outcome.error}")
-    return outcome.folder
-
-
-def _scored(folder: Path) -> dict[str, Any]:
-    """The numbers that are looked at, with the fingerprint by which the run can be made again."""
-    from mmedit_bench.cli.score import score_all
-
-    ((_, scores),) = score_all([folder])
-    cells = scores.family(FAMILY).overall
-    values = {key: None if (v := cells[key].value) is None else round(v, 2) for key in SHOWN}
-    return {"fingerprint": scores.spec.fingerprint, **values}
-
-
-def _shown(options: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={value}" for key, value in options.items())
 
 
 def combinations(grids: Sequence[str]) -> list[dict[str, Any]]:

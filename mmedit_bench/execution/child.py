@@ -23,6 +23,7 @@ from mmedit_bench.execution.view import hub_cache, view_of
 from mmedit_bench.execution.watch import Watch
 from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.runs.files import make_folder
+from mmedit_bench.runs.home import home
 
 START = 600.0
 """Seconds that a process has to load backbone and editor."""
@@ -174,7 +175,7 @@ class Child:
             [str(Path(sys.executable).resolve()), "-P", "-S", "-s", *module],
             readable=[*view.readable, *more], instead=view.instead, devices=devices,
         )  # fmt: skip
-        extra = {"HF_HUB_CACHE": str(hub_cache())}
+        extra = {"HF_HUB_CACHE": str(hub_cache()), "MMEDIT_BENCH_HOME": str(home().absolute())}
         if devices:
             extra |= {name: value for name, value in os.environ.items() if name in _GPU_VARIABLES}
         return argv, sandbox.environment(view.path, extra)

@@ -15,6 +15,7 @@ DATA_SETS = Registry("mmedit_bench.data", "data set")
 PAPER_BACKBONES = ("blip2-opt-2.7b", "minigpt4-7b")
 """Those that the UniKE paper measures."""
 _ROWS = "mmedit_bench.backbones.published"
+_GRAFTED = "mmedit_bench.backbones.zoo:minigpt4_qwen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,21 @@ def published_row(backbone: str) -> Published | None:
     return PUBLISHED.get(backbone) if made_here else None
 
 
+def grafted_here(backbone: str, loading: Mapping[str, str]) -> Path | None:
+    """The folder that a backbone with a language model of somebody else's is read from; None for others.
+
+    It is put together if need be. Raises `BenchError` that says how to get the language model.
+    """
+    if BACKBONES.entry(backbone).value != _GRAFTED:
+        return None
+    from mmedit_bench.backbones.grafted import grafted
+    from mmedit_bench.backbones.zoo import SMALL, shipped
+
+    return grafted(shipped(SMALL), loading.get("language_model"))
+
+
 def weights_of(backbone: str, loading: Mapping[str, str]) -> Weights | None:
-    """Where a published backbone's weights are, without fetching any; None for a backbone of another kind.
+    """Where a backbone's weights are that do not ship, without fetching any; None for one whose do.
 
     Raises `BenchError` that names what is missing and what to do about it.
     """
@@ -46,7 +60,8 @@ def weights_of(backbone: str, loading: Mapping[str, str]) -> Weights | None:
 
     row = published_row(backbone)
     if row is None:
-        return None
+        own = grafted_here(backbone, loading)
+        return None if own is None else Weights(own, None)
     source = loading.get("weights", row.source)
     if source is None:
         raise BenchError(

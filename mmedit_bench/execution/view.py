@@ -12,6 +12,7 @@ from pathlib import Path
 from mmedit_bench.backbones.published import PUBLISHED
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.order import Order
+from mmedit_bench.execution.presence import grafted_here
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES, Entry, Registry
 from mmedit_bench.retention.picturebook import DOCUMENTS
 
@@ -116,8 +117,12 @@ def _needed(tree: Path, packages: set[str]) -> Iterator[Path]:
 
 
 def _weights(order: Order) -> Iterator[Path]:
-    """Files that a published backbone is read from, with the links of the hub's cache and their aims."""
+    """Files of a backbone that does not ship whole, with the links of the hub's cache and their aims."""
     if (row := PUBLISHED.get(order.backbone)) is None:
+        if own := grafted_here(order.backbone, order.loading):
+            yield own.resolve()
+            if (named := order.loading.get("language_model")) and Path(named).exists():
+                yield Path(named).resolve()  # its digest says which folder that is
         return
     source = order.loading.get("weights", row.source)
     for named in (source, order.loading.get("device_map")):

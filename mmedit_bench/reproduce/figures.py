@@ -78,10 +78,11 @@ def bars(results: Mapping[str, Any]) -> Drawn:
     rows = [row for row in block["rows"] if "cells" in row]
     figure, axes = _panels(len(_SHOWN))
     for panel, key in zip(axes, _SHOWN, strict=True):
-        for place, (row, color) in enumerate(zip(rows, COLORS, strict=False)):
+        for place, row in enumerate(rows):
             cell = row["cells"][_FAMILY][key]
             if cell:
                 low, high = _arms(cell)
+                color = PALETTE[place % len(PALETTE)]
                 panel.bar(place, cell["value"], yerr=[[low], [high]], color=color, ecolor=_INK, capsize=3)
             if row["published"] and key in row["published"]:
                 panel.plot(

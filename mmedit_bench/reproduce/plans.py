@@ -45,8 +45,17 @@ TABLE1 = Plan(
         PlanRow("ft-l", "FT-L"),
         PlanRow("ke", "KE", published="KE"),
         PlanRow("t-patcher", "T-Patcher", published="T-Patcher"),
+        # the published weight of what keeps patches quiet, whatever the search chose
+        PlanRow("t-patcher", "T-Patcher, weight 5", {"memory_weight": 5.0}, published="T-Patcher"),
         PlanRow("mend", "MEND", published="MEND"),
-        PlanRow("ike", "IKE", published="In-Context Editing (IKE)"),
+        PlanRow("ike", "IKE, {demonstrations} demonstrations", published="In-Context Editing (IKE)"),
+        # where the search chose none: what it turned down
+        PlanRow(
+            "ike",
+            "IKE, {demonstrations} demonstrations",
+            {"demonstrations": 8},
+            published="In-Context Editing (IKE)",
+        ),
         PlanRow("ike-legacy", "IKE legacy"),
         PlanRow("ike-memory", "IKE memory"),
         PlanRow("serac", "SERAC", published="SERAC"),
@@ -69,7 +78,7 @@ _STATELESS = ("copy-target", "ike", "ike-legacy")
 SEQUENCES = tuple(
     replace(row, published={"ft": "FT", "null": None}.get(row.editor, row.published))
     for row in TABLE1.rows
-    if row.editor not in _STATELESS
+    if row.editor not in _STATELESS and not row.options
 )
 
 _DECAY = (
@@ -140,7 +149,7 @@ TABLE5 = Plan(
         ),
     ),
     (
-        *(replace(row, only="one-step") for row in TABLE1.rows if row.editor in _STATELESS),
+        *(replace(row, only="one-step") for row in TABLE1.rows if row.editor in _STATELESS or row.options),
         *SEQUENCES,
     ),
     limit=300,
@@ -156,8 +165,15 @@ TABLE4 = Plan(
     EMBEDDED,  # the paper has MiniGPT-4 only; where UniKE loses, the other backbone's rows say why
     (
         PlanRow(UNIKE, "only intrinsic", {"external": "none", "zeta": "none"}, published="only Intrin"),
-        PlanRow(
-            UNIKE, "only latent IKE", {"intrinsic": False, **NO_COLLABORATION}, published="only Latent-IKE"
+        *(
+            PlanRow(
+                UNIKE, label, {"intrinsic": False, **own, **NO_COLLABORATION}, published="only Latent-IKE"
+            )
+            for label, own in (
+                ("only latent IKE, {top_k} states of the store", {}),  # as many as validation chose
+                ("only latent IKE, {top_k} states of the store", {"top_k": 40}),  # as the paper has them
+                ("only latent IKE, own states alone", {"top_k": 0}),
+            )
         ),
         PlanRow(
             UNIKE,
@@ -278,18 +294,22 @@ FIG4C = Plan(
     "fig4c",
     "Which direction steers the values",
     _FIGURE,
-    tuple(
-        PlanRow(UNIKE, label, {"zeta": zeta}, published=named)
-        for zeta, label, named in (
-            ("none", "no zeta", "w/o zeta"),
-            ("random", "random direction", "random zeta"),
-            ("semantic", "semantic space", "semantic zeta"),
-            ("real", "truthfulness space", "zeta (full UniKE)"),
-        )
+    (
+        PlanRow(UNIKE, "no zeta", {"zeta": "none"}, published="w/o zeta"),
+        # a map that each edit learns from zero can turn any direction into any other; a frozen one cannot
+        *(
+            PlanRow(UNIKE, f"{label}{said}", {"w_zeta": w_zeta, "zeta": zeta}, published=named)
+            for w_zeta, said in (("edit", ""), ("store", ", frozen map"))
+            for zeta, label, named in (
+                ("random", "random direction", "random zeta"),
+                ("semantic", "semantic space", "semantic zeta"),
+                ("real", "truthfulness space", "zeta (full UniKE)"),
+            )
+        ),
     ),
     limit=150,
     published="Figure 4c",
-    against="unike zeta=real",
+    against="unike w_zeta=edit zeta=real",
     form="bars",
 )
 

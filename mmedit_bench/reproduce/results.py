@@ -202,6 +202,7 @@ def _joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "complete": all(row["complete"] for row in rows),
         "edits": sum(row["edits"] for row in rows),
         "failed": sum(row["failed"] for row in rows),
+        "peak_bytes": max((own for row in rows if (own := row["peak_bytes"])), default=None),
         "reasons": {
             family: {name: why for row in rows for name, why in row["reasons"][family].items()}
             for family in FAMILIES
@@ -251,6 +252,7 @@ def _measured(scores: RunScores) -> dict[str, Any]:
         "failed": scores.counts.failed,
         "seconds_per_edit": None if cost.seconds is None else round(cost.seconds, 3),
         "bytes_per_edit": None if cost.edit_bytes is None else round(cost.edit_bytes),
+        "peak_bytes": None if cost.peak_bytes is None else round(cost.peak_bytes),
         "cells": {family: _cells(scores.family(family).overall) for family in FAMILIES},
         "reasons": {
             family: {name: cell.reason for name, cell in scores.family(family).overall.items() if cell.reason}

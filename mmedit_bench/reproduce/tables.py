@@ -7,7 +7,7 @@ from typing import Any
 
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import difference, explained, seconds, with_margin
+from mmedit_bench.rendering.wording import difference, explained, seconds, size, with_margin
 from mmedit_bench.reproduce import along, hard
 from mmedit_bench.scoring.columns import HEADLINE, column
 from mmedit_bench.scoring.families import family_named
@@ -100,7 +100,8 @@ def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[st
 def _preface(results: Mapping[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     lines = [
-        f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])} of wall time. "
+        f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])} of wall time"
+        f"{_most_memory(results)}. "
         f"{versions}. Split {results['split']}, at most {results['limit']} edits per block.",
         "",
         "Percent ± half the 95 % interval (bootstrap; over what, each block says).",
@@ -124,6 +125,15 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
         else:
             lines.append(f"After {place}, of which no numbers are on record here.")
     return lines
+
+
+def _most_memory(results: Mapping[str, Any]) -> str:
+    """Of the process that took the most; nothing where it was not noted."""
+    rows = [row for block in results["blocks"] for row in _made(block) if row.get("peak_bytes")]
+    if not rows:
+        return ""
+    most = max(rows, key=lambda row: float(row["peak_bytes"]))
+    return f" and at most {size(most['peak_bytes'])} of memory in a process ({md.escaped(most['label'])})"
 
 
 def _told_apart(results: Mapping[str, Any]) -> str:

@@ -9,9 +9,11 @@ import click
 import pytest
 
 from mmedit_bench.cli.search import combinations
+from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.plugins.settings import stored
 from tests.cli.conftest import Call
 
-LAB = ("--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "echo")
+LAB = ("--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "echo", "--criterion", "mean")
 
 
 def test_the_best_combination_is_named_and_all_are_recorded(call: Call) -> None:
@@ -48,14 +50,53 @@ def test_the_record_has_the_fingerprint_that_run_computes_and_workers_change_not
             "--set",
             f"shout={str(row['options']['shout']).lower()}",
         )
-        done = call("run", *LAB, *words, "--out", "alone", "--json")
+        done = call("run", *LAB[:6], *words, "--out", "alone", "--json")
         assert done.exit_code == 0, done.stderr
         manifest = json.loads((Path(json.loads(done.stdout)["folder"]) / "manifest.json").read_text())
         assert manifest["fingerprint"] == row["suites"]["lab-suite"]["fingerprint"]
 
 
+def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: Call) -> None:
+    Path("ladders.yaml").write_text("lr: [1e-4, 1e-3]\nsteps: [1, 3]\n")
+    words = (*LAB[:4], "--editor", "ft", "--criterion", "mean", "--limit", "2", "--ladders", "ladders.yaml")
+    done = call(
+        "search",
+        *words,
+        "--budget",
+        "5",
+        "--record",
+        "search.json",
+        "--config",
+        "lab-backbone.yaml",
+        "--json",
+    )
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert json.loads(Path("search.json").read_text()) == found
+    assert len(found["tried"]) == found["budget"] == 5
+    assert found["ladders"] == {"lr": [1e-4, 1e-3], "steps": [1, 3]}
+    written = stored(EDITORS.load("ft").settings_type, Path(), "lab-backbone")
+    assert written == found["best"]
+    # the record says what run would compute of the settings that are written
+    of = found["of"]["lab-suite"]
+    assert {name: of["settings"][name] for name in written} == written
+    set_ = [word for name, value in written.items() for word in ("--set", f"{name}={value}")]
+    done = call("run", *LAB[:4], "--editor", "ft", "--split", "validation", "--limit", "2", *set_, "--json")
+    manifest = json.loads((Path(json.loads(done.stdout)["folder"]) / "manifest.json").read_text())
+    assert manifest["fingerprint"] == of["fingerprint"]
+
+
+@pytest.mark.parametrize("words", [(), ("--grid", "shout=true", "--ladders", "ladders.yaml")])
+def test_what_is_tried_is_said_in_one_way(call: Call, words: tuple[str, ...]) -> None:
+    Path("ladders.yaml").write_text("shout: [true]\n")
+    done = call("search", *LAB, *words)
+    assert done.exit_code == 2 and "one of the two" in done.stderr
+    done = call("search", *LAB, "--grid", "shout=true", "--budget", "2")
+    assert done.exit_code == 2 and "a grid is tried whole" in done.stderr
+
+
 def test_a_value_that_cannot_be_tried_stops_the_search(call: Call) -> None:
-    words = ("--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", "misnamed")
+    words = (*LAB[:4], "--editor", "misnamed")
     done = call("search", *words, "--grid", "shout=true", "--limit", "1", "--workers", "1")
     assert done.exit_code == 2
     assert "editor 'misnamed' calls itself 'somebody-else'" in done.stderr

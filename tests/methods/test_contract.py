@@ -16,11 +16,22 @@ import pytest
 import torch
 
 import methods
+from mmedit_bench.backbones.zoo import CHECKPOINTS
 from mmedit_bench.editors import Backbone, BenchError, Edit, Editor, Preparing, Trained
 from mmedit_bench.harness.training import Training
-from mmedit_bench.plugins.registry import BACKBONES, EDITORS
-from mmedit_bench.plugins.settings import LAST_LAYER, LAYERS, SHARED, options_of, settings_for, stored
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
+from mmedit_bench.plugins.settings import (
+    LAST_LAYER,
+    LAYERS,
+    SHARED,
+    checked,
+    options_of,
+    settings_for,
+    stored,
+)
 from mmedit_bench.runs.provenance import differing, resolved
+from mmedit_bench.runs.spec import canonical
+from mmedit_bench.searching.ladders import read_ladders
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 FOLDER = Path(methods.__path__[0])
@@ -331,7 +342,12 @@ def configurations() -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [(name, path) for name, folder in configurations() for path in sorted(folder.glob("*.yaml"))],
+    [
+        (name, path)
+        for name, folder in configurations()
+        for path in sorted(folder.glob("*.yaml"))
+        if path.stem != "ladders"
+    ],
     ids=lambda value: str(value).split("methods/")[-1],
 )
 def test_every_configuration_is_of_a_known_backbone_and_holds_known_options(name: str, path: Path) -> None:
@@ -356,3 +372,25 @@ def test_what_ships_is_what_the_recorded_search_found(name: str, folder: Path) -
         shipped = settings_for(EDITORS.load(name).settings_type, folder, backbone, {})
         for option, best in search["best"].items():
             assert getattr(shipped, option) == best, f"{option} is not what the search found"
+        assert search["limit"] >= 100 or "of" not in search
+        for suite, of in search.get("of", {}).items():
+            # all of what was measured is what is run today, options that were not searched among it
+            made = EDITORS.load(name)().settings(backbone)
+            assert of["settings"] == json.loads(canonical(asdict(made))), suite
+            assert of["version"] == EDITORS.load(name).version, "searched with another version"
+            card = json.loads((CHECKPOINTS / backbone / "backbone.json").read_bytes())
+            assert of["backbone_digest"] == card["digest"], "searched on another checkpoint"
+            assert of["suite_digest"] == SUITES.load(suite)().digest, "searched on another suite"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), list(configurations()), ids=lambda value: str(value).split("/")[-1]
+)
+def test_ladders_are_of_options_and_wide_enough_to_have_an_inside(name: str, folder: Path) -> None:
+    if not (folder / "ladders.yaml").exists():
+        assert name in ("serac-legacy", "unike-as-printed"), "every other editor is searched"
+        return
+    for ladder in read_ladders(folder / "ladders.yaml"):
+        for rung in ladder.rungs:
+            assert checked(EDITORS.load(name).settings_type, {ladder.name: rung}, "") == {ladder.name: rung}
+        assert len(ladder.rungs) >= 3 or not ladder.ordered

@@ -14,7 +14,7 @@ from mmedit_bench.reproduce.plan_runs import Means, order_for
 from mmedit_bench.reproduce.plans import PLANS, TABLE1, TABLE2, TABLE5
 from mmedit_bench.reproduce.published import published
 from mmedit_bench.reproduce.scales import BACKBONES as MOVED
-from mmedit_bench.reproduce.scales import LEFT_OUT, PAPER, at_scale, check
+from mmedit_bench.reproduce.scales import LEFT_OUT, PAPER, SMALL, SMALL_BACKBONE, at_scale, check
 
 THERE = [plan for target, plan in PLANS.items() if target not in LEFT_OUT]
 
@@ -52,6 +52,24 @@ def test_published_test_splits_are_measured_whole_and_sequences_are_not_longer()
         order_for(at_scale(PLANS["smoke"], PAPER), *next(at_scale(PLANS["smoke"], PAPER).runs()), means).limit
         == 20
     )
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
+def test_the_small_scale_has_one_backbone_and_fewer_edits(plan: Plan) -> None:
+    moved = at_scale(plan, SMALL)
+    assert moved.rows == plan.rows and moved.scale == SMALL
+    assert {place.backbone for place in moved.places} == {SMALL_BACKBONE}
+    # the same suites in the same orders, each once
+    assert [(place.suite, place.order) for place in moved.places] == list(
+        dict.fromkeys((place.suite, place.order) for place in plan.places)
+    )
+    for place in moved.places:
+        options = place.protocol_options
+        if not options:
+            assert place.limit is not None and place.limit <= 100
+            continue
+        assert options["length"] * options["sequences"] * options["orders"] <= max(100, 2 * options["length"])
+        assert options["sequences"] * options["orders"] >= 2, "nothing could be said of their spread"
 
 
 def test_the_papers_numbers_stand_beside() -> None:

@@ -1,0 +1,1 @@
+"""Choosing an editor's options on the validation split."""
