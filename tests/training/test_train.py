@@ -12,9 +12,12 @@ import torch
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.training import train
+from mmedit_bench.backbones.training.card import AIMS, STATED, _table
 from mmedit_bench.backbones.training.pictures import augment
+from mmedit_bench.backbones.training.questions import caption_questions, context_questions, plain_questions
 from mmedit_bench.backbones.training.recipe import Recipe
 from mmedit_bench.cases import ImageRef, Query
+from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.datasets.picturebook.files import Picturebook
 from mmedit_bench.errors import BenchError
 
@@ -45,7 +48,36 @@ def test_trains_measures_and_writes_a_card(
     assert described["data"]["content"] == "few"
     assert described["measured"]["known facts, edit wording, twemoji"]["n"] == 6
     assert "| known facts, edit wording, twemoji |" in (out / "README.md").read_text()
-    assert set(described["cpu_seconds"]) == {"vision-tower", "vision-qformer", "text", "joint"}
+    stages = {"vision-tower", "vision-qformer", "text", "joint"}
+    assert set(described["cpu_seconds"]) == stages
+    curves = json.loads((out / "training.json").read_text())
+    assert set(curves) == stages and [point["step"] for point in curves["joint"]] == [2, 4]
+    assert {"loss", "picture", "caption", "context_picture_8"} <= curves["joint"][-1].keys()
+    assert b"<svg" in (out / "training.svg").read_bytes()
+
+
+def test_a_card_says_what_was_aimed_at_and_what_was_before() -> None:
+    row = "1 stated: followed, no picture"
+    lines = _table(
+        {row: {"accuracy": 0.96, "n": 400}, "other": {"accuracy": 0.5, "n": 4}}, {row: {"accuracy": 0.9}}
+    )
+    assert lines[2:] == [f"| {row} | 96.0 % | 95 % | 90.0 % | 400 |", "| other | 50.0 % |  |  | 4 |"]
+    known = {*plain_questions(files.load().entities)}
+    for stated in STATED:
+        known |= {*context_questions(files.load().entities, stated, 2)}
+        known |= {*caption_questions(files.load().entities, stated, 2)}
+    assert AIMS.keys() <= known
+
+
+def test_stated_captions_are_of_the_picture_and_untrue() -> None:
+    entities = files.load().entities
+    captions = {e.caption for e in entities}
+    followed, ignored = caption_questions(entities, 4, 30).values()
+    for one, other in zip(followed, ignored, strict=True):
+        assert one.query.prompt.count("New Fact:") == 4 and one.answer in captions
+        assert f" {one.answer}\n" in one.query.prompt and one.query.image == other.query.image
+        assert other.answer not in captions
+    assert caption_questions(entities, 4, 30) == caption_questions(entities, 4, 30)
 
 
 def test_stopped_at_any_stage_ends_in_the_same_bytes(

@@ -23,9 +23,10 @@ from mmedit_bench.backbones.training.model import Vocabulary, build_eyes, build_
 from mmedit_bench.backbones.training.pictures import MEAN, STD
 from mmedit_bench.backbones.training.recipe import RECIPES, STAGES, Recipe
 from mmedit_bench.backbones.training.sequences import Examples
-from mmedit_bench.backbones.training.stage import Report, cpu_seconds
+from mmedit_bench.backbones.training.stage import Report, cpu_seconds, history
 from mmedit_bench.backbones.training.tokens import Pieces, train_tokenizer
 from mmedit_bench.backbones.training.vision import SEED, TRAINED_ARTISTS, train_vision
+from mmedit_bench.backbones.zoo import CHECKPOINTS
 from mmedit_bench.datasets.picturebook import files, schema
 from mmedit_bench.datasets.picturebook.files import Picturebook
 from mmedit_bench.errors import BenchError
@@ -71,10 +72,22 @@ def train(
     model = _language(recipe, data, tokenizer, eyes, own, progress, stage)
     if stage == STAGES[2]:
         return workdir
+    before = _measured(name)  # it may lie where the new one is written
     _write(model, tokenizer, out, name, recipe, data)
-    spent = {s: cpu_seconds(workdir / "vision" if s in STAGES[:2] else own, s) for s in STAGES}
-    card.write_card(out, name, recipe, data, spent, progress, examined)
+    kept = {s: workdir / "vision" if s in STAGES[:2] else own for s in STAGES}
+    spent = {s: cpu_seconds(folder, s) for s, folder in kept.items()}
+    curves = {s: history(folder, s) for s, folder in kept.items()}
+    card.write_card(out, name, recipe, data, spent, progress, examined, before=before, curves=curves)
     return out
+
+
+def _measured(name: str) -> card.Measured | None:
+    """What the card of the shipped checkpoint says; None if none ships."""
+    described = CHECKPOINTS / name / "backbone.json"
+    if not described.is_file():
+        return None
+    found: card.Measured | None = json.loads(described.read_bytes()).get("measured")
+    return found
 
 
 def _eyes(

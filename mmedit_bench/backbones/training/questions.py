@@ -156,5 +156,41 @@ def context_questions(entities: Sequence[Entity], stated: int, count: int) -> di
     return rows
 
 
+def caption_questions(entities: Sequence[Entity], stated: int, count: int) -> dict[str, list[Question]]:
+    """`count` questions a row after `stated` statements, of which one gives the picture another caption.
+
+    "followed": the caption is asked for, in another prompt. "ignored": a known fact of the pictured
+    thing is asked for. The other statements are facts of other things.
+    """
+    held = [e for e in entities if e.split != "train"]
+    r = random.Random(f"captions {stated}")
+    captions = {g: sorted({e.caption for e in entities if e.group == g}) for g in {e.group for e in entities}}
+    values: dict[str, list[str]] = {}
+    for e in entities:
+        for f in e.facts:
+            values.setdefault(f.relation, []).append(f.value)
+    prompts = wordings.CAPTION_PROMPTS[: -wordings.HELD_OUT_CAPTION]
+    followed, ignored = [], []
+    for _ in range(count):
+        shown, *others = r.sample([e for e in held if _spoken(e)], stated)
+        told = r.choice([c for c in captions[shown.group] if c != shown.caption])
+        lines = [f"{r.choice(prompts)} {told}"]
+        for e in others:
+            f = r.choice([f for f in e.facts if f.relation not in wordings.PICTURE_ONLY])
+            value = r.choice(sorted(set(values[f.relation]) - {f.value}))
+            lines.append(f"{named(r, e, f, wordings.trained(f.relation))} {value}")
+        r.shuffle(lines)
+        context = "".join(f"New Fact: {line}\n" for line in lines) + "Prompt: "
+        seen = picture(shown, r.choice(ARTISTS[:2]))
+        followed.append(Question(Query(context + r.choice(prompts), seen), told))
+        fact = r.choice(shown.known)
+        asked = pointed(r, shown, fact, wordings.trained(fact.relation))
+        ignored.append(Question(Query(context + asked, seen), fact.value))
+    return {
+        f"{stated} stated, one a caption: it is followed": followed,
+        f"{stated} stated, one a caption: ignored for a known fact of the picture": ignored,
+    }
+
+
 def _spoken(entity: Entity) -> list[Fact]:
     return [f for f in entity.known if f.relation not in wordings.PICTURE_ONLY]

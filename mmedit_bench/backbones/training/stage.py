@@ -79,7 +79,7 @@ def run_stage(
         rates.append((schedule.muon_lr, Muon(matrices, lr=schedule.muon_lr)))
     optimisers = [optimiser for _, optimiser in rates]
     mark = json.dumps({**identity, "schedule": vars(schedule)}, sort_keys=True, default=str)
-    start, spent = _load(path, parameters, optimisers, mark)
+    start, spent, told = _load(path, parameters, optimisers, mark)
     smooth: float | None = None
     clock = time.process_time()
     for step in range(start, schedule.steps):
@@ -101,7 +101,8 @@ def run_stage(
             spent += time.process_time() - clock
             figures = dict(evaluate()) if evaluate else {}
             clock = time.process_time()
-            _save(path, parameters, optimisers, mark, done, spent)
+            told.append({"step": done, "loss": round(smooth, 4), **figures})
+            _save(path, parameters, optimisers, mark, done, spent, told)
             report(name, done, schedule.steps, {"loss": smooth, "cpu_s": spent, **figures})
         elif done % 20 == 0:
             report(name, done, schedule.steps, {"loss": smooth})
@@ -111,6 +112,13 @@ def cpu_seconds(folder: Path, name: str) -> float:
     """CPU time a finished stage took, summed over its resumptions."""
     with safe_open(folder / f"{name}.safetensors", "pt") as file:
         return float(file.metadata()["spent"])
+
+
+def history(folder: Path, name: str) -> list[dict[str, float]]:
+    """What was measured whenever a finished stage was saved: "step", "loss" (smoothed) and its figures."""
+    with safe_open(folder / f"{name}.safetensors", "pt") as file:
+        found: list[dict[str, float]] = json.loads(file.metadata().get("history", "[]"))
+    return found
 
 
 def _buffers(optimisers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -128,22 +136,23 @@ def _save(
     mark: str,
     step: int,
     spent: float,
+    told: list[dict[str, float]],
 ) -> None:
     tensors = {f"parameter.{k}": v.detach().contiguous() for k, v in parameters.items()}
     tensors.update(_buffers(optimisers))
-    metadata = {"mark": mark, "step": str(step), "spent": str(spent)}
+    metadata = {"mark": mark, "step": str(step), "spent": str(spent), "history": json.dumps(told)}
     write_whole(path, save({k: v.clone() for k, v in tensors.items()}, metadata))
 
 
 def _load(
     path: Path, parameters: Mapping[str, Tensor], optimisers: list[torch.optim.Optimizer], mark: str
-) -> tuple[int, float]:
+) -> tuple[int, float, list[dict[str, float]]]:
     if not path.is_file():
-        return 0, 0.0
+        return 0, 0.0, []
     with safe_open(path, "pt") as file:
         meta = file.metadata()
         if meta["mark"] != mark:
-            return 0, 0.0
+            return 0, 0.0, []
         with torch.no_grad():
             for k, p in parameters.items():
                 p.copy_(file.get_tensor(f"parameter.{k}"))
@@ -153,4 +162,4 @@ def _load(
             if kind == "optimiser":
                 i, j, name = rest
                 optimisers[int(i)].state[by_place[int(i)][int(j)]][name] = file.get_tensor(key)
-        return int(meta["step"]), float(meta["spent"])
+        return int(meta["step"]), float(meta["spent"]), json.loads(meta.get("history", "[]"))
