@@ -79,8 +79,8 @@ def _order_and_decay(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     head += ["gap"] * gapped
     lines = [
         "",
-        f"**Along {first['sequences']} sequences of {first['length']} edits, {first['orders']} orders each "
-        "(free generation)**",
+        f"**Along {_counted(first['sequences'], 'sequence')} of {first['length']} edits, "
+        f"{_counted(first['orders'], 'order')} each (free generation)**",
         "",
         md.line(head),
         md.line(["---", *["---:"] * (len(head) - 1)], keep=True),
@@ -160,6 +160,10 @@ def _left(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"Before any edit: {starts}. Collapsed: walks whose perplexity is more than twice what it was."
         ),
     ]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
 def _point(point: Point, numbers: Numbers) -> dict[str, Any]:
