@@ -28,6 +28,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from methods.serac import demand as demands
 from methods.serac.demand import PUBLISHED, published
 from methods.serac.editor import SERACEditor
 from methods.serac.encoder import Encoder, distance_loss, train_encoder
@@ -42,6 +43,7 @@ from mmedit_bench.editors import Backbone, BenchError, Edit, EditRequest, Query,
 from mmedit_bench.harness.artefacts import prepared
 from mmedit_bench.harness.training import Training
 from mmedit_bench.interventions import fold
+from tests.backbones.test_memory import FACTOR, taken
 from tests.methods.placement import Placement
 from tests.methods.test_contract import REPLAY, ROOT
 from tests.methods.test_demands import moments, numbers, optimisers
@@ -243,7 +245,7 @@ def test_a_part_must_be_of_the_kind_that_its_task_needs(shelf: Path) -> None:
 # ---- the scope encoder
 
 
-def test_the_loss_is_a_cross_entropy_of_the_likeness_and_has_a_gradient_far_away() -> None:
+def test_the_loss_is_a_cross_entropy_with_a_gradient_far_away() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(6, 3, generator=generator), torch.randn(6, 3, generator=generator)
     labels, total = [1.0, 0.0] * 3, 0.0
@@ -364,7 +366,7 @@ def test_answers_are_those_of_a_plain_loop(shelf: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read(
+def test_half_of_the_answers_are_swapped_and_said_as_read(
     shelf: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = list[tuple[tuple[int, ...], tuple[int, ...]]]()
@@ -589,3 +591,20 @@ def test_training_and_edits_are_as_large_as_told(
     editor.load(backbone, found)
     assert editor.edit(backbone, case.request).nbytes == demand.edit.nbytes
     assert all(fit.beside > 0 and fit.products > 0 for fit in demand.learned) and demand.asking > 0
+
+
+@pytest.mark.parametrize("kind", ["distilbert", *WRITERS])
+def test_a_training_takes_what_is_told(shelf: Path, kind: str) -> None:
+    backbone = tiny_backbone("opt")
+    shape = Shape.of(backbone.name, backbone.model)
+    load = counted(backbone, CASES, CASES[:1])
+    given = SERACEditor(**options(shelf, "opt" if kind == "distilbert" else kind)).settings(backbone)
+    told = demands.encoder(given, shape, load) if kind == "distilbert" else demands.writer(given, load)
+    for case in CASES:
+        backbone.visual([query.image for query in (p.query for p in case.probes) if query.image])
+    read_network(str(shelf / kind), SCOPE if kind == "distilbert" else MODEL)  # imports
+    if kind == "distilbert":
+        most = taken(lambda: taught(shelf, backbone, steps=1))
+    else:
+        most = taken(lambda: written(shelf, kind, backbone, steps=1))
+    assert 1 / FACTOR < (told.fit.nbytes + told.fit.beside) / most < FACTOR

@@ -11,7 +11,10 @@ SERAC = (
         "labels = torch.tensor(wanted, device=codes.device)",
         "labels = torch.ones(len(wanted), device=codes.device)",
         "the classifier is told that every question is in every scope",
-        ("test_serac.py::test_the_classifier_is_trained_to_tell_inside_from_outside",),
+        (
+            "test_serac.py::test_the_classifier_is_trained_to_tell_inside_from_outside",
+            "test_serac_pretrained.py::test_the_encoder_is_trained_to_tell_inside_from_outside",
+        ),
     ),
     Mutant(
         "serac-locality-inside",
@@ -19,7 +22,10 @@ SERAC = (
         "(rng.choice(outside), 0.0)]",
         "(rng.choice(outside), 1.0)]",
         "questions to be kept count as inside",
-        ("test_serac.py::test_the_classifier_is_trained_to_tell_inside_from_outside",),
+        (
+            "test_serac.py::test_the_classifier_is_trained_to_tell_inside_from_outside",
+            "test_serac_pretrained.py::test_the_encoder_is_trained_to_tell_inside_from_outside",
+        ),
     ),
     Mutant(
         "serac-others-inside",
@@ -27,7 +33,10 @@ SERAC = (
         "pairs.append((other.query, 0.0))",
         "pairs.append((other.query, 1.0))",
         "questions of other edits count as inside",
-        ("test_serac.py::test_the_classifier_is_trained_to_tell_inside_from_outside",),
+        (
+            "test_serac.py::test_the_classifier_is_trained_to_tell_inside_from_outside",
+            "test_serac_pretrained.py::test_the_encoder_is_trained_to_tell_inside_from_outside",
+        ),
     ),
     Mutant(
         "serac-without-answer-swap",
@@ -35,7 +44,10 @@ SERAC = (
         "target = case.request.target if rng.random() < 0.5 else rng.choice(cases).request.target",
         "target = case.request.target",
         "each training question has one answer, so that it can be known and need not be read",
-        ("test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",),
+        (
+            "test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",
+            "test_serac_pretrained.py::test_half_of_the_answers_are_swapped_and_said_as_read",
+        ),
     ),
     Mutant(
         "serac-swap-read-not-said",
@@ -43,7 +55,10 @@ SERAC = (
         "yield EditRequest(case.id, case.request.query, target), probe.query, target",
         "yield EditRequest(case.id, case.request.query, target), probe.query, case.request.target",
         "a swapped answer is read, the old one is to be said",
-        ("test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",),
+        (
+            "test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",
+            "test_serac_pretrained.py::test_half_of_the_answers_are_swapped_and_said_as_read",
+        ),
     ),
     Mutant(
         "serac-trained-on-the-request",
@@ -51,7 +66,10 @@ SERAC = (
         "yield EditRequest(case.id, case.request.query, target), probe.query, target",
         "yield EditRequest(case.id, case.request.query, target), case.request.query, target",
         "the counterfactual model never meets a rewording",
-        ("test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",),
+        (
+            "test_serac.py::test_half_of_the_answers_are_those_of_other_cases_and_said_as_they_are_read",
+            "test_serac_pretrained.py::test_half_of_the_answers_are_swapped_and_said_as_read",
+        ),
     ),
     Mutant(
         "serac-likelihood-early-by-one",
@@ -84,6 +102,108 @@ SERAC = (
         "code = classifier.encode(base, [type(request.query)(request.query.prompt)])[0]",
         "an edit is remembered without its picture",
         ("test_serac.py::test_an_edit_is_known_by_its_question_and_picture",),
+    ),
+)
+
+SERAC_PUBLISHED = (
+    Mutant(
+        "serac-encoder-labels-turned",
+        "serac/encoder.py",
+        "return torch.where(inside > 0.5, distance, apart).mean()",
+        "return torch.where(inside > 0.5, apart, distance).mean()",
+        "what is inside is pushed apart",
+        (
+            "test_serac_pretrained.py::test_the_loss_is_a_cross_entropy_with_a_gradient_far_away",
+            "test_serac_pretrained.py::test_the_encoder_is_trained_to_tell_inside_from_outside",
+        ),
+    ),
+    Mutant(
+        "serac-encoder-likeness-bounded",
+        "serac/encoder.py",
+        "distance = (known - codes).square().sum(-1)",
+        "distance = (known - codes).square().sum(-1).clamp_max(14)",
+        "questions that begin far apart learn nothing",
+        ("test_serac_pretrained.py::test_the_loss_is_a_cross_entropy_with_a_gradient_far_away",),
+    ),
+    Mutant(
+        "serac-encoder-last-token",
+        "serac/encoder.py",
+        "return states[:, 0].clone()",
+        "return states[:, -1].clone()",
+        "a code is the state of the last token, which may be padding",
+        ("test_serac_pretrained.py::test_a_code_is_the_first_tokens_state_and_the_pictures_part",),
+    ),
+    Mutant(
+        "serac-encoder-pictures-only",
+        "serac/encoder.py",
+        "torch.optim.Adam(encoder.parameters(), lr=lr)",
+        "torch.optim.Adam([own for name, own in encoder.named_parameters() if 'network' not in name], lr=lr)",
+        "the published network stays as it was",
+        ("test_serac_pretrained.py::test_training_moves_all_that_a_part_owns[distilbert]",),
+    ),
+    Mutant(
+        "serac-writer-learns-the-question",
+        "serac/writer.py",
+        "own[:, : before.shape[1]] -= before",
+        "own[:, : before.shape[1]] -= 0 * before",
+        "the likelihood is that of the whole text",
+        ("test_serac_pretrained.py::test_the_likelihood_is_a_plain_mean_over_answer_tokens[opt]",),
+    ),
+    Mutant(
+        "serac-writer-judged-late",
+        "serac/writer.py",
+        ".logits[:, :-1]",
+        ".logits[:, 1:]",
+        "each answer token is judged where it has been read already",
+        ("test_serac_pretrained.py::test_the_likelihood_is_a_plain_mean_over_answer_tokens[opt]",),
+    ),
+    Mutant(
+        "serac-writer-padding-counts",
+        "serac/writer.py",
+        "wanted = wanted.masked_fill(said == 0, _IGNORED)",
+        "wanted = wanted.masked_fill(said > 1, _IGNORED)",
+        "short answers of a batch are to be followed by padding",
+        ("test_serac_pretrained.py::test_the_likelihood_is_a_plain_mean_over_answer_tokens[t5]",),
+    ),
+    Mutant(
+        "serac-writer-answer-without-end",
+        "serac/writer.py",
+        "add_special_tokens=False).input_ids, self.tokenizer.eos_token_id]",
+        "add_special_tokens=False).input_ids]",
+        "nothing is said of where an answer ends",
+        ("test_serac_pretrained.py::test_the_likelihood_is_a_plain_mean_over_answer_tokens",),
+    ),
+    Mutant(
+        "serac-writer-padded-before-the-answer",
+        "serac/writer.py",
+        "left=not self.halves)",
+        "left=self.halves)",
+        "a causal model goes on behind the padding",
+        ("test_serac_pretrained.py::test_answers_are_those_of_a_plain_loop[opt]",),
+    ),
+    Mutant(
+        "serac-writer-cut-at-the-end",
+        "serac/writer.py",
+        'self.tokenizer.truncation_side = "left"',
+        'self.tokenizer.truncation_side = "right"',
+        "of a long text the question is cut off",
+        ("test_serac_pretrained.py::test_answers_are_those_of_a_plain_loop",),
+    ),
+    Mutant(
+        "serac-published-heads-untied",
+        "serac/pretrained.py",
+        "network.tie_weights()",
+        "network.eval()",
+        "a network that is built again answers by a random head",
+        ("test_serac_pretrained.py::test_weights_are_held_once",),
+    ),
+    Mutant(
+        "serac-published-known-by-name",
+        "serac/editor.py",
+        'settings[name] = f"sha256:{digest_of(source, name)}"',
+        "settings[name] = source",
+        "what was learned from one checkpoint is taken for what another would teach",
+        ("test_serac_pretrained.py::test_what_is_learned_follows_the_checkpoints_content_and_not_its_place",),
     ),
 )
 
