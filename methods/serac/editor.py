@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from methods.serac.counterfactual import Counterfactual, train_counterfactual
-from methods.serac.encoder import Encoder, train_encoder
-from methods.serac.pretrained import MODEL, OWN, SCOPE, digest_of, own_tensors
+from methods.serac.encoder import train_encoder
+from methods.serac.pretrained import MODEL, OWN, SCOPE, Part, digest_of, own_tensors
 from methods.serac.reader import Entry, Memory, Networks, Sizes
 from methods.serac.scope import Classifier, train_scope
 from methods.serac.writer import Writer, train_writer
@@ -154,6 +154,6 @@ class SERACEditor:
 def _learned(name: str, part: Classifier | Counterfactual | Writer) -> dict[str, Tensor]:
     """Tensors of a part under its name, and what a published one is built by again."""
     found = {f"{name}.{own}": tensor.detach() for own, tensor in own_tensors(part).items()}
-    if isinstance(part, Encoder | Writer):
+    if isinstance(part, Part):
         found[f"{name}_blueprint"] = part.blueprint.packed()
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.serac.pretrained import SCOPE, Blueprint, fill, padded, positions, read_network
+from methods.serac.pretrained import SCOPE, Blueprint, Part, padded, positions, read_network, rebuilt
 from methods.serac.scope import Classifier, fit_scope
 from mmedit_bench.editors import Backbone, BenchError, EditCase, Training
 
@@ -16,7 +16,7 @@ CLIP = 100.0
 """Longest gradient, as published."""
 
 
-class Encoder(Classifier):
+class Encoder(Classifier, Part):
     """Reads words as the last hidden state of the token that begins a text ([CLS]): [texts, width].
 
     All of the network is trained, and nothing stands between that state and the code, as published.
@@ -36,10 +36,7 @@ class Encoder(Classifier):
     ) -> Encoder:
         """From a packed blueprint and what was learned. Raises `BenchError` for what does not fit."""
         blueprint = Blueprint.unpacked(packed)
-        with torch.random.fork_rng():
-            made = cls(blueprint.fresh(), blueprint, width, code, image_key)
-        fill(made, made.network, tensors)
-        return made
+        return rebuilt(lambda: cls(blueprint.fresh(), blueprint, width, code, image_key), tensors)
 
     def ids(self, text: str) -> list[int]:
         """Tokens of a text, those too many cut off at its end."""

@@ -6,11 +6,11 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,20 @@ LONGEST = 512
 """Tokens that a network is shown at most, the positions of distilbert and T5."""
 _FILES = (".json", ".txt", ".model", ".safetensors")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_MARKS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+_MARKS = tuple(f"{role}_token" for role in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
+_CODE = ("auto_map", "attn_implementation", "experts_implementation", "quantization_config")
+"""Fields of a configuration that name code to be fetched, or kernels; an edit may be a stranger's."""
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+
+class Part(nn.Module):
+    """A part of the editor around a published network."""
+
+    network: Any
+    blueprint: Blueprint
+
+
+P = TypeVar("P", bound=Part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +60,13 @@ class Blueprint:
 
     @classmethod
     def unpacked(cls, packed: Tensor) -> Self:
-        """What `packed` gave."""
-        return cls(**json.loads(bytes(packed.cpu().numpy())))
+        """What `packed` gave. Raises `BenchError` for anything else."""
+        try:
+            plain = json.loads(bytes(packed.cpu().numpy()))
+            marks = {name: str(own) for name, own in plain["marks"].items() if name in _MARKS}
+            return cls(str(plain["option"]), dict(plain["config"]), str(plain["tokenizer"]), marks)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BenchError(f"serac: no blueprint of a network ({error!r}); get the edit anew") from None
 
     def fresh(self) -> Any:
         """The network, untrained, in single precision."""
@@ -74,7 +91,7 @@ def read_network(source: str, option: str) -> tuple[Any, Blueprint]:
 
     folder = found(source, option)
     where = f"checkpoint {source} (option {option!r} of serac)"
-    plain = {name: value for name, value in config_of(source, option).items() if name != "auto_map"}
+    plain = _without_code(config_of(source, option))
     with _quiet(), _reading(where), torch.random.fork_rng():
         config = configured(plain, option)
         network, loading = _kind(option, config).from_pretrained(
@@ -84,7 +101,7 @@ def read_network(source: str, option: str) -> tuple[Any, Blueprint]:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         backend = tokenizer.backend_tokenizer.to_str()
     network = _bare(network)
-    marks = {f"{role}_token": str(own) for role in _MARKS if (own := getattr(tokenizer, f"{role}_token"))}
+    marks = {name: str(own) for name in _MARKS if (own := getattr(tokenizer, name))}
     blueprint = Blueprint(option, plain, backend, marks)
     with torch.device("meta"):
         wanted = own_tensors(blueprint.fresh()).keys()
@@ -151,7 +168,7 @@ def configured(plain: Mapping[str, Any], option: str) -> Any:
             f"serac: option {option!r} names a checkpoint of model_type {kind!r}, "
             "which transformers does not have; choose another"
         )
-    return CONFIG_MAPPING[kind].from_dict(dict(plain))
+    return CONFIG_MAPPING[kind].from_dict(_without_code(plain))
 
 
 def positions(config: Any) -> int:
@@ -180,20 +197,34 @@ def own_tensors(part: nn.Module) -> dict[str, Tensor]:
     return kept
 
 
-def fill(part: nn.Module, network: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Make `own_tensors` those that are given, without a copy; `network` is the published one in the part.
+def rebuilt(make: Callable[[], P], tensors: Mapping[str, Tensor]) -> P:
+    """The part that `make` makes, its `own_tensors` those that are given, without a copy.
 
-    Raises `BenchError` for other names or shapes.
+    Raises `BenchError` for other names or shapes, before any memory is taken.
     """
-    wanted = own_tensors(part)
+    with torch.device("meta"):
+        wanted = own_tensors(make())
     unlike = wanted.keys() ^ tensors.keys()
     unlike |= {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape}
     if unlike:
         raise BenchError(
             f"serac: what was learned does not fit the network at {', '.join(sorted(unlike)[:3])}"
         )
+    with torch.random.fork_rng():
+        part = make()
     part.load_state_dict(dict(tensors), strict=False, assign=True)
-    network.tie_weights()
+    part.network.tie_weights()
+    return part
+
+
+def _without_code(plain: Any) -> Any:
+    """A configuration, and those inside it, without what names code."""
+    if not isinstance(plain, dict):
+        return plain
+    kept = {
+        name: own for name, own in plain.items() if name.lstrip("_").removesuffix("_internal") not in _CODE
+    }
+    return {name: _without_code(own) for name, own in kept.items()}
 
 
 def _kind(option: str, config: Any) -> Any:

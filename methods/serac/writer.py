@@ -12,13 +12,13 @@ from torch.nn.functional import cross_entropy
 
 from methods.serac.counterfactual import ROOM, drawn_lessons, told
 from methods.serac.encoder import CLIP
-from methods.serac.pretrained import MODEL, Blueprint, fill, padded, positions, read_network
+from methods.serac.pretrained import MODEL, Blueprint, Part, padded, positions, read_network, rebuilt
 from mmedit_bench.editors import Backbone, BenchError, EditCase, EditRequest, Query, Training
 
 _IGNORED = -100
 
 
-class Writer(nn.Module):
+class Writer(Part):
     """Reads "question of the edit || its answer || question :" and writes the answer, in its own tokens."""
 
     def __init__(self, network: Any, blueprint: Blueprint) -> None:
@@ -38,10 +38,7 @@ class Writer(nn.Module):
     def rebuilt(cls, packed: Tensor, tensors: dict[str, Tensor]) -> Writer:
         """From a packed blueprint and what was learned. Raises `BenchError` for what does not fit."""
         blueprint = Blueprint.unpacked(packed)
-        with torch.random.fork_rng():
-            made = cls(blueprint.fresh(), blueprint)
-        fill(made, made.network, tensors)
-        return made
+        return rebuilt(lambda: cls(blueprint.fresh(), blueprint), tensors)
 
     @property
     def halves(self) -> bool:

@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from methods.serac import demand as demands
+from methods.serac import pretrained
 from methods.serac.demand import PUBLISHED, published
 from methods.serac.editor import SERACEditor
 from methods.serac.encoder import Encoder, distance_loss, train_encoder
@@ -166,7 +167,45 @@ def test_a_network_is_built_again_from_its_blueprint(shelf: Path, kind: str, opt
     text = "where does the fox live? é"
     assert again.words()(text).input_ids == AutoTokenizer.from_pretrained(shelf / kind)(text).input_ids
     assert again.words()(text).input_ids == tokenizer(kind)(text).input_ids
-    assert "auto_map" not in again.config
+
+
+def test_checkpoints_are_read_as_their_repositories_lay_them_out(tmp_path: Path) -> None:
+    """OPT in half precision with vocab.json and merges.txt; distilbert with vocab.txt."""
+    pairs = json.loads(tokenizer("opt").backend_tokenizer.to_str())["model"]
+    folder = tmp_path / "opt"
+    model("opt").half().save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps(pairs["vocab"]))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, pairs["merges"])]))
+    described = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "</s>") | {"pad_token": "<pad>"}
+    described |= {"add_bos_token": True, "tokenizer_class": "GPT2Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(described))
+    network, blueprint = read_network(str(folder), MODEL)
+    for found in (network, blueprint.fresh()):
+        assert {own.dtype for own in found.parameters()} == {torch.float32}
+    ids = Writer(network, blueprint).read_ids(REQUESTS[0], Query("what? " * 300))
+    assert ids[0] == 1 and len(ids) == 160 - 64, "cut behind the token that begins a text"
+    folder = tmp_path / "distilbert"
+    model("distilbert").save_pretrained(folder)
+    letters = "abcdefghijklmnopqrstuvwxyz?"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    ids = read_network(str(folder), SCOPE)[1].words()("a fox?").input_ids
+    assert [words[i] for i in ids] == ["[CLS]", "a", "f", "##o", "##x", "?", "[SEP]"]
+
+
+def test_a_strangers_blueprint_names_no_code() -> None:
+    """It comes with edits that may be anybody's."""
+    inner = {"auto_map": {"AutoModel": "x.Y"}, "_attn_implementation_internal": "them/kernel", "dim": 16}
+    config = inner | {"model_type": "distilbert", "attn_implementation": "them/kernel", "text_config": inner}
+    marks = {"cls_token": "[CLS]", "tokenizer_file": "/etc/passwd"}
+    made = Blueprint.unpacked(Blueprint(SCOPE, config, "{}", marks).packed())
+    assert made.marks == {"cls_token": "[CLS]"}
+    found = pretrained.configured(made.config, SCOPE)
+    assert found.dim == 16 and found.text_config == {"dim": 16}
+    assert not hasattr(found, "auto_map") and found._attn_implementation != "them/kernel"
+    for bad in (b"{", b"[]", b'{"option": "counterfactual"}'):
+        with pytest.raises(BenchError, match="no blueprint"):
+            Blueprint.unpacked(torch.frombuffer(bytearray(bad), dtype=torch.uint8))
 
 
 def broken(shelf: Path, kind: str, folder: Path, harm: Callable[[Path], None]) -> str:

@@ -192,8 +192,8 @@ SERAC_PUBLISHED = (
     Mutant(
         "serac-published-heads-untied",
         "serac/pretrained.py",
-        "network.tie_weights()",
-        "network.eval()",
+        "part.network.tie_weights()",
+        "part.network.eval()",
         "a network that is built again answers by a random head",
         ("test_serac_pretrained.py::test_weights_are_held_once",),
     ),
