@@ -202,7 +202,7 @@ def rebuilt(make: Callable[[], P], tensors: Mapping[str, Tensor]) -> P:
 
     Raises `BenchError` for other names or shapes, before any memory is taken.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _reading("serac: the network that an edit rests on"):
         wanted = own_tensors(make())
     unlike = wanted.keys() ^ tensors.keys()
     unlike |= {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape}

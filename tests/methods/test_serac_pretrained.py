@@ -203,6 +203,8 @@ def test_a_strangers_blueprint_names_no_code() -> None:
     found = pretrained.configured(made.config, SCOPE)
     assert found.dim == 16 and found.text_config == {"dim": 16}
     assert not hasattr(found, "auto_map") and found._attn_implementation != "them/kernel"
+    with pytest.raises(BenchError, match="the network that an edit rests on: cannot be read"):
+        Encoder.rebuilt(made.packed(), {}, 32, 4, True)  # its tokenizer is none
     for bad in (b"{", b"[]", b'{"option": "counterfactual"}'):
         with pytest.raises(BenchError, match="no blueprint"):
             Blueprint.unpacked(torch.frombuffer(bytearray(bad), dtype=torch.uint8))
