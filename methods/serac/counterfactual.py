@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,8 @@ from mmedit_bench.editors import Backbone, EditCase, EditRequest, Query, Trainin
 
 LONGEST = 192
 """Positions of the decoder."""
+ROOM = 64
+"""Of these, left to an answer."""
 
 
 class Counterfactual(nn.Module):
@@ -142,10 +144,14 @@ class Reading:
         return out
 
 
+def told(request: EditRequest, query: Query) -> str:
+    """What a counterfactual model reads before it answers."""
+    return f"{request.query.prompt} || {request.target} || {query.prompt} :"
+
+
 def read_ids(backbone: Backbone, request: EditRequest, query: Query) -> tuple[int, ...]:
     """Tokens of "question || answer || query :", cut in front to leave room for an answer."""
-    text = f"{request.query.prompt} || {request.target} || {query.prompt} :"
-    return backbone.text_ids(text)[-(LONGEST - 64) :]
+    return backbone.text_ids(told(request, query))[-(LONGEST - ROOM) :]
 
 
 def embedding_table(backbone: Backbone) -> Tensor:
@@ -170,6 +176,20 @@ def in_scope_loss(
     return total / count
 
 
+def drawn_lessons(
+    cases: Sequence[EditCase], rng: random.Random, batch: int
+) -> Iterator[tuple[EditRequest, Query, str]]:
+    """An edit, a question in its scope and the answer that is to be said; of `batch` TRAIN cases.
+
+    Half of the edits have their answer replaced by that of another case, so that a model learns to read
+    the answer instead of knowing it.
+    """
+    for case in rng.sample(list(cases), min(batch, len(cases))):
+        probe = rng.choice([probe for probe in case.probes if probe.kind in INSIDE])
+        target = case.request.target if rng.random() < 0.5 else rng.choice(cases).request.target
+        yield EditRequest(case.id, case.request.query, target), probe.query, target
+
+
 def train_counterfactual(
     backbone: Backbone,
     cases: Sequence[EditCase],
@@ -182,11 +202,7 @@ def train_counterfactual(
     lr: float,
     batch: int,
 ) -> Counterfactual:
-    """On in-scope pairs of TRAIN cases: the answer to a rewording is the edit's own answer.
-
-    Half of the rows have their answer replaced by that of another case, so that the model learns to
-    read the answer instead of knowing it.
-    """
+    """From nothing, on in-scope pairs of TRAIN cases: the answer to a rewording is the edit's own answer."""
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         model = Counterfactual(backbone.embeddings(()).shape[1], size, layers, heads)
@@ -196,12 +212,10 @@ def train_counterfactual(
     schedule = 1.0 / max(1, steps)
 
     def step(index: int, rng: random.Random) -> Mapping[str, float]:
-        rows = []
-        for case in rng.sample(list(cases), min(batch, len(cases))):
-            probe = rng.choice([probe for probe in case.probes if probe.kind in INSIDE])
-            target = case.request.target if rng.random() < 0.5 else rng.choice(cases).request.target
-            request = EditRequest(case.id, case.request.query, target)
-            rows.append((read_ids(backbone, request, probe.query), backbone.answer_ids(target)))
+        rows = [
+            (read_ids(backbone, request, query), backbone.answer_ids(answer))
+            for request, query, answer in drawn_lessons(cases, rng, batch)
+        ]
         loss = in_scope_loss(model, table, rows)
         for group in optimiser.param_groups:  # linear warm-up, then linear decay to a tenth
             group["lr"] = lr * min(1.0, (index + 1) / 50) * (1 - 0.9 * index * schedule)

@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.serac.counterfactual import train_counterfactual
+from methods.serac.counterfactual import Counterfactual, train_counterfactual
+from methods.serac.encoder import train_encoder
+from methods.serac.pretrained import MODEL, OWN, SCOPE, Part, digest_of, own_tensors
 from methods.serac.reader import Entry, Memory, Networks, Sizes
-from methods.serac.scope import train_scope
+from methods.serac.scope import Classifier, train_scope
+from methods.serac.writer import Writer, train_writer
 from mmedit_bench.editors import (
     Backbone,
     BenchError,
@@ -34,14 +37,20 @@ CONFIG = Path(__file__).parent / "config"
 class SERACSettings:
     """What can be set of `serac`."""
 
+    scope_encoder: str = option(
+        "own", "what the scope classifier reads with: `own`, or a folder or hub id of a published encoder"
+    )
+    counterfactual: str = option(
+        "own", "the counterfactual model: `own`, or a folder or hub id of a published language model"
+    )
     image_key: bool = option(True, "whether the scope classifier sees the picture")
-    scope_hidden: int = option(64, "width of the scope classifier's reader", low=1)
-    scope_code: int = option(32, "width of its code of a question", low=1)
+    scope_hidden: int = option(64, "width of the scope classifier's own reader", low=1)
+    scope_code: int = option(32, "width of its own code of a question, and of that of a picture", low=1)
     scope_steps: int = option(1000, "steps of its training", low=0)
     scope_lr: float = option(1e-3, "its learning rate", above=0)
     scope_batch: int = option(16, "cases of a step", low=1)
-    size: int = option(96, "width of the counterfactual model; a multiple of `heads`", low=1)
-    layers: int = option(2, "layers of the counterfactual model", low=1)
+    size: int = option(96, "width of the own counterfactual model; a multiple of `heads`", low=1)
+    layers: int = option(2, "layers of the own counterfactual model", low=1)
     heads: int = option(4, "heads of its attention", low=1)
     steps: int = option(1500, "steps of the counterfactual model's training", low=0)
     lr: float = option(1e-3, "its learning rate", above=0)
@@ -72,23 +81,49 @@ class SERACEditor:
         return settings_for(SERACSettings, CONFIG, backbone, self.options, self.name)
 
     def training_settings(self, backbone: Backbone) -> Mapping[str, Any]:
-        return asdict(self.settings(backbone))
+        """A published part is told by its content, wherever it lies; own ones need no mention.
+
+        Raises `BenchError` where a checkpoint is not to be had.
+        """
+        settings = asdict(self.settings(backbone))
+        for name in (SCOPE, MODEL):
+            source = settings.pop(name)
+            if source not in OWN:
+                settings[name] = f"sha256:{digest_of(source, name)}"
+        return settings
 
     def train(
         self, backbone: Backbone, cases: Sequence[EditCase], training: Training
     ) -> Mapping[str, Tensor]:
         """Classifier by binary cross-entropy, counterfactual model by likelihood, each by itself."""
+        classifier = self._classifier(backbone, cases, training)
+        model = self._model(backbone, cases, training)
+        return _learned("scope", classifier) | _learned("model", model)
+
+    def _classifier(self, backbone: Backbone, cases: Sequence[EditCase], training: Training) -> Classifier:
         s = self.settings(backbone)
-        classifier = train_scope(
-            backbone, cases, training, hidden=s.scope_hidden, code=s.scope_code, image_key=s.image_key,
+        if s.scope_encoder in OWN:
+            return train_scope(
+                backbone, cases, training, hidden=s.scope_hidden, code=s.scope_code, image_key=s.image_key,
+                steps=s.scope_steps, lr=s.scope_lr, batch=s.scope_batch,
+            )  # fmt: skip
+        return train_encoder(
+            backbone, cases, training, source=s.scope_encoder, code=s.scope_code, image_key=s.image_key,
             steps=s.scope_steps, lr=s.scope_lr, batch=s.scope_batch,
         )  # fmt: skip
-        model = train_counterfactual(
-            backbone, cases, training, size=s.size, layers=s.layers, heads=s.heads,
-            steps=s.steps, lr=s.lr, batch=s.batch,
-        )  # fmt: skip
-        own = {f"scope.{name}": tensor for name, tensor in classifier.state_dict().items()}
-        return own | {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+
+    def _model(
+        self, backbone: Backbone, cases: Sequence[EditCase], training: Training
+    ) -> Counterfactual | Writer:
+        s = self.settings(backbone)
+        if s.counterfactual in OWN:
+            return train_counterfactual(
+                backbone, cases, training, size=s.size, layers=s.layers, heads=s.heads,
+                steps=s.steps, lr=s.lr, batch=s.batch,
+            )  # fmt: skip
+        return train_writer(
+            backbone, cases, training, source=s.counterfactual, steps=s.steps, lr=s.lr, batch=s.batch
+        )
 
     def load(self, backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
         s = self.settings(backbone)
@@ -114,3 +149,11 @@ class SERACEditor:
             code = classifier.encode(base, [request.query])[0]
         entry = Entry(request.id, request.query.prompt, request.target, code)
         return Edit((Route(Memory(self._networks, (entry,)), request.id),))
+
+
+def _learned(name: str, part: Classifier | Counterfactual | Writer) -> dict[str, Tensor]:
+    """Tensors of a part under its name, and what a published one is built by again."""
+    found = {f"{name}.{own}": tensor.detach() for own, tensor in own_tensors(part).items()}
+    if isinstance(part, Part):
+        found[f"{name}_blueprint"] = part.blueprint.packed()
+    return found

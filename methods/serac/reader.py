@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from methods.serac.counterfactual import Counterfactual
-from methods.serac.scope import ScopeClassifier, likeness
+from methods.serac.encoder import Encoder
+from methods.serac.scope import Classifier, ScopeClassifier, likeness
+from methods.serac.writer import Writer
 from mmedit_bench.editors import Backbone, EditRequest, Query, Shared, register_reader
 
 THRESHOLD = 0.5
@@ -19,7 +21,7 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the two networks are built by."""
+    """What the two networks are built by; of a published one only `width`, `scope_code` and `image_key`."""
 
     width: int
     scope_hidden: int
@@ -30,32 +32,58 @@ class Sizes:
     heads: int
 
     def fresh(self) -> tuple[ScopeClassifier, Counterfactual]:
-        """Both, untrained."""
-        classifier = ScopeClassifier(self.width, self.scope_hidden, self.scope_code, self.image_key)
-        return classifier, Counterfactual(self.width, self.size, self.layers, self.heads)
+        """Both, untrained, as the editor's own."""
+        return self.classifier(), self.model()
+
+    def classifier(self) -> ScopeClassifier:
+        """The first alone."""
+        return ScopeClassifier(self.width, self.scope_hidden, self.scope_code, self.image_key)
+
+    def model(self) -> Counterfactual:
+        """The second alone."""
+        return Counterfactual(self.width, self.size, self.layers, self.heads)
 
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """The trained classifier ("scope.") and counterfactual model ("model."), shared by all edits."""
+    """The trained classifier ("scope.") and counterfactual model ("model."), shared by all edits.
+
+    Of a published network the weights hold the packed blueprint too ("scope_blueprint",
+    "model_blueprint"), so that its checkpoint is not needed any more.
+    """
 
     weights: Shared
     sizes: Sizes
 
-    def ready(self, backbone: Backbone) -> tuple[ScopeClassifier, Counterfactual]:
+    def ready(self, backbone: Backbone) -> tuple[Classifier, Counterfactual | Writer]:
         """Both, on the backbone's device; built once for each set of weights."""
         built = _BUILT.setdefault(self.weights, {})
         if self.sizes not in built:
-            parts = self.sizes.fresh()
-            for part, start in zip(parts, ("scope.", "model."), strict=True):
-                own = {
-                    n.removeprefix(start): t for n, t in self.weights.tensors.items() if n.startswith(start)
-                }
-                part.load_state_dict(own)
+            built[self.sizes] = self._classifier(), self._model()
+            for part in built[self.sizes]:
                 part.eval().requires_grad_(False)
-            built[self.sizes] = parts
         classifier, model = built[self.sizes]
         return classifier.to(backbone.device), model.to(backbone.device)
+
+    def _classifier(self) -> Classifier:
+        own, s = self._own("scope."), self.sizes
+        packed = self.weights.tensors.get("scope_blueprint")
+        if packed is not None:
+            return Encoder.rebuilt(packed, own, s.width, s.scope_code, s.image_key)
+        classifier = s.classifier()
+        classifier.load_state_dict(own)
+        return classifier
+
+    def _model(self) -> Counterfactual | Writer:
+        own, packed = self._own("model."), self.weights.tensors.get("model_blueprint")
+        if packed is not None:
+            return Writer.rebuilt(packed, own)
+        model = self.sizes.model()
+        model.load_state_dict(own)
+        return model
+
+    def _own(self, start: str) -> dict[str, Tensor]:
+        return {n.removeprefix(start): t for n, t in self.weights.tensors.items() if n.startswith(start)}
 
     @torch.no_grad()
     def code(self, backbone: Backbone, query: Query) -> Tensor:
@@ -80,10 +108,12 @@ class Networks:
 MOST_CODES = 1 << 16
 """Queries whose codes are held, for each classifier and backbone."""
 
-_CODES: WeakKeyDictionary[ScopeClassifier, WeakKeyDictionary[Any, dict[tuple[str, str | None], Tensor]]] = (
+_CODES: WeakKeyDictionary[Classifier, WeakKeyDictionary[Any, dict[tuple[str, str | None], Tensor]]] = (
     WeakKeyDictionary()
 )
-_BUILT: WeakKeyDictionary[Shared, dict[Sizes, tuple[ScopeClassifier, Counterfactual]]] = WeakKeyDictionary()
+_BUILT: WeakKeyDictionary[Shared, dict[Sizes, tuple[Classifier, Counterfactual | Writer]]] = (
+    WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True, eq=False)
