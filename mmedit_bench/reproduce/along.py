@@ -144,7 +144,7 @@ def _left(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         texts = [row["label"]]
         texts += [
             MISSING if not (cell := found.get(name)) or cell["delta"] is None
-            else difference(**_bounds(cell["delta"])) for name in names
+            else _changed(cell["delta"]) for name in names
         ]  # fmt: skip
         texts.append(f"{max(lost)} of {units}" if lost else MISSING)
         lines.append(md.line(texts))
@@ -198,6 +198,12 @@ def _value(cells: Mapping[str, Any], key: str) -> str:
 
 def _signed(cells: Mapping[str, Any], key: str) -> str:
     return difference(**_bounds(cells[key])) if cells.get(key) else MISSING
+
+
+def _changed(cell: Mapping[str, Any]) -> str:
+    """In the measure's own unit, a share or a perplexity of any size."""
+    value, low, high = (None if own is None else f"{own:+.3g}" for own in _bounds(cell).values())
+    return f"{value}" if low is None else f"{value} [{low}, {high}]"
 
 
 def _bounds(cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def test_each_number_stands_under_its_heading() -> None:
     }  # fmt: skip
     assert tasks["vqa: Rel"] == "88.0 ±1.0" and tasks["vqa: interference"] == "+3.0 [+2.0, +4.0]"
     assert left["collapsed"] == "4 of 6"
-    assert left["lm-eval answers perplexity"] == "+6.0 [+5.5, +6.5]"
+    assert left["lm-eval answers perplexity"] == "+6 [+5.5, +6.5]"
+    assert left["lm-eval facts acc"] == "-0.25 [-0.375, -0.125]"
     told = "\n".join(text)
     assert "6 sequences of 20 edits, 2 orders each" in told and "perplexity 3" in told
 
