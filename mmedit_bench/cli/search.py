@@ -13,6 +13,7 @@ from mmedit_bench.cli.executors import executes
 from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.run import parsed
+from mmedit_bench.errors import BenchError
 
 if TYPE_CHECKING:
     from mmedit_bench.execution.engine import Engine
@@ -64,7 +65,7 @@ BUDGET = 10
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the best options here, as an editor's file for this backbone.",
+    help="Write the best options here, as an editor's file for this backbone; others that it holds are kept.",
 )
 @loads
 @speaks
@@ -110,6 +111,7 @@ def search(
     if grids and budget:
         raise click.BadParameter("a grid is tried whole; leave the budget out", param_hint="--budget")
     tries, most = combinations(grids), budget or BUDGET
+    held = _held(config) if config else {}  # a file that is none is told before the work, not after
     order = Order(suite=suites[0], backbone=backbone, editor=editor, limit=limit, seed=seed, loading=loading)
     with output.progress(editor) as advance:
 
@@ -122,7 +124,7 @@ def search(
     if record:
         write_whole(record, text_of(found))
     if config:
-        write_whole(config, configuration(found, (record or Path("search.json")).name))
+        write_whole(config, configuration(found, (record or Path("search.json")).name, held))
     for name in found.get("open_ends", ()):
         output.note(f"the best {name} stands at the end of what was tried; raise --budget ({most})")
     lines = [
@@ -130,6 +132,19 @@ def search(
         for row in found["tried"]
     ]
     output.result(found, prose="\n".join(lines))
+
+
+def _held(config: Path) -> dict[str, Any]:
+    """What a file of options holds already. Raises `BenchError` for one that is none."""
+    import yaml
+
+    try:
+        held = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BenchError(f"{config}: not YAML ({error}); mend it, or name another file") from None
+    if held is not None and not isinstance(held, dict):
+        raise BenchError(f"{config}: holds no mapping of options; mend it, or name another file")
+    return held or {}
 
 
 def combinations(grids: Sequence[str]) -> list[dict[str, Any]]:

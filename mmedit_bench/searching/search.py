@@ -161,7 +161,7 @@ def text_of(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(record, indent=1) + "\n").encode()
 
 
-def configuration(record: Mapping[str, Any], named: str) -> bytes:
-    """The best options as the file of a backbone, with where they come from."""
+def configuration(record: Mapping[str, Any], named: str, kept: Mapping[str, Any]) -> bytes:
+    """The best options as the file of a backbone, over what it holds of others; `named` is the record."""
     head = f"# Chosen on validation, see {named}.\n"
-    return (head + yaml.safe_dump(dict(record["best"]), sort_keys=False)).encode()
+    return (head + yaml.safe_dump({**kept, **record["best"]}, sort_keys=False)).encode()

@@ -58,6 +58,7 @@ def test_the_record_has_the_fingerprint_that_run_computes_and_workers_change_not
 
 def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: Call) -> None:
     Path("ladders.yaml").write_text("lr: [1e-4, 1e-3]\nsteps: [1, 3]\n")
+    Path("lab-backbone.yaml").write_text("threshold: 0.05\nlr: 7.0\n")
     words = (*LAB[:4], "--editor", "ft", "--criterion", "mean", "--limit", "2", "--ladders", "ladders.yaml")
     done = call(
         "search",
@@ -76,7 +77,7 @@ def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: C
     assert len(found["tried"]) == found["budget"] == 5
     assert found["ladders"] == {"lr": [1e-4, 1e-3], "steps": [1, 3]}
     written = stored(EDITORS.load("ft").settings_type, Path(), "lab-backbone")
-    assert written == found["best"]
+    assert written == found["best"] | {"threshold": 0.05}
     # the record says what run would compute of the settings that are written
     of = found["of"]["lab-suite"]
     assert {name: of["settings"][name] for name in written} == written
@@ -84,6 +85,13 @@ def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: C
     done = call("run", *LAB[:4], "--editor", "ft", "--split", "validation", "--limit", "2", *set_, "--json")
     manifest = json.loads((Path(json.loads(done.stdout)["folder"]) / "manifest.json").read_text())
     assert manifest["fingerprint"] == of["fingerprint"]
+
+
+def test_a_file_that_holds_no_options_is_told_before_the_work(call: Call) -> None:
+    Path("own.yaml").write_text("- 1\n")
+    done = call("search", *LAB, "--grid", "shout=true", "--config", "own.yaml")
+    assert done.exit_code == 2 and "own.yaml: holds no mapping" in done.stderr
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("words", [(), ("--grid", "shout=true", "--ladders", "ladders.yaml")])
