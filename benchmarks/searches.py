@@ -42,7 +42,8 @@ def main() -> None:
             began = time.monotonic()
             program = str(Path(sys.executable).with_name("mmedit-bench"))
             words = [
-                program, "search", "--quiet", "--backbone", backbone, "--editor", editor, "--ladders", str(by_name[editor] / "ladders.yaml"),
+                program, "search", "--quiet", "--backbone", backbone, "--editor", editor,
+                "--ladders", str(by_name[editor] / "ladders.yaml"),
                 "--budget", str(given.budget), "--limit", str(given.limit),
                 "--workers", str(given.workers), "--out", str(given.runs),
                 "--record", str(by_name[editor] / f"search-{backbone}.json"),
