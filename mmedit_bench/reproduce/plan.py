@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -112,3 +112,15 @@ class Plan:
                 f"plan {self.target}: a plan of form 'spaces', and no other, names in `draws` a row whose "
                 f"editor has spaces to draw; it names {self.draws!r}"
             )
+
+
+def on_backbones(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan with its blocks on some backbones alone. Raises `BenchError` for one that it has none on."""
+    known = dict.fromkeys(place.backbone for place in plan.places)
+    if unknown := [name for name in names if name not in known]:
+        raise BenchError(
+            f"{plan.target} has no block on backbone {unknown[0]!r}; it has some on {', '.join(known)}"
+        )
+    kept = tuple(place for place in plan.places if place.backbone in names)
+    tables = {place.published_table or "" for place in kept}
+    return replace(plan, places=kept, pools={t: title for t, title in plan.pools.items() if t in tables})
