@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mmedit_bench.execution.engine import Engine
 
 TARGETS = (
-    "table1", "table2", "table3", "table4", "table5", "decay", "sequence-parts", "fig4a", "fig4b", "fig4c",
-    "fig5", "smoke",
+    "table1", "table2", "table3", "table4", "table5", "streams", "decay", "sequence-parts", "fig4a", "fig4b",
+    "fig4c", "fig5", "smoke",
 )  # fmt: skip
 SOME_FAILED = 3
 """Exit status where some runs could not be made or some edits failed; everything else is written."""

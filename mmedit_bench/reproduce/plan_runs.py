@@ -59,25 +59,27 @@ def made(
 ) -> list[PlannedRun]:
     """All runs of a plan, in its order, below `out`; those that are complete are not made again.
 
-    A run that cannot be made is among them with its error. How long the call took is logged, also
-    where it was stopped.
+    A run that cannot be made is among them with its error. How long the call took is logged as runs
+    end, so that little is lost of a call that is killed.
     """
     planned = list(plan.runs())
     orders = [order_for(plan, place, row, means) for place, row in planned]
-    finished = 0
+    since = time.monotonic()
+
+    def log(runs: int) -> None:
+        nonlocal since
+        now = time.monotonic()
+        wall_time.log(out, plan.target, now - since, workers=means.engine.workers, runs=runs)
+        since = now
 
     def tell(outcome: Outcome) -> None:
-        nonlocal finished
-        finished += 1
+        log(1)
         told(PlannedRun(*planned[orders.index(outcome.order)], outcome))
 
-    started = time.monotonic()
     try:
         outcomes = carry_out(orders, out, engine=means.engine, artefacts=means.artefacts, told=tell)
     finally:
-        wall_time.log(
-            out, plan.target, time.monotonic() - started, workers=means.engine.workers, runs=finished
-        )
+        log(0)
     return [PlannedRun(*own, outcome) for own, outcome in zip(planned, outcomes, strict=True)]
 
 

@@ -118,20 +118,32 @@ TABLE3 = Plan(
             *_minigpt4(_MIX),
             table,
             "cross-task",
-            {"length": length, "order": order, "sequences": 5, "orders": orders},
-            f"{length} edits, {order}",
-            limit,
+            {"length": 10, "order": order, "sequences": 5, "orders": 5},
+            f"10 edits, {order}",
         )
-        # of so many edits five sequences can only be made of all cases
-        for table, length, order, orders, limit in (
-            ("Table 3", 10, "interleaved", 5, 300),
-            ("", 10, "blocked", 5, 300),
-            ("", 100, "interleaved", 1, None),
-        )
+        for table, order in (("Table 3", "interleaved"), ("", "blocked"))
     ),
     SEQUENCES,
-    limit=1000,
+    limit=300,
     published="Table 3",
+    against=UNIKE,
+)
+
+STREAMS = Plan(
+    "streams",
+    "A hundred edits of both tasks in a row",
+    (
+        Place(
+            *_minigpt4(_MIX),
+            "",
+            "cross-task",
+            # of so many edits five sequences can only be made of all cases
+            {"length": 100, "order": "interleaved", "sequences": 5, "orders": 1},
+            "100 edits, interleaved",
+        ),
+    ),
+    tuple(row for row in SEQUENCES if row.editor in _DECAY),
+    limit=1000,
     against=UNIKE,
 )
 
@@ -337,5 +349,19 @@ SMOKE = Plan(
 
 PLANS = {
     plan.target: plan
-    for plan in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, DECAY, PARTS, FIG4A, FIG4B, FIG4C, FIG5, SMOKE)
+    for plan in (
+        TABLE1,
+        TABLE2,
+        TABLE3,
+        STREAMS,
+        TABLE4,
+        TABLE5,
+        DECAY,
+        PARTS,
+        FIG4A,
+        FIG4B,
+        FIG4C,
+        FIG5,
+        SMOKE,
+    )
 }

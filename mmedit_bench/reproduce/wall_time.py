@@ -1,4 +1,4 @@
-"""How long targets have taken: a line for each call, beside the runs."""
+"""How long targets have taken: lines beside the runs, one for each run as it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE_NAME = "reproduce.jsonl"
 
 
 def log(out: Path, target: str, seconds: float, *, workers: int, runs: int) -> None:
-    """Add a call that took so many seconds for so many runs, `workers` of them at once."""
+    """Add the seconds since the line before, in which so many runs ended; `workers` go on at once."""
     make_folder(out)
     line = json.dumps({"target": target, "seconds": round(seconds, 1), "workers": workers, "runs": runs})
     append_all(out / FILE_NAME, f"{line}\n".encode(), sync=False)

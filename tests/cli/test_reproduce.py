@@ -129,6 +129,11 @@ def test_fewer_edits_can_be_asked_for(call: Call) -> None:
     document = json.loads(files()["table1.json"])
     assert document["limit"] == 2 and document["blocks"][0]["edits"] == 2
     assert document["command"].endswith("--limit 2")
+    done = call("reproduce", "table1", "--backbone", "lab-backbone", "--limit", "2", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(files()["table1.json"])["command"].endswith("--limit 2 --backbone lab-backbone")
+    done = call("reproduce", "table1", "--backbone", "minigpt4-mini")
+    assert done.exit_code == 2 and "it has some on lab-backbone" in done.stderr
 
 
 def test_sequences_and_what_they_are_pooled_with(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +249,11 @@ def test_a_line_is_said_of_each_block_and_the_time_is_logged(call: Call) -> None
     said = [line for line in done.stderr.splitlines() if line]
     assert said[0] == "3 runs in 1 blocks"
     assert re.fullmatch(r"\[1/1\] lab-suite on lab-backbone: .*null \d+ s.*", said[1])
-    (logged,) = map(json.loads, Path("runs/reproduce.jsonl").read_text().splitlines())
-    assert (logged["target"], logged["workers"], logged["runs"]) == ("table1", 2, 3)
-    assert logged["seconds"] > 0
+    logged = [json.loads(line) for line in Path("runs/reproduce.jsonl").read_text().splitlines()]
+    # as each run ends, so that a call that is killed has told of those before
+    assert [(own["target"], own["workers"], own["runs"]) for own in logged] == [
+        ("table1", 2, runs) for runs in (1, 1, 1, 0)
+    ]
+    assert logged[0]["seconds"] > 0
+    document = json.loads(files()["table1.json"])
+    assert document["wall_seconds"] == round(sum(own["seconds"] for own in logged))
