@@ -101,9 +101,9 @@ def search(
           --backbone blip2-opt-mini --editor ft --ladders methods/ft/config/ladders.yaml --budget 10
     """
     from mmedit_bench.execution.order import Order
+    from mmedit_bench.execution.searching.ladders import read_ladders
+    from mmedit_bench.execution.searching.search import Search, configuration, shown, text_of
     from mmedit_bench.runs.files import write_whole
-    from mmedit_bench.searching.ladders import read_ladders
-    from mmedit_bench.searching.search import Search, configuration, shown, text_of
 
     suites = tuple(dict.fromkeys(suites))
     if bool(grids) == bool(ladders):

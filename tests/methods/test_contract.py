@@ -18,6 +18,7 @@ import torch
 import methods
 from mmedit_bench.backbones.zoo import CHECKPOINTS
 from mmedit_bench.editors import Backbone, BenchError, Edit, Editor, Preparing, Trained
+from mmedit_bench.execution.searching.ladders import read_ladders
 from mmedit_bench.harness.training import Training
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
 from mmedit_bench.plugins.settings import (
@@ -31,7 +32,6 @@ from mmedit_bench.plugins.settings import (
 )
 from mmedit_bench.runs.provenance import differing, resolved
 from mmedit_bench.runs.spec import canonical
-from mmedit_bench.searching.ladders import read_ladders
 from tests.tiny import FAMILIES, tiny_backbone, tiny_cases
 
 FOLDER = Path(methods.__path__[0])

@@ -14,10 +14,10 @@ from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.engine import Engine
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.pool import Outcome, carry_out, look_over
+from mmedit_bench.execution.searching.ladders import Ladder, climb
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.scoring.groups import HARD
 from mmedit_bench.scoring.score import score_run
-from mmedit_bench.searching.ladders import Ladder, climb
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
