@@ -33,8 +33,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/search"))
     given = parser.parse_args()
-    folders = sorted(path.parent for path in METHODS.glob("*/config/ladders.yaml"))
-    by_name = {folder.parent.name.replace("_", "-"): folder for folder in folders}
+    folders = sorted(path.parent for path in METHODS.glob("*/ladders.yaml"))
+    by_name = {folder.name.replace("_", "-"): folder for folder in folders}
     chosen = given.editor or sorted(by_name, key=lambda name: (name == LAST, name))
     failed = []
     for backbone in given.backbone or BACKBONES:
@@ -46,8 +46,8 @@ def main() -> None:
                 "--ladders", str(by_name[editor] / "ladders.yaml"),
                 "--budget", str(given.budget), "--limit", str(given.limit),
                 "--workers", str(given.workers), "--out", str(given.runs),
-                "--record", str(by_name[editor] / f"search-{backbone}.json"),
-                "--config", str(by_name[editor] / f"{backbone}.yaml"),
+                "--record", str(by_name[editor] / "config" / f"search-{backbone}.json"),
+                "--config", str(by_name[editor] / "config" / f"{backbone}.yaml"),
             ]  # fmt: skip
             words += [word for suite in SUITES for word in ("--suite", suite)]
             done = subprocess.run(words, check=False, capture_output=True, text=True)

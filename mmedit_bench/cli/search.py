@@ -98,7 +98,7 @@ def search(
       mmedit-bench search --suite picturebook-vqa --suite picturebook-caption \\
           --backbone blip2-opt-mini --editor ft --grid lr=3e-4,1e-3,3e-3 --grid steps=10,20
       mmedit-bench search --suite picturebook-vqa --suite picturebook-caption \\
-          --backbone blip2-opt-mini --editor ft --ladders methods/ft/config/ladders.yaml --budget 10
+          --backbone blip2-opt-mini --editor ft --ladders methods/ft/ladders.yaml --budget 10
     """
     from mmedit_bench.execution.order import Order
     from mmedit_bench.execution.searching.ladders import read_ladders

@@ -99,7 +99,7 @@ def test_who_scores_has_loaded_no_editor(call: Call) -> None:
         "'-q'], "
         "standalone_mode=False); "
         "app(['search', '--suite', 'lab-suite', '--backbone', 'lab-backbone', '--editor', 'ft', "
-        "'--grid', 'steps=1', '--limit', '1', '-q'], standalone_mode=False); "
+        "'--grid', 'steps=1', '--limit', '1', '--criterion', 'mean', '-q'], standalone_mode=False); "
         "print([name for name in sys.modules if name.partition('.')[0] == 'methods'])"
     )
     paths = os.pathsep.join(sys.path)

@@ -342,12 +342,7 @@ def configurations() -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [
-        (name, path)
-        for name, folder in configurations()
-        for path in sorted(folder.glob("*.yaml"))
-        if path.stem != "ladders"
-    ],
+    [(name, path) for name, folder in configurations() for path in sorted(folder.glob("*.yaml"))],
     ids=lambda value: str(value).split("methods/")[-1],
 )
 def test_every_configuration_is_of_a_known_backbone_and_holds_known_options(name: str, path: Path) -> None:
@@ -387,10 +382,11 @@ def test_what_ships_is_what_the_recorded_search_found(name: str, folder: Path) -
     ("name", "folder"), list(configurations()), ids=lambda value: str(value).split("/")[-1]
 )
 def test_ladders_are_of_options_and_wide_enough_to_have_an_inside(name: str, folder: Path) -> None:
-    if not (folder / "ladders.yaml").exists():
+    path = folder.parent / "ladders.yaml"
+    if not path.exists() or name == "unike-as-printed":
         assert name in ("serac-legacy", "unike-as-printed"), "every other editor is searched"
         return
-    for ladder in read_ladders(folder / "ladders.yaml"):
+    for ladder in read_ladders(path):
         for rung in ladder.rungs:
             assert checked(EDITORS.load(name).settings_type, {ladder.name: rung}, "") == {ladder.name: rung}
         assert len(ladder.rungs) >= 3 or not ladder.ordered

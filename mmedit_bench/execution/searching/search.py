@@ -65,7 +65,8 @@ class Search:
             if None in values:
                 raise BenchError(
                     f"{self.order.editor} {shown(own)}: no {self.criterion} could be scored; raise --limit "
-                    f"({self.order.limit})"
+                    f"({self.order.limit}); where a suite lacks what hard is made of, choose by "
+                    "--criterion mean"
                 )
             average = round(sum(values) / len(values), 2)
             self.trials.append({"options": dict(own), "average": average, "suites": rows})
