@@ -17,6 +17,7 @@ from mmedit_bench.errors import BenchError
 
 if TYPE_CHECKING:
     from mmedit_bench.execution.engine import Engine
+    from mmedit_bench.execution.pool import Outcome
 
 BUDGET = 10
 
@@ -113,13 +114,18 @@ def search(
     tries, most = combinations(grids), budget or BUDGET
     held = _held(config) if config else {}  # a file that is none is told before the work, not after
     order = Order(suite=suites[0], backbone=backbone, editor=editor, limit=limit, seed=seed, loading=loading)
+    runs, wanted = 0, (most if ladders else len(tries)) * len(suites)
     with output.progress(editor) as advance:
+
+        def told(outcome: Outcome) -> None:
+            nonlocal runs
+            runs += 1
+            advance("runs", runs, wanted)
 
         def ended(trial: Mapping[str, Any]) -> None:
             output.note(f"{trial['average']:6.2f}  {shown(trial['options'])}")
-            advance("trials", len(own.trials), most if ladders else len(tries))
 
-        own = Search(order, suites, out, engine, criterion=criterion, ended=ended)
+        own = Search(order, suites, out, engine, criterion=criterion, told=told, ended=ended)
         found = own.climbed(read_ladders(ladders), most) if ladders else own.all_of(tries)
     if record:
         write_whole(record, text_of(found))
