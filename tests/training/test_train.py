@@ -101,6 +101,20 @@ def test_stopped_at_any_stage_ends_in_the_same_bytes(
     assert go("broken") == whole
 
 
+def test_the_text_is_trained_without_eyes(recipe: Recipe, few: Picturebook, tmp_path: Path) -> None:
+    train(
+        name="toy",
+        workdir=tmp_path,
+        out=tmp_path / "out",
+        progress=silent,
+        recipe=recipe,
+        data=few,
+        stage="text",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+    assert [path.name for path in (tmp_path / "toy").iterdir()] == ["text.safetensors"]
+
+
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="blip2-opt-mini"):
         train(name="blip3", workdir=tmp_path, out=tmp_path, progress=silent)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import Blip2ForConditionalGeneration
 
+from mmedit_bench.backbones.training.linears import bfloat16_linears
 from mmedit_bench.backbones.training.pictures import augment
 from mmedit_bench.backbones.training.sequences import Examples
 from mmedit_bench.backbones.training.stage import Report, Schedule, run_stage
@@ -83,6 +84,17 @@ class Glimpses:
         return self.states[torch.tensor(entities), artist, view]
 
 
+def by_length(examples: Sequence[Example]) -> list[list[Example]]:
+    """Examples apart by length, shortest first: padding all to the longest wastes most of the work."""
+    parts: list[list[Example]] = []
+    for example in sorted(examples, key=lambda e: len(e.ids)):
+        if parts and len(example.ids) <= 1.3 * len(parts[-1][0].ids) + 12:
+            parts[-1].append(example)
+        else:
+            parts.append([example])
+    return parts
+
+
 def batch_loss(
     model: Blip2ForConditionalGeneration, examples: Sequence[Example], seen: Tensor | None
 ) -> Tensor:
@@ -110,12 +122,12 @@ def _hidden(
     pad = model.config.text_config.pad_token_id
     ids = torch.tensor([e.ids + [pad] * (length - len(e.ids)) for e in examples])
     labels = torch.tensor([e.labels + [IGNORED] * (length - len(e.ids)) for e in examples])
-    mask = torch.tensor([[1] * len(e.ids) + [0] * (length - len(e.ids)) for e in examples])
     embedded = model.get_input_embeddings()(ids)
     if seen is not None:
         place = (ids == model.config.image_token_index).unsqueeze(-1)
         embedded = embedded.masked_scatter(place, model.language_projection(seen))
-    out = model.language_model.model(inputs_embeds=embedded, attention_mask=mask, use_cache=False)
+    # padding is on the right, where nothing that is learnt can see it: no mask but the causal one
+    out = model.language_model.model(inputs_embeds=embedded, use_cache=False)
     return out.last_hidden_state, labels
 
 
@@ -144,20 +156,10 @@ def train_language(
 
     def loss_at(step: int) -> Tensor:
         batch = mixture.draw(examples, step, schedule.steps, salt)
-        # short and long examples apart: padding a bare question to a context's length wastes most of the work
-        order = sorted(batch, key=lambda e: len(e.ids))
-        cut = mixture.picture_questions + mixture.captions + mixture.text_questions
-        parts = [
-            p
-            for p in (
-                order[:cut],
-                order[cut : cut + (len(order) - cut) // 2],
-                order[cut + (len(order) - cut) // 2 :],
-            )
-            if p
-        ]
+        parts = by_length(batch)
         weights = [sum(x != IGNORED for e in p for x in e.labels) for p in parts]
-        losses = [batch_loss(model, p, view(p, hash_step(salt, step) + i)) for i, p in enumerate(parts)]
+        with bfloat16_linears(model.language_model.model):
+            losses = [batch_loss(model, p, view(p, hash_step(salt, step) + i)) for i, p in enumerate(parts)]
         return torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum() / sum(weights)
 
     run_stage(

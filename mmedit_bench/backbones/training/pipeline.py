@@ -49,10 +49,10 @@ def train(
 ) -> Path:
     """Train backbone `name`, write its checkpoint to `out`, measure it and write its card.
 
-    `stage` stops after that stage and returns `workdir`. Without `resume` the text stages' states are
-    thrown away first (the eyes', which backbones share, are not). `recipe` and `data` replace the
-    shipped ones, and `examined` the questions per row of the card, for trials. Raises `BenchError`
-    for unknown names.
+    `stage` stops after that stage and returns `workdir`; `text` does not train the eyes first. Without
+    `resume` the text stages' states are thrown away first (the eyes', which backbones share, are not).
+    `recipe` and `data` replace the shipped ones, and `examined` the questions per row of the card, for
+    trials. Raises `BenchError` for unknown names.
     """
     if recipe is None and name not in RECIPES:
         raise BenchError(f"no recipe for backbone {name!r}; there are {', '.join(sorted(RECIPES))}")
@@ -66,12 +66,15 @@ def train(
     if not resume and own.exists():
         shutil.rmtree(own)
     tokenizer = train_tokenizer(data.entities, recipe.sizes.vocabulary)
+    model, examples = _speaker(recipe, data, tokenizer)
+    if stage == STAGES[2]:  # it needs no eyes, so that both can be trained at once
+        _text(recipe, data, model, examples, own, progress)
+        return workdir
     eyes = _eyes(recipe, data, workdir / "vision", progress, stage)
     if stage in STAGES[:2]:
         return workdir
-    model = _language(recipe, data, tokenizer, eyes, own, progress, stage)
-    if stage == STAGES[2]:
-        return workdir
+    _text(recipe, data, model, examples, own, progress)
+    _joint(recipe, data, model, examples, eyes, own, progress)
     before = _measured(name)  # it may lie where the new one is written
     _write(model, tokenizer, out, name, recipe, data)
     kept = {s: workdir / "vision" if s in STAGES[:2] else own for s in STAGES}
@@ -105,30 +108,38 @@ def _eyes(
     return eyes
 
 
-def _language(
+def _speaker(
+    recipe: Recipe, data: Picturebook, tokenizer: PreTrainedTokenizerFast
+) -> tuple[Blip2ForConditionalGeneration, Examples]:
+    """The untrained model, and what its text part will read."""
+    torch.manual_seed(recipe.seed)
+    model = build_model(recipe.family, Vocabulary.of(tokenizer), recipe.sizes)
+    return model, Examples(data.entities, Pieces(tokenizer), recipe.sizes.queries)
+
+
+def _text(
     recipe: Recipe,
     data: Picturebook,
-    tokenizer: PreTrainedTokenizerFast,
+    model: Blip2ForConditionalGeneration,
+    examples: Examples,
+    folder: Path,
+    progress: Report,
+) -> None:
+    train_language(
+        "text", model, examples, None, recipe.text_mixture, recipe.text, folder, progress,
+        {**_identity(recipe, data), "mixture": asdict(recipe.text_mixture)}, 21,
+    )  # fmt: skip
+
+
+def _joint(
+    recipe: Recipe,
+    data: Picturebook,
+    model: Blip2ForConditionalGeneration,
+    examples: Examples,
     eyes: Blip2ForConditionalGeneration,
     folder: Path,
     progress: Report,
-    stop: str | None,
-) -> Blip2ForConditionalGeneration:
-    torch.manual_seed(recipe.seed)
-    model = build_model(recipe.family, Vocabulary.of(tokenizer), recipe.sizes)
-    identity = {
-        "content": data.content,
-        "family": recipe.family,
-        "seed": recipe.seed,
-        "sizes": asdict(recipe.sizes),
-    }
-    examples = Examples(data.entities, Pieces(tokenizer), recipe.sizes.queries)
-    train_language(
-        "text", model, examples, None, recipe.text_mixture, recipe.text, folder, progress,
-        {**identity, "mixture": asdict(recipe.text_mixture)}, 21,
-    )  # fmt: skip
-    if stop == STAGES[2]:
-        return model
+) -> None:
     model.vision_model.load_state_dict(eyes.vision_model.state_dict())
     model.qformer.load_state_dict(eyes.qformer.state_dict())
     with torch.no_grad():
@@ -141,9 +152,17 @@ def _language(
     }
     train_language(
         "joint", model, examples, glimpses, recipe.joint_mixture, recipe.joint, folder, progress,
-        {**identity, **mixture, "views": recipe.views}, 22,
+        {**_identity(recipe, data), **mixture, "views": recipe.views}, 22,
     )  # fmt: skip
-    return model
+
+
+def _identity(recipe: Recipe, data: Picturebook) -> dict[str, object]:
+    return {
+        "content": data.content,
+        "family": recipe.family,
+        "seed": recipe.seed,
+        "sizes": asdict(recipe.sizes),
+    }
 
 
 def _write(

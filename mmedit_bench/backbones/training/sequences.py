@@ -22,6 +22,8 @@ from mmedit_bench.datasets.picturebook.entities import Entity, Fact
 
 CAPTION = "caption"
 """The relation of a statement that says what the picture shows."""
+LONG = 400
+"""Tokens after which no further question is asked: the models have 512 positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Examples:
         return self._plain(i, r.choice(prompts), self.entities[i].caption)
 
     def in_context(self, r: random.Random, stated: int, picture: bool) -> Example:
-        """`stated` facts or captions, then up to four questions; demonstrations have one behind each."""
+        """`stated` facts or captions, then up to eight questions; demonstrations have one behind each."""
         pool = r.sample(self.context_pool, min(len(self.context_pool), 2 + stated))
         shown = pool[0] if picture else None
         layout = Layout.draw(r, picture and stated > 0)
@@ -91,7 +93,9 @@ class Examples:
                 self._answered(r, writer, "\n", asking, statement)
         if layout.picture_last and shown is not None:
             writer.show(shown)
-        for n in range(r.randint(1, 4)):
+        for n in range(r.randint(1, 8)):
+            if n and len(writer.example.ids) > LONG:
+                break
             # the very last demonstration's fact has had its question; the next ones follow as further prompts
             gap = "\n" if statements or n or layout.picture_last else ""
             self._answered(r, writer, gap, asking, r.choice(statements) if statements else None)
