@@ -48,8 +48,8 @@ def train_backbone(
 ) -> None:
     """Train backbone NAME from scratch with the recipe it shipped with.
 
-    Seeded and resumable: started again with the same WORKDIR, it goes on where it was. Takes an
-    hour or two on two cores; nobody who only uses the benchmark needs it. What is installed is
+    Seeded and resumable: started again with the same WORKDIR, it goes on where it was. Takes two
+    to three hours of one core; nobody who only uses the benchmark needs it. What is installed is
     only replaced if --out names its folder.
 
     \b

@@ -38,9 +38,9 @@ def llama_tokenizer(words: tuple[str, ...] = ("###Human:", "</Img>", "###Assista
     )
 
 
-def minigpt4() -> Backbone:
+def minigpt4(template: str = MINIGPT4) -> Backbone:
     return Backbone(
-        "x", tiny_model("llama"), llama_tokenizer(), tiny_image_processor("llama"), template=MINIGPT4
+        "x", tiny_model("llama"), llama_tokenizer(), tiny_image_processor("llama"), template=template
     )
 
 
@@ -72,6 +72,14 @@ def test_without_a_picture_its_marks_are_left_out() -> None:
     row = backbone._encoder.row(Query("what is this?"))
     text = backbone.tokenizer("###Human: what is this? ###Assistant:", add_special_tokens=False)["input_ids"]
     assert (list(row.ids), row.places) == ([backbone.tokenizer.bos_token_id, *text], ())
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n"])
+def test_white_space_behind_a_picture_goes_with_it(between: str) -> None:
+    backbone = minigpt4(f"###Human: {{picture}}{between}{{prompt}} ###Assistant:")
+    row = backbone._encoder.row(Query("what is this?"))
+    text = backbone.tokenizer("###Human: what is this? ###Assistant:", add_special_tokens=False)["input_ids"]
+    assert list(row.ids) == [backbone.tokenizer.bos_token_id, *text]
 
 
 def test_a_context_stands_before_the_turn_and_is_read_once() -> None:

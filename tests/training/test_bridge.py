@@ -16,6 +16,7 @@ from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.grafted import grafted
 from mmedit_bench.backbones.training import small, small_card
 from mmedit_bench.backbones.training.bridge import LEAD, BridgeRecipe, Words, bridge_loss
+from mmedit_bench.backbones.training.recipe import Recipe
 from mmedit_bench.backbones.training.small import SMALL, SmallRecipe, train_small
 from mmedit_bench.backbones.training.stage import Schedule
 from mmedit_bench.cases import Query
@@ -74,15 +75,16 @@ def test_the_loss_is_squared_error_and_cross_entropy_over_distances(seed: int) -
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SmallRecipe:
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: Recipe) -> SmallRecipe:
     monkeypatch.setenv("MMEDIT_BENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("mmedit_bench.backbones.training.bridge.LEAD", LEAD * 4)  # tiny tokens are short
-    recipe = BridgeRecipe(hidden=64, views=1, schedule=Schedule(4, 8, warmup=1, save_every=2))
+    bridge = BridgeRecipe(hidden=64, views=1, schedule=Schedule(4, 8, warmup=1, save_every=2))
     return replace(
         SMALL["minigpt4-qwen2.5-0.5b"],
         template="{context}{picture} {prompt}\n",
         ends=("</s>",),
-        bridge=recipe,
+        eyes=replace(recipe, sizes=replace(recipe.sizes, queries=8)),
+        bridge=bridge,
     )
 
 
@@ -117,11 +119,21 @@ def test_a_card_names_things_in_the_edits_words_and_grounds_by_name(few: Picture
     names = small_card._names([flag], "noto")
     assert names[0].answer == flag.name
     assert names[0].query.prompt == wordings.QUESTIONS["country"][0]
-    for seen, told in small_card._grounding([flag], "noto"):
+    for seen, told, value in small_card._grounding([flag], "noto"):
         assert seen.image is not None and told.image is None
         assert flag.name in told.prompt and flag.name not in seen.prompt
+        assert value in {fact.value for fact in flag.facts}
     shares = small_card._shares(["The capital is Lima.", "lima", "rome"], ["lima", "Lima", "lima"])
     assert shares == {"exact": 0.3333, "said": 0.6667, "n": 3}
+
+
+def test_aims_are_of_rows_that_are_measured(few: Picturebook) -> None:
+    class Parrot:
+        def answer(self, queries: Sequence[Query]) -> list[str]:
+            return [query.prompt for query in queries]
+
+    rows = small_card.measure(Parrot(), few, lambda *_: None, 2)  # type: ignore[arg-type]
+    assert small_card.AIMS.keys() <= rows.keys()
 
 
 def test_every_small_backbone_says_how_its_language_model_is_had() -> None:

@@ -10,7 +10,7 @@ from mmedit_bench.cases import ImageRef
 from mmedit_bench.errors import BenchError
 
 PICTURE = "{picture}"
-_MARKED = re.compile(r"(<[^<>]*>)?\{picture\}(<[^<>]*>)? ?")
+_MARKED = re.compile(r"(<[^<>]*>)?\{picture\}(<[^<>]*>)?[ \n]?")
 
 
 class QFormer(Family):
@@ -19,8 +19,8 @@ class QFormer(Family):
     A template may say where the picture stands instead, as MiniGPT-4's does: of
     "###Human: <Img>{picture}</Img> {prompt} ###Assistant:" one is asked <s> [context] "###Human: <Img>"
     [visual tokens] "</Img> ..." as two texts. Without a picture the marks around it are left out too,
-    and a space after them. A template that ends in white space is answered without a space, as a turn of
-    a chat is; a tokenizer without <s> begins with none.
+    and a space or line break after them. A template that ends in white space is answered without a
+    space, as a turn of a chat is; a tokenizer without <s> begins with none.
     """
 
     @classmethod

@@ -1,7 +1,7 @@
 """The bridge to a language model that is not trained: a picture's tokens become the words for its thing.
 
 A picture's visual tokens are regressed onto the input embeddings of a short phrase that ends in the
-name of the pictured thing, as long as there are visual tokens ("... a small picture of" + "nepal").
+name of the pictured thing, as long as there are visual tokens ("... this thing. Picture:" + "nepal").
 The language model itself is not in the loop: its embeddings are all that is needed of it. What it then
 knows of the thing, and how it reads a context, is its own.
 """
@@ -24,7 +24,7 @@ from mmedit_bench.backbones.training.vision import TRAINED_ARTISTS, Drawings, ha
 from mmedit_bench.datasets.picturebook.entities import ARTISTS, Entity
 from mmedit_bench.errors import BenchError
 
-LEAD = " Here you can see a small picture of the"
+LEAD = " The picture shows this thing. Picture:"
 """What stands before a name; of it as many of the last tokens as there is room for."""
 BATCH = 256
 """Pictures that the eyes look at at once."""

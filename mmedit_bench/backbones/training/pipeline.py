@@ -70,7 +70,7 @@ def train(
     if stage == STAGES[2]:  # it needs no eyes, so that both can be trained at once
         _text(recipe, data, model, examples, own, progress)
         return workdir
-    eyes = _eyes(recipe, data, workdir / "vision", progress, stage)
+    eyes = trained_eyes(recipe, data, workdir, progress, stage)
     if stage in STAGES[:2]:
         return workdir
     _text(recipe, data, model, examples, own, progress)
@@ -93,9 +93,10 @@ def _measured(name: str) -> card.Measured | None:
     return found
 
 
-def _eyes(
-    recipe: Recipe, data: Picturebook, folder: Path, progress: Report, stop: str | None
+def trained_eyes(
+    recipe: Recipe, data: Picturebook, workdir: Path, progress: Report, stop: str | None = None
 ) -> Blip2ForConditionalGeneration:
+    """Vision tower and Q-Former behind a mere stub of a text model, from `workdir` if they stand there."""
     torch.manual_seed(SEED)
     eyes = build_eyes(recipe.sizes)
     identity = {
@@ -104,8 +105,16 @@ def _eyes(
         "sizes": asdict(recipe.sizes),
     }
     qformer = None if stop == STAGES[0] else recipe.qformer
-    train_vision(eyes, data.entities, recipe.tower, qformer, folder, progress, identity)
+    train_vision(eyes, data.entities, recipe.tower, qformer, workdir / "vision", progress, identity)
     return eyes
+
+
+def save_processor(folder: Path, side: int) -> None:
+    """preprocessor_config.json: what makes pixels of a picture."""
+    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+
+    size = {"height": side, "width": side}
+    BlipImageProcessorPil(size=size, image_mean=MEAN, image_std=STD).save_pretrained(folder)
 
 
 def _speaker(
@@ -174,8 +183,6 @@ def _write(
     data: Picturebook,
 ) -> None:
     """The checkpoint folder, weights in float16; replaced as a whole."""
-    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
-
     part = out.with_name(out.name + ".part")
     if part.exists():
         shutil.rmtree(part)
@@ -183,8 +190,7 @@ def _write(
     model.eval().half().save_pretrained(part)
     model.float()
     tokenizer.save_pretrained(part)
-    side = {"height": recipe.sizes.side, "width": recipe.sizes.side}
-    BlipImageProcessorPil(size=side, image_mean=MEAN, image_std=STD).save_pretrained(part)
+    save_processor(part, recipe.sizes.side)
     described: dict[str, Any] = {
         "name": name,
         "template": TEMPLATE,

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Blip2ForConditionalGeneration
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.bridged import Bridge
@@ -22,8 +21,9 @@ from mmedit_bench.backbones.checkpoint import WEIGHTS
 from mmedit_bench.backbones.grafted import grafted, read_language_model, source_of
 from mmedit_bench.backbones.training import small_card
 from mmedit_bench.backbones.training.bridge import BridgeRecipe, Words, train_bridge
+from mmedit_bench.backbones.training.pipeline import save_processor, trained_eyes
+from mmedit_bench.backbones.training.recipe import RECIPES, Recipe
 from mmedit_bench.backbones.training.stage import Report, cpu_seconds
-from mmedit_bench.backbones.zoo import CHECKPOINTS
 from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.datasets.picturebook.files import Picturebook
 from mmedit_bench.errors import BenchError
@@ -35,8 +35,8 @@ STAGE = "bridge"
 class SmallRecipe:
     """What a small backbone is made of."""
 
-    eyes: str
-    """Shipped backbone whose vision tower and Q-Former are taken."""
+    eyes: Recipe
+    """Backbone whose vision tower and Q-Former are taken: the minis share theirs."""
     language_model: str
     """Repository of the hub that the language model is published in."""
     language_model_from: str
@@ -48,7 +48,7 @@ class SmallRecipe:
 
 
 QWEN = SmallRecipe(
-    eyes="minigpt4-mini",
+    eyes=RECIPES["minigpt4-mini"],
     language_model="Qwen/Qwen2.5-Coder-0.5B-Instruct",
     language_model_from=(
         "name it once with --language-model, as a folder, as a .gguf file (extra `gguf`), or as the hub "
@@ -59,8 +59,9 @@ QWEN = SmallRecipe(
     ),
     licence="Apache-2.0",
     template=(
-        "<|im_start|>system\nAnswer with the bare answer only, in lower case, no sentence.<|im_end|>\n"
-        "<|im_start|>user\n{context}{picture} {prompt}<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>system\nAnswer in one to three words, in lower case. A picture is given as the name of "
+        "the thing or country that it shows.<|im_end|>\n"
+        "<|im_start|>user\n{context}{picture}\n{prompt}<|im_end|>\n<|im_start|>assistant\nAnswer:"
     ),
     ends=("<|im_end|>",),
 )
@@ -82,6 +83,7 @@ def train_small(
 ) -> Path:
     """Train the bridge of backbone `name`, write its folder to `out`, measure it and write its card.
 
+    The eyes in `workdir` are those that the minis share, and are trained first if they are not there.
     `language_model` as `grafted` takes it. `recipe`, `data` and `examined` are for trials. Raises
     `BenchError` for unknown names and for a language model that cannot be read.
     """
@@ -94,9 +96,7 @@ def train_small(
     own = workdir / name
     if not resume and own.exists():
         shutil.rmtree(own)
-    eyes = Blip2ForConditionalGeneration.from_pretrained(
-        CHECKPOINTS / recipe.eyes, dtype=torch.float32, local_files_only=True, use_safetensors=True
-    ).eval()
+    eyes = trained_eyes(recipe.eyes, data, workdir, progress).eval()
     source, digest = source_of(language_model)
     spoken = read_language_model(source)
     embeddings = spoken.model.get_input_embeddings().weight.detach().clone()
@@ -104,7 +104,8 @@ def train_small(
     del spoken
     words = Words.of([e.name for e in data.entities], tokenizer, embeddings, eyes.config.num_query_tokens)
     described = asdict(recipe.bridge)
-    identity = {"content": data.content, "eyes": recipe.eyes, "language_model": digest, "recipe": described}
+    seen = [asdict(part) for part in (recipe.eyes.tower, recipe.eyes.qformer, recipe.eyes.sizes)]
+    identity = {"content": data.content, "eyes": seen, "language_model": digest, "recipe": described}
     bridge = train_bridge(eyes, data.entities, words, recipe.bridge, own, progress, identity)
     _write(eyes, bridge, out, name, recipe, data)
     folder = grafted(out, language_model)
@@ -132,7 +133,7 @@ def _write(eyes: Any, bridge: Bridge, out: Path, name: str, recipe: SmallRecipe,
     kept = {key: fields[key] for key in ("vision_config", "qformer_config", "num_query_tokens")}
     config = kept | {"model_type": "blip-2", "bridge_hidden": recipe.bridge.hidden}
     _dump(part / "config.json", config)
-    shutil.copy(CHECKPOINTS / recipe.eyes / "preprocessor_config.json", part)
+    save_processor(part, recipe.eyes.sizes.side)
     _dump(
         part / "backbone.json",
         {
@@ -140,7 +141,7 @@ def _write(eyes: Any, bridge: Bridge, out: Path, name: str, recipe: SmallRecipe,
             "template": recipe.template,
             "ends": list(recipe.ends),
             "data": {"name": "picturebook", "content": data.content},
-            "eyes": recipe.eyes,
+            "eyes": {k: asdict(getattr(recipe.eyes, k)) for k in ("tower", "qformer", "sizes")},
             "language_model": recipe.language_model,
             "language_model_from": recipe.language_model_from,
             "language_model_licence": recipe.licence,
