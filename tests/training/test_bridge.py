@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.grafted import grafted
 from mmedit_bench.backbones.training import small, small_card
-from mmedit_bench.backbones.training.bridge import LEAD, BridgeRecipe, Words, bridge_loss
+from mmedit_bench.backbones.training.bridge import (
+    LEAD,
+    BridgeRecipe,
+    Words,
+    bridge_loss,
+    recovered,
+    train_bridge,
+)
+from mmedit_bench.backbones.training.model import build_eyes
 from mmedit_bench.backbones.training.recipe import Recipe
 from mmedit_bench.backbones.training.small import SMALL, SmallRecipe, train_small
 from mmedit_bench.backbones.training.stage import Schedule
@@ -86,6 +94,24 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: Recipe) -> Smal
         eyes=replace(recipe, sizes=replace(recipe.sizes, queries=8)),
         bridge=bridge,
     )
+
+
+def test_what_is_trained_writes_embeddings_of_their_own_size(
+    recipe: Recipe, few: Picturebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small embeddings are: visual tokens of what was seen come to lie at their words."""
+    eyes = build_eyes(replace(recipe.sizes, queries=8)).eval()
+    things = few.entities[:4]
+    seen = torch.randn(4, 1, 8, 48, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr("mmedit_bench.backbones.training.bridge.look", lambda *_: seen)
+    tokenizer = tiny_tokenizer("qwen2")
+    embeddings = 1e-3 * torch.randn(len(tokenizer), 16, generator=torch.Generator().manual_seed(0))
+    words = Words.of([e.name[:6] for e in things], tokenizer, embeddings, 8)
+    plan = BridgeRecipe(hidden=64, views=1, schedule=Schedule(120, 16, adam_lr=3e-3, warmup=10))
+    bridge = train_bridge(eyes, things, words, plan, tmp_path, lambda *_: None, {})
+    assert recovered(bridge, words, {"seen": seen[:, 0]}) == {"seen_tokens": 1, "seen_things": 1}
+    again = train_bridge(eyes, things, words, plan, tmp_path, lambda *_: None, {})
+    assert all(map(torch.equal, again.parameters(), bridge.parameters())), "resumed, and scaled once"
 
 
 def test_trains_a_bridge_measures_it_and_writes_a_card(
