@@ -112,5 +112,5 @@ class Qwen3VL(QwenVL):
             visual_pos_masks=batch.kinds["visual_pos_masks"].bool() if batch.added else None,
             deepstack_visual_embeds=batch.added or None,
         ).last_hidden_state
-        logits: Tensor = self.model.lm_head(states[:, -keep:])
+        logits: Tensor = self.model.lm_head(states[:, -keep:].contiguous())
         return logits.to(batch.embeddings.device)  # a head may be on another one
