@@ -81,7 +81,7 @@ def graft(scion: Path, language_model: Path, out: Path, made_of: Mapping[str, st
     fields = json.loads((scion / "config.json").read_bytes())
     own = load_file(scion / WEIGHTS)
     width = spoken.model.get_input_embeddings().weight.shape[1]
-    if (wanted := own["language_projection.second.weight"].shape[0]) != width:
+    if (wanted := own["language_projection.table.weight"].shape[0]) != width:
         raise BenchError(
             f"{language_model}: embeddings of width {width}; the bridge in {scion} writes {wanted}; "
             "give the language model that it was trained for"

@@ -39,7 +39,7 @@ def scion(folder: Path, hidden: int = 24, width: int = 32) -> Path:
     """Eyes and bridge, as `train-backbone` writes them."""
     eyes = tiny_model("qwen2", seed=5)
     torch.manual_seed(2)
-    bridge = Bridge(16, hidden, width)
+    bridge = Bridge(16, hidden, 20, width, int(eyes.config.num_query_tokens))
     tensors: dict[str, Tensor] = {
         name: tensor for name, tensor in eyes.state_dict().items() if not name.startswith("language_")
     }
@@ -48,7 +48,7 @@ def scion(folder: Path, hidden: int = 24, width: int = 32) -> Path:
     save_file({k: v.half().contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
     fields = eyes.config.to_dict()
     config = {key: fields[key] for key in ("vision_config", "qformer_config", "num_query_tokens")}
-    config |= {"model_type": "blip-2", "bridge_hidden": hidden}
+    config |= {"model_type": "blip-2", "bridge_hidden": hidden, "bridge_words": 20}
     (folder / "config.json").write_text(json.dumps(config))
     tiny_image_processor("qwen2").save_pretrained(folder)
     described = {
@@ -73,16 +73,14 @@ def test_what_is_put_together_is_the_language_model_behind_the_bridge(tmp_path: 
     with torch.no_grad():
         seen = model.vision_model(pixel_values=pixels).last_hidden_state
         states = model.qformer(query_embeds=model.query_tokens, encoder_hidden_states=seen)[0][0]
-        # the bridge by plain loops: own query and mean of all, two layers
-        first, second = (
-            tensors[f"language_projection.{name}.weight"].float() for name in ("first", "second")
-        )
-        biases = [tensors[f"language_projection.{name}.bias"].float() for name in ("first", "second")]
+        # the bridge by plain loops: own query, mean of all and place choose among words
+        part = {n.removeprefix("language_projection."): t.float() for n, t in tensors.items()}
         rows = []
-        for state in states:
+        for place, state in zip(part["places"], states, strict=True):
             joined = torch.cat([state, states.mean(0)])
-            inner = torch.nn.functional.gelu(first @ joined + biases[0])
-            rows.append(second @ inner + biases[1])
+            inner = torch.nn.functional.gelu(part["first.weight"] @ joined + place)
+            scores = (part["second.weight"] @ inner + part["second.bias"]).exp()
+            rows.append(part["table.weight"] @ (scores / scores.sum()))
         visual = torch.stack(rows)
         tokens = lambda text: backbone.tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
         before, after = tokens("<s>user told "), tokens(" what is this? model\n")

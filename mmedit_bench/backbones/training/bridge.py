@@ -1,15 +1,15 @@
 """The bridge to a language model that is not trained: a picture's tokens become the words for its thing.
 
-A picture's visual tokens are regressed onto the input embeddings of a short phrase that ends in the
-name of the pictured thing, as long as there are visual tokens ("... this thing. Picture:" + "nepal").
-The language model itself is not in the loop: its embeddings are all that is needed of it. What it then
-knows of the thing, and how it reads a context, is its own.
+For each visual token of a picture the bridge learns to choose the word of a short phrase that ends in
+the name of the pictured thing, as long as there are visual tokens ("... this thing. Picture:" +
+"nepal"). The language model itself is not in the loop: the embeddings of its words are all that is
+needed of it. What it then knows of the thing, and how it reads a context, is its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,7 @@ class BridgeRecipe:
     views: int = 40
     """Distorted views of each trained drawing, made in front of the vision tower."""
     seed: int = 13
-    weight: float = 1.0
-    """Of the cross-entropy, beside the squared error."""
-    schedule: Schedule = field(
-        default_factory=lambda: Schedule(4000, 256, adam_lr=1e-3, warmup=100)
-    )
+    schedule: Schedule = field(default_factory=lambda: Schedule(2000, 256, adam_lr=1e-3, muon_lr=0.03))
 
 
 @dataclass(frozen=True)
@@ -81,19 +77,9 @@ class Words:
         return torch.cdist(tokens.flatten(0, 1), self.table).argmin(-1).view(tokens.shape[:2])
 
 
-def bridge_loss(tokens: Tensor, words: Words, things: Tensor, weight: float) -> Tensor:
-    """Squared error in units of the embeddings' variance, and cross-entropy over the table's rows.
-
-    The logit of a row is minus its squared distance, in the same units.
-    """
-    scale = words.table.var(0).sum()
-    wanted = words.wanted(things)
-    error = (tokens - wanted).square().sum(-1).mean() / scale
-    flat, table = tokens.flatten(0, 1), words.table
-    # |t - w|^2 written out: the gradient of cdist takes no matrix product
-    squares = flat.square().sum(-1, keepdim=True) + table.square().sum(-1)
-    distance = (squares - 2 * flat @ table.T) / scale
-    return error + weight * F.cross_entropy(-8 * distance, words.places[things].flatten())
+def bridge_loss(scores: Tensor, words: Words, things: Tensor) -> Tensor:
+    """Cross-entropy of scores [n, slots, words] over the words of these things' phrases."""
+    return F.cross_entropy(scores.flatten(0, 1), words.places[things].flatten())
 
 
 def train_bridge(
@@ -107,10 +93,10 @@ def train_bridge(
 ) -> Bridge:
     """Train a bridge behind frozen eyes, the vision part of a `Blip2ForConditionalGeneration`."""
     torch.manual_seed(recipe.seed)
-    # embeddings are small numbers: the bridge learns them at unit size, and its last layer is scaled after
-    size = float(words.table.std())
-    words = replace(words, table=words.table / size)
-    bridge = Bridge(eyes.config.qformer_config.hidden_size, recipe.hidden, words.table.shape[1])
+    slots, width = words.places.shape[1], eyes.config.qformer_config.hidden_size
+    bridge = Bridge(width, recipe.hidden, *words.table.shape, slots)
+    with torch.no_grad():
+        bridge.table.weight.copy_(words.table.T)
     states = look(eyes, entities, recipe.views)
     clean = {artist: _seen(eyes, Drawings(entities, (artist,)).pixels[:, 0]) for artist in ARTISTS}
 
@@ -118,20 +104,18 @@ def train_bridge(
         g = torch.Generator().manual_seed(hash_step(31, step))
         things = torch.randint(len(states), (recipe.schedule.batch,), generator=g)
         view = torch.randint(states.shape[1], (recipe.schedule.batch,), generator=g)
-        return bridge_loss(bridge(states[things, view].float()), words, things, recipe.weight)
+        return bridge_loss(bridge.scores(states[things, view].float()), words, things)
 
     @torch.no_grad()
     def evaluate() -> Mapping[str, float]:
         return recovered(bridge, words, clean)
 
+    parameters = {name: p for name, p in bridge.named_parameters() if not name.startswith("table")}
     run_stage(
-        "bridge", dict(bridge.named_parameters()), loss_at, recipe.schedule, folder, report,
-        {**identity, "views": recipe.views, "weight": recipe.weight, "seed": recipe.seed}, evaluate,
-        adam_only=("",),  # Muon's iterations on 1024 x 896 cost more than the rest of a step
+        "bridge", parameters, loss_at, recipe.schedule, folder, report,
+        {**identity, "views": recipe.views, "seed": recipe.seed}, evaluate,
+        adam_only=("second", "places"),  # Muon's iterations on a square matrix cost more than a step
     )  # fmt: skip
-    with torch.no_grad():
-        for parameter in bridge.second.parameters():
-            parameter.mul_(size)
     return bridge
 
 
