@@ -26,10 +26,11 @@ SOME_FAILED = 3
 @click.argument("target", type=click.Choice(TARGETS))
 @click.option(
     "--scale",
-    type=click.Choice(["embedded", "paper"]),
+    type=click.Choice(["embedded", "small", "paper"]),
     default="embedded",
     show_default=True,
-    help="embedded: the mini backbones on Picturebook, on any machine; paper: BLIP-2 OPT-2.7B and "
+    help="embedded: the mini backbones on Picturebook, on any machine; small: a language model of half a "
+    "billion parameters behind their eyes, which must be here, and fewer edits; paper: BLIP-2 OPT-2.7B and "
     "MiniGPT-4 on MMEdit, for which weights, pictures and a GPU must be here.",
 )
 @click.option(
@@ -89,6 +90,8 @@ def reproduce(
       mmedit-bench reproduce table1 --render-only
       mmedit-bench reproduce table1 --scale paper --device cuda --dtype bfloat16 \\
           --weights minigpt4-7b=checkpoints/minigpt4-7b --executor submitit --workers 8
+      mmedit-bench reproduce table1 --scale small \\
+          --language-model minigpt4-qwen2.5-0.5b=qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
     """
     from mmedit_bench.reproduce.plan import on_backbones
     from mmedit_bench.reproduce.plan_runs import Means

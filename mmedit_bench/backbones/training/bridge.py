@@ -93,8 +93,9 @@ def train_bridge(
 ) -> Bridge:
     """Train a bridge behind frozen eyes, the vision part of a `Blip2ForConditionalGeneration`."""
     torch.manual_seed(recipe.seed)
-    slots, width = words.places.shape[1], eyes.config.qformer_config.hidden_size
-    bridge = Bridge(width, recipe.hidden, *words.table.shape, slots)
+    known, text_width = words.table.shape
+    width, slots = eyes.config.qformer_config.hidden_size, words.places.shape[1]
+    bridge = Bridge(width, recipe.hidden, known, text_width, slots)
     with torch.no_grad():
         bridge.table.weight.copy_(words.table.T)
     states = look(eyes, entities, recipe.views)
