@@ -114,7 +114,7 @@ def train_bridge(
     parameters = {name: p for name, p in bridge.named_parameters() if not name.startswith("table")}
     run_stage(
         "bridge", parameters, loss_at, recipe.schedule, folder, report,
-        {**identity, "views": recipe.views, "seed": recipe.seed}, evaluate,
+        {**identity, "lead": LEAD, "views": recipe.views, "seed": recipe.seed}, evaluate,
         adam_only=("second", "places"),  # Muon's iterations on a square matrix cost more than a step
     )  # fmt: skip
     return bridge
