@@ -8,6 +8,7 @@ needed of it. What it then knows of the thing, and how it reads a context, is it
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,10 +99,18 @@ def train_bridge(
     bridge = Bridge(width, recipe.hidden, known, text_width, slots)
     with torch.no_grad():
         bridge.table.weight.copy_(words.table.T)
-    states = look(eyes, entities, recipe.views)
-    clean = {artist: _seen(eyes, Drawings(entities, (artist,)).pixels[:, 0]) for artist in ARTISTS}
+
+    # minutes, and for nothing where the stage is finished
+    @functools.cache
+    def looks() -> Tensor:
+        return look(eyes, entities, recipe.views)
+
+    @functools.cache
+    def clean() -> Mapping[str, Tensor]:
+        return {artist: _seen(eyes, Drawings(entities, (artist,)).pixels[:, 0]) for artist in ARTISTS}
 
     def loss_at(step: int) -> Tensor:
+        states = looks()
         g = torch.Generator().manual_seed(hash_step(31, step))
         things = torch.randint(len(states), (recipe.schedule.batch,), generator=g)
         view = torch.randint(states.shape[1], (recipe.schedule.batch,), generator=g)
@@ -109,7 +118,7 @@ def train_bridge(
 
     @torch.no_grad()
     def evaluate() -> Mapping[str, float]:
-        return recovered(bridge, words, clean)
+        return recovered(bridge, words, clean())
 
     parameters = {name: p for name, p in bridge.named_parameters() if not name.startswith("table")}
     run_stage(
