@@ -5,7 +5,8 @@
 
 Each is `mmedit-bench search` over the editor's ladders on 100 edits of each suite's validation split.
 Writes methods/*/config/search-BACKBONE.json, and the best into methods/*/config/BACKBONE.yaml. What was
-run before is not run again, so a call that was stopped goes on.
+run before is not run again, so a call that was stopped goes on. The ladders are those of the backbone
+(methods/*/ladders-BACKBONE.yaml) where it has any, else methods/*/ladders.yaml.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=100, help="Edits of each suite.")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/search"))
+    parser.add_argument("--suite", action="append", choices=SUITES, help="Repeatable; both by default.")
+    parser.add_argument("--load", default="", help="More options of `search`, such as '--dtype bfloat16'.")
     given = parser.parse_args()
     folders = sorted(path.parent for path in METHODS.glob("*/ladders.yaml"))
     by_name = {folder.name.replace("_", "-"): folder for folder in folders}
@@ -39,17 +42,21 @@ def main() -> None:
     failed = []
     for backbone in given.backbone or BACKBONES:
         for editor in chosen:
+            own = by_name[editor] / f"ladders-{backbone}.yaml"
+            if backbone not in BACKBONES and not own.exists():
+                continue  # those of the minis lie elsewhere
             began = time.monotonic()
             program = str(Path(sys.executable).with_name("mmedit-bench"))
             words = [
                 program, "search", "--quiet", "--backbone", backbone, "--editor", editor,
-                "--ladders", str(by_name[editor] / "ladders.yaml"),
+                "--ladders", str(own if own.exists() else by_name[editor] / "ladders.yaml"),
                 "--budget", str(given.budget), "--limit", str(given.limit),
                 "--workers", str(given.workers), "--out", str(given.runs),
                 "--record", str(by_name[editor] / "config" / f"search-{backbone}.json"),
                 "--config", str(by_name[editor] / "config" / f"{backbone}.yaml"),
             ]  # fmt: skip
-            words += [word for suite in SUITES for word in ("--suite", suite)]
+            words += [word for suite in given.suite or SUITES for word in ("--suite", suite)]
+            words += given.load.split()
             done = subprocess.run(words, check=False, capture_output=True, text=True)
             spent = time.monotonic() - began
             best = next((line for line in done.stdout.splitlines() if line.endswith("<- best")), "")
