@@ -236,7 +236,7 @@ def digests(house: Path) -> list[str]:
         ("mmedit_bench/__init__.py", '__version__ = "', '__version__ = "9', [False] * 3),
         ("mmedit_bench/backbones/base.py", "if batch_size < 1:", "if batch_size < 2:", [True] * 3),
         ("mmedit_bench/backbones/anatomy.py", '("fc1", "fc2")', '("fc2", "fc1")', [True] * 3),
-        ("methods/ft/config/blip2-opt-mini.yaml", "steps: 20", "steps: 21", [False] * 3),
+        ("methods/ft/config/blip2-opt-mini.yaml", "layer: -1", "layer: -2", [False] * 3),
         ("methods/descent.py", "step", "stride", [True, False, False]),
         ("methods/lessons.py", "before[:1]", "before[:2]", [False, True, False]),
         ("mmedit_bench/cli/run.py", "SOME_FAILED = 3", "SOME_FAILED = 4", [False] * 3),
