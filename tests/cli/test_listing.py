@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
+import methods
 from tests.cli.conftest import Call
+
+CONFIG = Path(methods.__file__).parent / "ft/config"
 
 
 def test_editors_with_their_source_and_cost(call: Call) -> None:
@@ -28,24 +33,26 @@ def test_a_broken_plugin_is_listed_with_the_reason(call: Call) -> None:
 
 
 def test_the_options_of_an_editor(call: Call) -> None:
+    rates = {
+        backbone: yaml.safe_load((CONFIG / f"{backbone}.yaml").read_text())["lr"]
+        for backbone in ("blip2-opt-mini", "minigpt4-mini", "published")
+    }
     rows = {row["name"]: row for row in json.loads(call("list", "editors", "ft", "--json").stdout)}
     assert list(rows) == ["lr", "steps", "threshold", "layer"]
     assert rows["lr"] == {
         "name": "lr",
         "type": "float",
         "default": 0.001,
-        "backbones": {
-            "blip2-opt-mini": 0.01, "minigpt4-mini": 0.01, "published": 0.0002,
-        },
+        "backbones": rates,
         "range": "above 0",
         "meaning": "learning rate of AdamW",
-    }  # fmt: skip
+    }
     assert (rows["layer"]["range"], rows["layer"]["backbones"]) == ("-layers to layers - 1", {})
     lines = call("list", "editors", "ft").stdout.splitlines()
     assert lines[0].split(None, 2) == ["lr", "0.001", lines[0].split(None, 2)[2]]
     assert lines[0].endswith("above 0                learning rate of AdamW")
-    assert lines[1].strip().startswith("0.01 on blip2-opt-mini")
-    assert lines[1].endswith("0.0002 on published backbones")
+    assert lines[1].strip().startswith(f"{rates['blip2-opt-mini']} on blip2-opt-mini")
+    assert lines[1].endswith(f"{rates['published']} on published backbones")
 
 
 def test_every_shipped_editor_can_be_asked(call: Call) -> None:
