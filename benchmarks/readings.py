@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from marked import put_between_marks
 
 from mmedit_bench.execution.engines.local import LocalEngine
 from mmedit_bench.execution.order import Order
@@ -121,7 +122,8 @@ def main() -> None:
         write_whole(DECISIONS / "evidence" / f"{name}.json", (json.dumps(found, indent=1) + "\n").encode())
         text = table(name, reading, found)
         note = DECISIONS / f"{reading.note}.md"
-        note.write_text(put_between_marks(note.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+        held = put_between_marks(note.read_text(encoding="utf-8"), "reading", name, text)
+        note.write_text(held, encoding="utf-8")
         print(text, flush=True)
 
 
@@ -201,15 +203,6 @@ def spelt(value: Any) -> str:
         if isinstance(value, float)
         else str(value)
     )
-
-
-def put_between_marks(text: str, name: str, table: str) -> str:
-    """The note with the table in the place that is marked for it."""
-    begin, end = f"<!-- reading {name} -->", "<!-- /reading -->"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"the note has no place for {name}; put {begin} and {end} there")
-    return pattern.sub(lambda _: f"{begin}\n\n{table}\n\n{end}", text, count=1)
 
 
 if __name__ == "__main__":

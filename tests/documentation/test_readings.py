@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,9 @@ from mmedit_bench.plugins.settings import checked
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def readings() -> Any:
-    spec = importlib.util.spec_from_file_location("readings", ROOT / "benchmarks" / "readings.py")
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made  # dataclasses look their module up
-    spec.loader.exec_module(made)
-    return made
+@pytest.fixture
+def readings(script: Callable[[str], Any]) -> Any:
+    return script("readings")
 
 
 def test_every_reading_has_its_place_and_every_place_its_reading(readings: Any) -> None:
@@ -35,7 +29,7 @@ def test_every_reading_has_its_place_and_every_place_its_reading(readings: Any) 
     }
     assert marked == {(name, own.note) for name, own in readings.READINGS.items()}
     for name, own in readings.READINGS.items():
-        written = readings.put_between_marks(notes[own.note], name, "| new |")
+        written = readings.put_between_marks(notes[own.note], "reading", name, "| new |")
         assert f"<!-- reading {name} -->\n\n| new |\n\n<!-- /reading -->" in written
         assert written.count("<!-- reading") == notes[own.note].count("<!-- reading")
 
