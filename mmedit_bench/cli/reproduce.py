@@ -100,6 +100,8 @@ def reproduce(
 
     command = f"mmedit-bench reproduce {target} --scale {scale}" + (f" --limit {limit}" if limit else "")
     command += "".join(f" --backbone {name}" for name in backbones)
+    # both change numbers, if little
+    command += f" --device {device}" * (device != "cpu") + f" --dtype {dtype}" * (dtype != "float32")
     if render_only:
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))

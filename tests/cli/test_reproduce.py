@@ -132,6 +132,9 @@ def test_fewer_edits_can_be_asked_for(call: Call) -> None:
     done = call("reproduce", "table1", "--backbone", "lab-backbone", "--limit", "2", "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(files()["table1.json"])["command"].endswith("--limit 2 --backbone lab-backbone")
+    done = call("reproduce", "table1", "--limit", "2", "--dtype", "bfloat16", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(files()["table1.json"])["command"].endswith("--limit 2 --dtype bfloat16")
     done = call("reproduce", "table1", "--backbone", "minigpt4-mini")
     assert done.exit_code == 2 and "it has some on lab-backbone" in done.stderr
 
