@@ -55,6 +55,8 @@ BUDGET = 10
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Edits per suite.")
 @executes("Runs at once; default: the cores, at most 4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
+@click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -81,6 +83,8 @@ def search(
     limit: int,
     engine: Engine,
     seed: int,
+    device: str,
+    dtype: str,
     loading: dict[str, str],
     out: Path,
     record: Path | None,
@@ -113,7 +117,10 @@ def search(
         raise click.BadParameter("a grid is tried whole; leave the budget out", param_hint="--budget")
     tries, most = combinations(grids), budget or BUDGET
     held = _held(config) if config else {}  # a file that is none is told before the work, not after
-    order = Order(suite=suites[0], backbone=backbone, editor=editor, limit=limit, seed=seed, loading=loading)
+    order = Order(
+        suite=suites[0], backbone=backbone, editor=editor, limit=limit, seed=seed,
+        device=device, dtype=dtype, loading=loading,
+    )  # fmt: skip
     runs, wanted = 0, (most if ladders else len(tries)) * len(suites)
     with output.progress(editor) as advance:
 

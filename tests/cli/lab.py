@@ -70,8 +70,8 @@ def worded() -> Formatted:
 
 
 def backbone(*, device: str = "cpu", dtype: str = "float32", batch_size: int = 16) -> Backbone:
-    """A random backbone; device and dtype are taken and not used."""
-    made = tiny_backbone("opt")
+    """A random backbone; the device is taken and not used."""
+    made = tiny_backbone("opt", dtype=dtype)
     made.name, made.batch_size = "lab-backbone", batch_size
     return made
 

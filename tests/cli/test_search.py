@@ -56,6 +56,16 @@ def test_the_record_has_the_fingerprint_that_run_computes_and_workers_change_not
         assert manifest["fingerprint"] == row["suites"]["lab-suite"]["fingerprint"]
 
 
+def test_runs_are_made_in_the_dtype_asked_for_and_the_record_says_so(call: Call) -> None:
+    grid = ("--grid", "shout=true", "--limit", "2", "--json")
+    plain, half = (
+        json.loads(call("search", *LAB, *grid, *more).stdout) for more in ((), ("--dtype", "bfloat16"))
+    )
+    assert half["dtype"] == "bfloat16" and not {"dtype", "device"} & set(plain)
+    specs = [json.loads(path.read_text())["spec"] for path in Path("runs/search").glob("*/manifest.json")]
+    assert sorted(spec["dtype"] for spec in specs) == ["bfloat16", "float32"]
+
+
 def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: Call) -> None:
     Path("ladders.yaml").write_text("lr: [1e-4, 1e-3]\nsteps: [1, 3]\n")
     Path("lab-backbone.yaml").write_text("threshold: 0.05\nlr: 7.0\n")

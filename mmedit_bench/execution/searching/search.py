@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,12 @@ class Search:
             **values,
         }
 
+    def _place(self) -> dict[str, str]:
+        """Device and dtype, where they are not what a run has without saying so."""
+        usual = {own.name: own.default for own in fields(Order)}
+        own = {name: str(getattr(self.order, name)) for name in ("device", "dtype")}
+        return {name: value for name, value in own.items() if value != usual[name]}
+
     def _record(self, more: Mapping[str, Any]) -> dict[str, Any]:
         best = max(self.trials, key=lambda row: float(row["average"]))
         tried = [
@@ -134,6 +140,7 @@ class Search:
             "split": VALIDATION,
             "limit": self.order.limit,
             "seed": self.order.seed,
+            **self._place(),
             "criterion": f"{self.criterion}, {FAMILY}, averaged over suites",
             **more,
             "best": best["options"],
