@@ -11,14 +11,16 @@ import pytest
 
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.reproduce.plans import PLANS
+from mmedit_bench.reproduce.scales import EMBEDDED, SCALES, at_scale
 from mmedit_bench.reproduce.target import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docs" / "results" / "embedded"
-DOCUMENTS = sorted(FOLDER.glob("*.json"))
+RESULTS = ROOT / "docs" / "results"
+FOLDER = RESULTS / EMBEDDED
+DOCUMENTS = sorted(path for scale in SCALES for path in (RESULTS / scale).glob("*.json"))
 PLANNED_SINCE = {"t-patcher memory_weight=5.0", "ike demonstrations=8"}
 """Rows of table 1 that have not been measured yet."""
-RESTRICTED = {"table4": " --limit 100 --backbone minigpt4-mini"}
+RESTRICTED = {"embedded/table4": " --limit 100 --backbone minigpt4-mini"}
 """What was measured in part, as its command and the index say."""
 EXPLAINED = "why the published method cannot"
 """What a card says of an editor that stays below the smoke test's mark."""
@@ -28,21 +30,27 @@ def rows(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]
     return [(block, row) for block in document["blocks"] for row in block["rows"]]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def _named(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_named)
 def test_tables_are_what_their_document_says(path: Path, tmp_path: Path) -> None:
     (tmp_path / path.name).write_bytes(path.read_bytes())
     for made in rendered(path.stem, tmp_path):
         if made.suffix in (".md", ".tex"):  # figures depend on the version of matplotlib
-            assert made.read_bytes() == (FOLDER / made.name).read_bytes(), made.name
+            assert made.read_bytes() == (path.parent / made.name).read_bytes(), made.name
         else:
-            assert (FOLDER / made.name).stat().st_size > 1000
+            assert (path.parent / made.name).stat().st_size > 1000
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_named)
 def test_results_are_complete_and_name_their_runs(path: Path) -> None:
-    document, plan = json.loads(path.read_bytes()), PLANS[path.stem]
-    restricted = RESTRICTED.get(path.stem, "")
-    assert document["command"] == f"mmedit-bench reproduce {path.stem} --scale embedded{restricted}"
+    scale = path.parent.name
+    document, plan = json.loads(path.read_bytes()), at_scale(PLANS[path.stem], scale)
+    restricted = RESTRICTED.get(_named(path), "")
+    assert document["command"] == f"mmedit-bench reproduce {path.stem} --scale {scale}{restricted}"
+    assert document.get("scale", EMBEDDED) == scale
     if not restricted and all(
         row["version"] == EDITORS.load(row["editor"]).version for _, row in rows(document)
     ):
