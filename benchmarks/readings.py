@@ -61,7 +61,7 @@ def rows(name: str, *values: Any) -> tuple[dict[str, Any], ...]:
 BOTH = ("minigpt4-mini", "blip2-opt-mini")
 LATENT_ALONE = {"intrinsic": False, "gate": "mass", "zeta": "none"}
 READINGS = {
-    "unike-alpha-side": Reading("0007-unike-alpha", rows("on_input", False, True)),
+    "unike-alpha-side": Reading("0007-unike-alpha", rows("on_input", False, True), BOTH),
     "unike-alpha-space": Reading("0007-unike-alpha", rows("space", "state", "output")),
     "unike-contrast": Reading(
         "0008-unike-losses",
@@ -91,11 +91,11 @@ READINGS = {
     ),
     "unike-layers": Reading("0012-unike-states", rows("layers", 4, 2)),
     "unike-own-states": Reading("0013-unike-own-states", rows("own", "answer", "final", "none")),
-    "unike-gate": Reading("0013-unike-own-states", rows("gate", "dynamic", "mass")),
+    "unike-gate": Reading("0013-unike-own-states", rows("gate", "dynamic", "mass"), BOTH),
     "unike-latent-alone": Reading(
         "0013-unike-own-states", rows("top_k", 0, 8, 40), always=LATENT_ALONE, said="only latent IKE"
     ),
-    "unike-quiet": Reading("0014-unike-quiet-pairs", rows("memory_weight", 0.003, 0.0, 5.0)),
+    "unike-quiet": Reading("0014-unike-quiet-pairs", rows("memory_weight", 0.001, 0.0, 5.0), BOTH),
 }
 
 
