@@ -38,10 +38,14 @@ def main() -> None:
     parser.add_argument("--backbone", default="minigpt4-mini")
     parser.add_argument("--suite", default="picturebook-vqa")
     parser.add_argument("--limit", type=int, default=50, help="Edits.")
+    parser.add_argument("--top-k", type=int, help="States of the store that are read; what ships by default.")
     parser.add_argument("--record", type=Path, help="Write what was measured here.")
     given = parser.parse_args()
     suite, backbone = SUITES.load(given.suite)(), BACKBONES.load(given.backbone)()
-    order = Order(suite=given.suite, backbone=given.backbone, editor="unike", split="validation")
+    options = {} if given.top_k is None else {"top_k": given.top_k}
+    order = Order(
+        suite=given.suite, backbone=given.backbone, editor="unike", split="validation", options=options
+    )
     editor, _ = Workshop().trained(order)
     assert isinstance(editor, UniKEEditor)
     settings = editor.settings(backbone)
