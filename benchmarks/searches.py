@@ -12,6 +12,7 @@ run before is not run again, so a call that was stopped goes on. The ladders are
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 import time
@@ -56,7 +57,7 @@ def main() -> None:
                 "--config", str(by_name[editor] / "config" / f"{backbone}.yaml"),
             ]  # fmt: skip
             words += [word for suite in given.suite or SUITES for word in ("--suite", suite)]
-            words += given.load.split()
+            words += shlex.split(given.load)
             done = subprocess.run(words, check=False, capture_output=True, text=True)
             spent = time.monotonic() - began
             best = next((line for line in done.stdout.splitlines() if line.endswith("<- best")), "")
