@@ -21,7 +21,9 @@ from typing import Any
 
 from marked import names_of, put_between_marks
 
+from mmedit_bench.rendering.markdown import line
 from mmedit_bench.rendering.wording import difference, size
+from mmedit_bench.reproduce import hard
 from mmedit_bench.reproduce.published import compares
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -110,7 +112,7 @@ def best_and_unike(_: str = "") -> str:
                 texts += [
                     f"{first['label']} {value(first, column):.1f}",
                     f"{unike:.1f}",
-                    "" if own is None else _difference(own),
+                    "" if own is None else difference(**own),
                 ]
             lines.append(texts)
     return _table(
@@ -120,16 +122,8 @@ def best_and_unike(_: str = "") -> str:
 
 def told_apart(_: str = "") -> str:
     """Of the pairs of the paper's editors, how many each summary tells apart."""
-    lines = []
-    for scale in SCALES:
-        for block in blocks(scale, "table1"):
-            own = [
-                pair
-                for pair in block.get("pairs", {}).get(GENERATION, ())
-                if {pair["first"], pair["second"]} <= compares() and pair[HARD] and pair[MEAN]
-            ]
-            counts = [str(sum(_apart(pair[name]) for pair in own)) for name in (MEAN, HARD)]
-            lines.append([_of(block), str(block["edits"]), str(len(own)), *counts])
+    own = [block for scale in SCALES for block in blocks(scale, "table1")]
+    lines = [[_of(b), str(b["edits"]), *map(str, hard.told_apart(b, GENERATION))] for b in own]
     return _table(["block", "edits", "pairs", "apart by the mean of five", "apart by hard"], lines)
 
 
@@ -292,21 +286,13 @@ def _average_or_none(values: Iterable[float | None]) -> float | None:
     return sum(own) / len(own) if own else None
 
 
-def _apart(cell: Mapping[str, Any]) -> bool:
-    return cell["low"] is not None and (cell["low"] > 0 or cell["high"] < 0)
-
-
-def _difference(cell: Mapping[str, Any]) -> str:
-    return difference(cell["value"], cell["low"], cell["high"])
-
-
 def _one(found: float | None) -> str:
     return "" if found is None else f"{found:.1f}"
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rule = "|".join(["---"] * 1 + ["---:"] * (len(head) - 1))
-    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(own)} |" for own in lines)])
+    rule = f"|---|{'---:|' * (len(head) - 1)}"
+    return "\n".join([line(head, keep=True), rule, *(line(own, keep=True) for own in lines)])
 
 
 if __name__ == "__main__":

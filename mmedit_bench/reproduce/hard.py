@@ -73,7 +73,7 @@ def findings(block: Mapping[str, Any], family: str) -> str:
 
     Empty for a document from before pairs were compared.
     """
-    both = [pair for pair in block.get("pairs", {}).get(family, ()) if pair[HARD] and pair[MEAN]]
+    both = _numbered(block, family)
     if not both:
         return ""
     names = {row["key"]: row["label"] for row in block["rows"]}
@@ -95,14 +95,25 @@ def findings(block: Mapping[str, Any], family: str) -> str:
         if (own := [pair for pair in turned if (_apart(pair[HARD]), _apart(pair[MEAN])) == wanted])
     ]
     said += [f"As hard has them, {'; '.join(listed)}."] if listed else []
-    paper = [pair for pair in both if {pair["first"], pair["second"]} <= compares()]
+    paper, by_mean, by_hard = told_apart(block, family)
     if paper:
-        counts = [sum(_apart(pair[name]) for pair in paper) for name in (MEAN, HARD)]
         said.append(
-            f"Of {len(paper)} pairs of the paper's editors {counts[0]} are told apart by the mean of five "
-            f"and {counts[1]} by hard (paired 95 % interval without 0)."
+            f"Of {paper} pairs of the paper's editors {by_mean} are told apart by the mean of five "
+            f"and {by_hard} by hard (paired 95 % interval without 0)."
         )
     return " ".join(said)
+
+
+def told_apart(block: Mapping[str, Any], family: str) -> tuple[int, int, int]:
+    """How many pairs of the paper's editors a block has, and how many the mean and `hard` tell apart."""
+    own = [pair for pair in _numbered(block, family) if {pair["first"], pair["second"]} <= compares()]
+    by_mean, by_hard = (sum(_apart(pair[name]) for pair in own) for name in (MEAN, HARD))
+    return len(own), by_mean, by_hard
+
+
+def _numbered(block: Mapping[str, Any], family: str) -> list[Pair]:
+    """The pairs that both summaries have a number of."""
+    return [pair for pair in block.get("pairs", {}).get(family, ()) if pair[HARD] and pair[MEAN]]
 
 
 def _apart(cell: Mapping[str, Any]) -> bool:
