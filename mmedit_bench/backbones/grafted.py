@@ -31,6 +31,7 @@ FOLDER = "language-models"
 """Where what was put together is kept, under this program's own folder."""
 HALF = torch.float16
 """How the tensors of a GGUF file are kept once they are expanded."""
+_OF_THE_FILE = frozenset({"_name_or_path", "quantization_config"})
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def graft(scion: Path, language_model: Path, out: Path, made_of: Mapping[str, st
             f"{language_model}: embeddings of width {width}; the bridge in {scion} writes {wanted}; "
             "give the language model that it was trained for"
         )
-    config = Blip2Config(**{**fields, "text_config": spoken.model.config.to_dict()})
+    # where it lay, and how its file was packed, is not of what is written
+    text = {k: v for k, v in spoken.model.config.to_dict().items() if k not in _OF_THE_FILE}
+    config = Blip2Config(**{**fields, "text_config": text})
     make_folder(out.parent)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
@@ -114,13 +117,17 @@ def read_language_model(source: Path) -> Spoken:
 
     Raises `BenchError` naming what cannot be read.
     """
+    import transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     gguf = {"gguf_file": source.name} if source.is_file() else {}
     folder = source.parent if gguf else source
     own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False, **gguf}
+    packed: dict[str, Any] = {}
+    if gguf and hasattr(transformers, "GgufConfig"):  # newer ones keep weights packed where they can
+        packed["quantization_config"] = transformers.GgufConfig(dequantize=True)
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=HALF if gguf else "auto", **own)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=HALF if gguf else "auto", **own, **packed)
         tokenizer = AutoTokenizer.from_pretrained(folder, **own)
     except Exception as error:  # of a damaged file, libraries raise whatever they come upon
         if out_of_memory(error):

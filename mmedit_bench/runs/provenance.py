@@ -26,6 +26,9 @@ _NOT_DATA = frozenset({".py", ".pyi", ".pyc", ".pyo", ".md", ".rst"})
 _SETTINGS = frozenset({".yaml", ".yml", ".json"})
 """Suffixes of the files in a folder `config`: what they decide is in `resolved`."""
 
+_OF_SEARCHES = ("search-*.json", "ladders*.yaml")
+"""What was tried and is to be tried: what came of it is in the settings."""
+
 
 def code_digest(*modules: str) -> str:
     """sha256 (hex) over the code of `modules` and of all they import from their packages and this one.
@@ -33,7 +36,7 @@ def code_digest(*modules: str) -> str:
     What counts is what runs: the syntax tree without docstrings, comments, layout, `__version__`
     and the words that tell what an option means. Imports are followed in the source text, those
     inside functions too, but not those for type checkers only. Data files beside the code of other
-    packages than this one count as bytes, but for settings and search records. Names in the digest
+    packages than this one count as bytes, but for settings, search records and ladders. Names in the digest
     are relative, so it is the same on every machine. Raises `BadData` for a module without a source
     file.
     """
@@ -203,7 +206,9 @@ def _data(folder: Path, settings: bool = False) -> Iterator[Path]:
             if not (path / "__init__.py").exists():
                 yield from _data(path, settings or path.name == "config")
         elif not (
-            path.suffix in _NOT_DATA or (settings and path.suffix in _SETTINGS) or path.match("search-*.json")
+            path.suffix in _NOT_DATA
+            or (settings and path.suffix in _SETTINGS)
+            or any(path.match(pattern) for pattern in _OF_SEARCHES)
         ):
             yield path
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from mmedit_bench.backbones import grafted as grafted_module
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.bridged import Bridge
 from mmedit_bench.backbones.grafted import FOLDER, grafted
@@ -109,6 +110,23 @@ def test_it_is_made_once_and_found_again_without_being_named(tmp_path: Path) -> 
     with pytest.raises(BenchError, match="small needs a language model: ask for it"):
         grafted(scion(tmp_path / "wider", hidden=32), None)
     assert not [path for path in (home() / FOLDER).iterdir() if path.name.startswith(".")]
+
+
+def test_what_is_put_together_does_not_say_how_its_file_was_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken = language_model(tmp_path / "lm")
+    own = grafted_module.read_language_model
+
+    def packed(source: Path) -> grafted_module.Spoken:
+        read = own(source)
+        read.model.config.quantization_config = {"quant_method": "gguf", "gguf_file": "lm.gguf"}
+        return read
+
+    monkeypatch.setattr(grafted_module, "read_language_model", packed)
+    folder = grafted(scion(tmp_path / "scion"), str(spoken))
+    text = json.loads((folder / "config.json").read_bytes())["text_config"]
+    assert "quantization_config" not in text and str(spoken) not in json.dumps(text)
 
 
 def test_what_does_not_fit_or_is_no_language_model_is_named(tmp_path: Path) -> None:
