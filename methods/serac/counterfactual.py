@@ -39,18 +39,23 @@ class Counterfactual(nn.Module):
         self.pointer = nn.Linear(size, size)
         self.mixing = nn.Linear(size, 1)
 
-    def forward(self, ids: Tensor, table: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, table: Tensor, spots: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Token ids [b, n], embedding table [vocabulary, width] -> log-probabilities [b, n, vocabulary].
 
-        Right-padded rows are fine: a causal model never looks ahead.
+        With `spots`, rows and positions of k tokens, only theirs: [k, vocabulary]. A vocabulary is large,
+        and of a training few tokens are asked. Right-padded rows are fine: a causal model never looks
+        ahead.
         """
         count = ids.shape[1]
         x = self.enter(table[ids].float()) + self.places[:count]
         causal = torch.triu(torch.full((count, count), float("-inf"), device=ids.device), diagonal=1)
         h = self.norm(self.blocks(x, mask=causal, is_causal=True))
+        scores = self.pointer(h) @ h.transpose(1, 2) / h.shape[-1] ** 0.5 + causal
+        read = ids[:, None].expand(-1, count, -1)
+        if spots is not None:
+            h, scores, read = h[spots], scores[spots], read[spots]
         words = (self.leave(h) @ table.float().T).softmax(-1)
-        attention = (self.pointer(h) @ h.transpose(1, 2) / h.shape[-1] ** 0.5 + causal).softmax(-1)
-        copied = torch.zeros_like(words).scatter_add_(2, ids[:, None].expand(-1, count, -1), attention)
+        copied = torch.zeros_like(words).scatter_add_(-1, read, scores.softmax(-1))
         share = self.mixing(h).sigmoid()
         logs: Tensor = (share * words + (1 - share) * copied).clamp_min(1e-9).log()
         return logs
@@ -62,7 +67,7 @@ class Counterfactual(nn.Module):
         """Greedy answers to queries as their edits imply them, all in one batch."""
         if not asked:
             return []
-        table, end = embedding_table(backbone), backbone.answer_ids("")[-1]
+        table, end = embedding_table(backbone).float(), backbone.answer_ids("")[-1]
         read = [read_ids(backbone, request, query) for request, query in asked]
         written: list[list[int]] = [[] for _ in asked]
         going = list(range(len(asked)))
@@ -81,7 +86,10 @@ class Counterfactual(nn.Module):
 
 
 class Reading:
-    """Rows that the model has read, with the keys and values of its blocks; they grow token by token."""
+    """Rows that the model has read, with the keys and values of its blocks; they grow token by token.
+
+    `table` is in single precision.
+    """
 
     def __init__(self, model: Counterfactual, table: Tensor, rows: Sequence[Sequence[int]]) -> None:
         device = table.device
@@ -104,7 +112,7 @@ class Reading:
         """The most likely next token of each row, as `Counterfactual.forward` has it at the last position."""
         model, rows = self._model, torch.arange(len(self._ids), device=self._ids.device)
         h = self._states[rows, self._last]
-        words = (model.leave(h) @ self._table.float().T).softmax(-1)
+        words = (model.leave(h) @ self._table.T).softmax(-1)
         scores = (self._states @ model.pointer(h)[..., None])[..., 0] / h.shape[-1] ** 0.5
         attention = scores.masked_fill(~self._own, float("-inf")).softmax(-1)
         copied = torch.zeros_like(words).scatter_add_(1, self._ids, attention)
@@ -126,7 +134,7 @@ class Reading:
         self._own = torch.cat([self._own, own], dim=1)
         order = torch.arange(self._ids.shape[1], device=ids.device)
         seen = (order <= order[before:, None]) & self._own[:, None]  # [b, new, all]
-        x = model.enter(self._table[ids].float()) + model.places[places]
+        x = model.enter(self._table[ids]) + model.places[places]
         for number, block in enumerate(model.blocks.layers):
             x = x + self._attended(number, block, block.norm1(x), seen[:, None])
             x = x + block.linear2(gelu(block.linear1(block.norm2(x))))
@@ -167,13 +175,14 @@ def in_scope_loss(
     ids = torch.zeros(len(rows), longest, dtype=torch.long, device=table.device)
     for i, (read, answer) in enumerate(rows):
         ids[i, : len(read) + len(answer)] = torch.tensor([*read, *answer])
-    logs = model(ids[:, :-1], table)
-    total, count = torch.zeros((), device=table.device), 0
-    for i, (read, answer) in enumerate(rows):
-        own = logs[i, len(read) - 1 : len(read) - 1 + len(answer)]
-        total = total - own[range(len(answer)), list(answer)].sum()
-        count += len(answer)
-    return total / count
+    said = [
+        (i, len(read) - 1 + at, token)
+        for i, (read, answer) in enumerate(rows)
+        for at, token in enumerate(answer)
+    ]
+    row, place, token = torch.tensor(said, device=table.device).T
+    logs = model(ids[:, :-1], table, (row, place))
+    return -logs.gather(1, token[:, None]).mean()
 
 
 def drawn_lessons(
@@ -207,7 +216,7 @@ def train_counterfactual(
         torch.manual_seed(training.seed)
         model = Counterfactual(backbone.embeddings(()).shape[1], size, layers, heads)
     model.to(backbone.device)
-    table = embedding_table(backbone)
+    table = embedding_table(backbone).float()  # cast once: each step would keep a copy for its way back
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
     schedule = 1.0 / max(1, steps)
 

@@ -69,7 +69,7 @@ def own_model(s: Any, sizes: Sizes, shape: Any, load: Load) -> Part:
         moments=2,
         steps=s.steps,
         beside=table(shape) + written(shape, load, s.batch),
-        products=tokens(load) * s.batch * (numbers + shape.vocabulary * shape.width),
+        products=s.batch * (tokens(load) * numbers + load.answer * shape.vocabulary * shape.width),
     )
     return Part(fit=fit, held=held, asking=table(shape) + SINGLE * 4 * load.batch * shape.vocabulary)
 
@@ -148,10 +148,10 @@ def table(shape: Any) -> int:
 def written(shape: Any, load: Load, rows: int) -> int:
     """Bytes of the mixtures over the vocabulary that one step holds, forward and backward.
 
-    Eight for each token: the words' scores and shares, the copied ones, both weighed, their sum,
+    Eight for each token of an answer: the words' scores and shares, the copied ones, both weighed, their sum,
     its bound and its logarithm.
     """
-    return int(SINGLE * 8 * rows * tokens(load) * shape.vocabulary)
+    return int(SINGLE * 8 * rows * load.answer * shape.vocabulary)
 
 
 def tokens(load: Load) -> int:

@@ -22,7 +22,8 @@ def demand(editor: Any, shape: Any, load: Load) -> Demand:
     training = Fit(
         numbers=numbers, moments=2, steps=s.steps, passes=(Pass(times=QUESTIONS * s.batch),),
         beside=table(shape) + written(shape, load, QUESTIONS * s.batch),
-        products=tokens(load) * QUESTIONS * s.batch * (numbers + shape.vocabulary * shape.width),
+        products=QUESTIONS * s.batch
+        * (tokens(load) * numbers + load.answer * shape.vocabulary * shape.width),
     )  # fmt: skip
     port = Port(Networks(Shared({}), sizes), (entry_of(load, s.scope_code),))
     return Demand(

@@ -44,7 +44,8 @@ def mixed(
     read = read_ids(backbone, request, probe.query)
     answer = backbone.answer_ids(probe.reference)
     ids = torch.tensor([[*read, *answer]], device=table.device)
-    logs = joint.model(ids[:, :-1], table)[0, len(read) - 1 :]
+    places = torch.arange(len(read) - 1, ids.shape[1] - 1, device=table.device)
+    logs = joint.model(ids[:, :-1], table, (torch.zeros_like(places), places))
     codes = joint.classifier.encode(backbone, [memory_query(request), Query(probe.query.prompt)])
     scope = likeness(codes[0], codes[1])
     return mixture(scope, logs, base), base, scope
@@ -61,7 +62,7 @@ def train_jointly(
     batch: int,
 ) -> None:
     """0.1 NLL(rewording) + 0.1 NLL(other picture) + KL(base || mixture) on text; pictures have no KL."""
-    table = embedding_table(backbone)
+    table = embedding_table(backbone).float()  # cast once, not at each of a step's questions
     optimiser = torch.optim.Adam(joint.parameters(), lr=lr)
 
     def losses(drawn: EditCase, rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:

@@ -28,6 +28,9 @@ from mmedit_bench.cases import ImageRef, Query
 from mmedit_bench.errors import BenchError
 from mmedit_bench.interventions import Edit, Intervention, acts_from, attached, fold, stateless
 
+# Single precision is that on every device: what a picture tower convolves too, as products are by default.
+torch.backends.cudnn.allow_tf32 = False
+
 LONG = 256
 """Tokens of a continuation that is scored by itself."""
 WORTH = 16

@@ -121,6 +121,17 @@ def test_the_counterfactual_model_is_causal_and_its_loss_a_plain_mean(backbone: 
 
 
 @torch.no_grad()
+def test_tokens_that_are_asked_for_alone_are_said_as_all_of_them_are(backbone: Backbone) -> None:
+    torch.manual_seed(2)
+    model, table = Counterfactual(32, 16, 2, 2).eval(), embedding_table(backbone)
+    ids = torch.randint(len(table), (3, 9))
+    spots = torch.tensor([0, 2, 2, 1]), torch.tensor([8, 0, 5, 3])
+    some = model(ids, table, spots)
+    assert some.shape == (4, len(table))
+    assert torch.allclose(some, model(ids, table)[spots], atol=1e-5)
+
+
+@torch.no_grad()
 def test_answers_written_together_are_those_of_a_plain_loop(backbone: Backbone) -> None:
     torch.manual_seed(1)
     model, table = Counterfactual(32, 16, 2, 2).eval(), embedding_table(backbone)
