@@ -73,7 +73,8 @@ class Training:
             values = dict(step(index, random.Random(f"{self.seed}/{label}/{index}")))
             if bad := [name for name, value in values.items() if value != value]:
                 raise BenchError(
-                    f"{label}: {bad[0]} is not a number at step {index}; lower the learning rate"
+                    f"{label}: {bad[0]} is not a number at step {index}; lower the learning rate, or the "
+                    "size that edits begin with"
                 )
             if index % max(1, steps // 100) == 0 or index == steps - 1:
                 curve.append({"step": index, **values})
