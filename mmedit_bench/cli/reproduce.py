@@ -54,6 +54,11 @@ SOME_FAILED = 3
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
 @loads_each
 @click.option(
+    "--finished",
+    is_flag=True,
+    help="Take the runs in --runs as they lie, made on whatever machine; make none and load no backbone.",
+)
+@click.option(
     "--render-only", is_flag=True, help="Only write tables and figures anew from the JSON in --out."
 )
 @speaks
@@ -68,6 +73,7 @@ def reproduce(
     device: str,
     dtype: str,
     loading: dict[str, dict[str, str]],
+    finished: bool,
     render_only: bool,
     output: Output,
 ) -> None:
@@ -81,6 +87,9 @@ def reproduce(
     all weights and pictures are seen to be here; `doctor --backbone --data` says what is missing and
     how much memory each editor needs.
 
+    --device, --dtype and --limit say which runs are meant, also with --finished, which takes those that
+    `run`, or this command on another machine, has made of the code and settings that are here.
+
     Exit status: 0 done; 2 something to mend; 3 written, but some runs or edits failed.
 
     \b
@@ -88,6 +97,7 @@ def reproduce(
       mmedit-bench reproduce table1 --scale embedded
       mmedit-bench reproduce fig4b --limit 50 --out /tmp/results
       mmedit-bench reproduce table1 --render-only
+      mmedit-bench reproduce table1 --scale small --device cuda --runs from-the-cluster --finished
       mmedit-bench reproduce table1 --scale paper --device cuda --dtype bfloat16 \\
           --weights minigpt4-7b=checkpoints/minigpt4-7b --executor submitit --workers 8
       mmedit-bench reproduce table1 --scale small \\
@@ -110,12 +120,12 @@ def reproduce(
     if backbones:
         plan = on_backbones(plan, backbones)
     means = Means(engine=engine, device=device, dtype=dtype, loading=loading)
-    if scale != "embedded":
+    if scale != "embedded" and not finished:
         check(plan.places, means)
     blocks = [place.title for place, _ in plan.runs()]
     with output.blocks(blocks) as ended:
         made = produced(
-            plan, out, runs, means, limit=limit, command=command,
+            plan, out, runs, means, limit=limit, command=command, as_they_lie=finished,
             told=lambda run: ended(run.place.title, f"{run.row.key} {run.outcome.seconds:.0f} s"),
         )  # fmt: skip
     values = {"written": [str(path) for path in made.written], "incomplete": list(made.incomplete)}

@@ -15,7 +15,7 @@ from mmedit_bench.reproduce import along, hard
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import PlannedRun
 from mmedit_bench.reproduce.published import published, source
-from mmedit_bench.runs.provenance import library_version
+from mmedit_bench.runs.folder import Manifest, RunFolder
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.pooling import pooled
@@ -42,6 +42,8 @@ def collect(
         else _block(plan, places[0], made, suites)
         for places in plan.blocks
     ]
+    specs = [Manifest.read(RunFolder(run.folder).manifest).spec for run in made if run.folder is not None]
+    used = [{"torch": spec.torch, "transformers": spec.transformers} for spec in specs]
     return {
         "schema": SCHEMA,
         "target": plan.target,
@@ -55,7 +57,7 @@ def collect(
         "wall_seconds": round(wall),
         "versions": {
             "mmedit-bench": __version__,
-            **{name: library_version(name) for name in ("torch", "transformers")},
+            **{name: ", ".join(dict.fromkeys(of[name] for of in used)) for name in ("torch", "transformers")},
         },
         "against": plan.against,
         **({"scale": plan.scale} if plan.scale else {}),

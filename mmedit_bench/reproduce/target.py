@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.reproduce import figures, latent_spaces, results, tables, wall_time
+from mmedit_bench.reproduce.finished import finished
 from mmedit_bench.reproduce.plan import Plan
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, made
 from mmedit_bench.reproduce.plans import PLANS
@@ -44,19 +45,24 @@ def produced(
     *,
     command: str,
     limit: int | None = None,
+    as_they_lie: bool = False,
     told: Callable[[PlannedRun], object] = lambda run: None,
 ) -> Produced:
     """Make the runs that are missing below `runs`, and write the target's files into `out`.
 
-    `told` is called with each run as it ends. Raises `BenchError` if no run could be made.
+    With `as_they_lie` none is made, and no backbone loaded: they were made elsewhere. `told` is called
+    with each run as it ends. Raises `BenchError` if no run could be made, or found.
     """
     plan = target if isinstance(target, Plan) else plan_of(target)
     if limit is not None:
         plan = dataclasses.replace(plan, limit=limit if plan.limit is None else min(limit, plan.limit))
+    if as_they_lie and plan.form == "spaces":
+        raise BenchError(f"{plan.target} is drawn from a loaded editor; make it where its backbone is")
     make_folder(out)  # a place that cannot be written is told before hours of work, not after
-    own = made(plan, runs, means, told=told)
+    own = finished(plan, runs, means) if as_they_lie else made(plan, runs, means, told=told)
     if not any(run.folder for run in own):
-        raise BenchError(f"{plan.target}: no run could be made; the first says: {own[0].trouble}")
+        had = "found" if as_they_lie else "made"
+        raise BenchError(f"{plan.target}: no run could be {had}; the first says: {own[0].trouble}")
     suites: dict[str, Suite] = {place.suite: SUITES.load(place.suite)() for place in plan.places}
     wall = wall_time.total(runs, plan.target)
     document = results.collect(plan, own, suites, command=command, wall=wall)

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmedit_bench.execution import pool
+from mmedit_bench.execution.parts import Parts
 from mmedit_bench.reproduce import plans
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import checked_run
 from tests.cli.conftest import Call
-from tests.cli.lab import Suite
+from tests.cli.lab import Echo, Suite
 
 PLACES = (Place("lab-backbone", "lab-suite", "MiniGPT-4", "vqa"),)
 ROWS = (
@@ -260,3 +262,47 @@ def test_a_line_is_said_of_each_block_and_the_time_is_logged(call: Call) -> None
     assert logged[0]["seconds"] > 0
     document = json.loads(files()["table1.json"])
     assert document["wall_seconds"] == round(sum(own["seconds"] for own in logged))
+
+
+def test_finished_runs_are_tabled_where_no_backbone_is(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    call("reproduce", "table1", "--workers", "1")
+    first = json.loads(files()["table1.json"])
+
+    def absent(*args: Any) -> Any:
+        raise AssertionError("a backbone is loaded")
+
+    monkeypatch.setattr(Parts, "backbone", absent)
+    monkeypatch.setattr(pool, "carry_out", absent)
+    done = call("reproduce", "table1", "--finished", "--out", "again")
+    assert done.exit_code == 0, done.stderr
+    again = json.loads(files("again")["table1.json"])
+    assert again["blocks"] == first["blocks"] and again["versions"] == first["versions"]
+
+    # of other means there are none
+    for option in (["--limit", "3"], ["--dtype", "bfloat16"], ["--device", "cuda:1"]):
+        other = call("reproduce", "table1", "--finished", *option, "--out", "other")
+        assert other.exit_code == 2 and "no run could be found" in other.stderr, option
+        assert "there is no such run in runs" in other.stderr
+
+
+def test_finished_runs_of_another_version_or_not_complete_are_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("reproduce", "table1", "--workers", "1")
+    (null,) = Path("runs").glob("*--null--*")
+    lines = (null / "predictions.jsonl").read_text().splitlines(keepends=True)
+    last = max(i for i, line in enumerate(lines[:-1]) if '"closes":"unit"' in line)
+    (null / "predictions.jsonl").write_text("".join(lines[: last + 1]))
+    monkeypatch.setattr(Echo, "version", "another")
+    done = call("reproduce", "table1", "--finished", "--out", "again")
+    assert done.exit_code == 2 and "no run could be found" in done.stderr
+    assert "is not complete; carry it on" in done.stderr
+
+    (null / "predictions.jsonl").write_text("".join(lines))
+    done = call("reproduce", "table1", "--finished", "--out", "again")
+    assert done.exit_code == 3
+    assert done.stderr.count("was made with another editor_version than is here; make it again") == 2
+    (block,) = json.loads(files("again")["table1.json"])["blocks"]
+    assert ["cells" in row for row in block["rows"]] == [True, False, False]
