@@ -100,7 +100,7 @@ def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[st
 def _preface(results: Mapping[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     lines = [
-        f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])} of wall time"
+        f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])}"
         f"{_most_memory(results)}. "
         f"{versions}. Split {results['split']}, at most {results['limit']} edits per block.",
         "",
@@ -156,7 +156,9 @@ def _against(results: Mapping[str, Any]) -> str | None:
 
 
 def _minutes(wall: float) -> str:
-    return f"{wall / 60:.0f} minutes" if wall >= 90 else f"{wall:.0f} seconds"
+    if not wall:
+        return "time that was not taken"
+    return (f"{wall / 60:.0f} minutes" if wall >= 90 else f"{wall:.0f} seconds") + " of wall time"
 
 
 def _what(family: str) -> str:
