@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -354,7 +354,9 @@ def test_every_configuration_is_of_a_known_backbone_and_holds_known_options(name
 def shape(backbone: str) -> Any:
     """A backbone as far as settings look at it: an option that counts its layers has no more than these."""
     config = json.loads((CHECKPOINTS / backbone / "config.json").read_bytes())
-    return SimpleNamespace(name=backbone, layer_count=config["text_config"]["num_hidden_layers"])
+    made = Mock(layer_count=config["text_config"]["num_hidden_layers"])
+    made.name = backbone
+    return made
 
 
 @pytest.mark.parametrize(
