@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.execution.pool import Outcome
 from mmedit_bench.plugins.registry import SUITES
-from mmedit_bench.plugins.settings import OfBackbone, options_of, settings_for
+from mmedit_bench.plugins.settings import OfBackbone, checked, options_of, stored
 from mmedit_bench.protocols.steps import options_of as protocol_options_of
 from mmedit_bench.reproduce.plan import Plan
 from mmedit_bench.reproduce.plan_runs import Means, PlannedRun, order_for
@@ -46,51 +45,39 @@ def _held(out: Path) -> Iterator[tuple[Path, RunSpec]]:
 
 
 def _outcome(order: Order, held: Sequence[tuple[Path, RunSpec]], out: Path) -> Outcome:
-    asked, here = _asked(order), _here(order)
-    named = [(folder, spec) for folder, spec in held if not _differs(asked, spec)]
-    fitting = [(folder, spec) for folder, spec in named if not _differs(here, spec)]
+    asked, here, settings = _asked(order), _here(order), _settings(order)
+
+    def strange(spec: RunSpec) -> list[str]:
+        """What a run was made with that is not here."""
+        return [
+            *_differing(here, spec.as_dict()),
+            *(f"setting {name}" for name in _differing(settings, spec.editor_settings)),
+        ]
+
+    named = [(folder, spec) for folder, spec in held if not _differing(asked, spec.as_dict())]
+    fitting = [folder for folder, spec in named if not strange(spec)]
     if len(fitting) == 1:
-        folder, _ = fitting[0]
-        state = read_run(folder)
+        state = read_run(fitting[0])
         if state.complete:
-            return Outcome(order, folder, state.failed, None, 0.0)
-        return _missing(order, f"{folder} is not complete; carry it on where it was begun")
-    if fitting:
-        names = ", ".join(str(folder) for folder, _ in fitting)
-        return _missing(order, f"several runs fit: {names}; leave one of them")
-    if named:
+            return Outcome(order, fitting[0], state.failed, None, 0.0)
+        error = f"{fitting[0]} is not complete; carry it on where it was begun"
+    elif fitting:
+        error = f"several runs fit, {', '.join(map(str, fitting))}: leave one of them"
+    elif named:
         folder, spec = named[-1]
-        what = ", ".join(_differs(here, spec))
-        return _missing(order, f"{folder} was made with another {what} than is here; make it again")
-    return _missing(order, f"there is no such run in {out}")
-
-
-def _missing(order: Order, error: str) -> Outcome:
+        error = f"{folder} was made with another {', '.join(strange(spec))} than is here; make it again"
+    else:
+        error = f"there is no such run in {out}"
     return Outcome(order, None, 0, error, 0.0)
 
 
-def _differs(wanted: Mapping[str, Any], spec: RunSpec) -> list[str]:
-    """Fields in which a run is not what is wanted."""
-    return [
-        name
-        for name, value in wanted.items()
-        if canonical(_part(getattr(spec, name), value)) != canonical(value)
-    ]
-
-
-def _part(held: Any, wanted: Any) -> Any:
-    """Of a mapping what is wanted of it: settings that a backbone's size decides are not known here."""
-    if isinstance(held, Mapping) and isinstance(wanted, _Some):
-        return {name: value for name, value in held.items() if name in wanted}
-    return held
-
-
-class _Some(dict[str, Any]):
-    """Some of the entries of a mapping."""
+def _differing(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> list[str]:
+    """Names under which another value is held than is wanted, as JSON spells them."""
+    return [name for name, value in wanted.items() if canonical(held.get(name)) != canonical(value)]
 
 
 def _asked(order: Order) -> dict[str, Any]:
-    """What a row asks for."""
+    """What a row asks for, by the names that a run's spec has for it."""
     return {
         "suite": order.suite,
         "split": order.split,
@@ -108,30 +95,31 @@ def _asked(order: Order) -> dict[str, Any]:
 
 
 def _here(order: Order) -> dict[str, Any]:
-    """What code, data and settings at hand say of it."""
+    """What code and data at hand say of it, likewise."""
     editor, protocol = Parts.editor(order), Parts.protocol(order)
     return {
         "suite_digest": SUITES.load(order.suite)().digest,
         "editor_version": editor.version,
         "editor_code": code_digest(type(editor).__module__),
-        "editor_settings": _settings(order),
         "protocol_version": protocol.version,
         "walking_code": code_digest("mmedit_bench.harness.walk", type(protocol).__module__),
     }
 
 
-def _settings(order: Order) -> _Some:
-    """Settings by name of the backbone; without those that it has a say in."""
+def _settings(order: Order) -> dict[str, Any]:
+    """What the backbone's file and the row set, but for what the backbone's size has a say in.
+
+    Defaults need no look: they are the editor's code.
+    """
     editor = Parts.editor(order)
     kind = getattr(editor, "settings_type", None)
     if kind is None:
-        return _Some()
-    values = asdict(
-        settings_for(kind, getattr(editor, "settings_folder", None), order.backbone, order.options)
-    )
-    free = [
-        own.name
+        return {}
+    folder = getattr(editor, "settings_folder", None)
+    values = stored(kind, folder, order.backbone) | checked(kind, order.options, order.editor)
+    return {
+        own.name: values[own.name]
         for own in options_of(kind)
-        if not isinstance(own.meaning.low, OfBackbone) and not isinstance(own.meaning.high, OfBackbone)
-    ]
-    return _Some({name: values[name] for name in free})
+        if own.name in values
+        and not any(isinstance(bound, OfBackbone) for bound in (own.meaning.low, own.meaning.high))
+    }

@@ -12,6 +12,7 @@ import pytest
 
 from mmedit_bench.execution import pool
 from mmedit_bench.execution.parts import Parts
+from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.reproduce import plans
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.scoring.edit_values import edit_values
@@ -306,3 +307,17 @@ def test_finished_runs_of_another_version_or_not_complete_are_named(
     assert done.stderr.count("was made with another editor_version than is here; make it again") == 2
     (block,) = json.loads(files("again")["table1.json"])["blocks"]
     assert ["cells" in row for row in block["rows"]] == [True, False, False]
+
+
+def test_a_finished_run_of_other_settings_is_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = (PlanRow("null", "no edit"), PlanRow("ft", "FT", {"steps": 1}))
+    monkeypatch.setitem(plans.PLANS, "table1", Plan("table1", "T", PLACES, rows, 2))
+    call("reproduce", "table1", "--workers", "1")
+    assert call("reproduce", "table1", "--finished", "--out", "again").exit_code == 0
+    (tmp_path / "lab-backbone.yaml").write_text("lr: 0.5\n")
+    monkeypatch.setattr(EDITORS.load("ft"), "settings_folder", tmp_path)
+    done = call("reproduce", "table1", "--finished", "--out", "again")
+    assert done.exit_code == 3
+    assert "was made with another setting lr than is here" in done.stderr
