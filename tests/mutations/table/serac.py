@@ -74,10 +74,18 @@ SERAC = (
     Mutant(
         "serac-likelihood-early-by-one",
         "serac/counterfactual.py",
-        "own = logs[i, len(read) - 1 : len(read) - 1 + len(answer)]",
-        "own = logs[i, len(read) - 2 : len(read) - 2 + len(answer)]",
+        "(i, len(read) - 1 + at, token)",
+        "(i, len(read) - 2 + at, token)",
         "each answer token is judged by what the token before it should be",
         ("test_serac.py::test_the_counterfactual_model_is_causal_and_its_loss_a_plain_mean",),
+    ),
+    Mutant(
+        "serac-legacy-mixture-early-by-one",
+        "serac_legacy/mixture.py",
+        "torch.arange(len(read) - 1, ids.shape[1] - 1, device",
+        "torch.arange(len(read) - 2, ids.shape[1] - 2, device",
+        "the two models are mixed at positions that predict different tokens",
+        ("test_serac.py::test_the_port_is_trained_by_the_three_losses_of_the_mixture",),
     ),
     Mutant(
         "serac-farthest-answers",
