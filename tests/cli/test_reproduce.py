@@ -229,6 +229,10 @@ def test_fig5_shows_the_spaces_of_the_editor_named_and_the_first_cases(
     monkeypatch.setitem(plans.PLANS, "fig5", plan)
     done = call("reproduce", "fig5", "--workers", "1")
     assert done.exit_code == 0, done.stderr
+    # its encoders are asked anew, for which they must be there
+    refused = call("reproduce", "fig5", "--finished", "--out", "again")
+    assert refused.exit_code == 2 and "is drawn from a loaded editor" in refused.stderr
+    assert not Path("again").exists()
     document = json.loads(files()["fig5.json"])
     assert [space["name"] for space in document["spaces"]] == ["sorted", "mixed"]
     sorts, mixed = (space["separation"] for space in document["spaces"])
