@@ -20,6 +20,7 @@ from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.baseline import FOLDER, path_of
 from mmedit_bench.runs.files import read_regular, write_whole
 from mmedit_bench.runs.folder import Manifest, read_run
+from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.scoring.score import scored
 from mmedit_bench.submissions.board_folder import MOST_CARD, admit
 from mmedit_bench.submissions.form import Submission
@@ -114,6 +115,8 @@ def _scored(folder: Path, manifest: Manifest, work: Path, suite: Suite) -> Path:
                 shutil.copyfile(folder / name, place / name)
             else:
                 (place / name).touch()  # timings are notes: a run may have none
+        if (folder / TRAINING).exists():
+            shutil.copyfile(folder / TRAINING, place / TRAINING)
     write_whole(place / "scores.json", scores.text().encode())
     return place
 

@@ -1,4 +1,4 @@
-"""`mmedit-bench site`: a board's folder becomes static pages, and runs become entries of it."""
+"""`mmedit-bench site`: a board's folder becomes static pages, runs become entries of it and come back."""
 
 from __future__ import annotations
 
@@ -241,3 +241,31 @@ def admit_runs(
             advance("entries", len(made), len(by_entry))
     output.result({"entries": made}, prose="\n".join(made))
     output.say(f"next: mmedit-bench site build --board {board}")
+
+
+@site.command("runs")
+@BOARD
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True,
+    help="Folder of runs; what is there already stays.",
+)  # fmt: skip
+@click.option("--entry", "entries", multiple=True, metavar="ID", help="Only of this entry; repeatable.")
+@speaks
+def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Output) -> None:
+    """Lay out a board's runs as `run` left them: every answer, to score, compare and table anew.
+
+    Needs neither backbone nor editor; nothing is asked again.
+
+    \b
+    Examples:
+      mmedit-bench site runs --board board --out runs
+      mmedit-bench site runs --board board --entry unike && mmedit-bench report runs
+      mmedit-bench site runs --board docs/results/board && mmedit-bench reproduce table1 --finished
+    """
+    from mmedit_bench.submissions.board_folder import read_board
+    from mmedit_bench.submissions.board_runs import lay_out
+
+    with output.progress("runs") as advance:
+        made = lay_out(read_board(board), out, entries, told=lambda done, total: advance("runs", done, total))
+    output.result({"runs": list(map(str, made))}, prose="\n".join(map(str, made)))
+    output.say(f"next: mmedit-bench report {out}")

@@ -2,7 +2,8 @@
 
     board.yaml                        title, url, description, release
     entries/<id>/submission.yaml, verification.json, card.md
-    entries/<id>/runs/<run>/          manifest.json, scores.json, predictions.jsonl.gz, timings.jsonl.gz
+    entries/<id>/runs/<run>/          manifest.json, scores.json, {predictions,timings}.jsonl.gz, and
+                                      artefact.json of an editor that was trained
     baselines/<name>.jsonl.gz         what the unedited backbone said, written by the board's side alone
 
 The same run gives the same bytes. An entry appears whole or not at all.
@@ -25,17 +26,20 @@ import yaml
 
 from mmedit_bench.errors import BadRecord, BenchError, naming
 from mmedit_bench.runs.files import MOST_SMALL, make_folder, parsed, read_regular, sync_folder, write_whole
+from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.limits import MOST_BYTES, MOST_FILE, MOST_FORM
 from mmedit_bench.submissions.verified import FILE as VERIFICATION
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
 
-BOARD = "board.yaml"
+BOARD, CARD = "board.yaml", "card.md"
 ENTRIES, BASELINES, RELEASES, RUNS = "entries", "baselines", "releases", "runs"
-CARD = "card.md"
 MOST_CARD = 64 << 10
 """Bytes of a card."""
+
+Lines = tuple[Sequence[bytes], Path]
+"""Lines of a baseline, and the file they are in."""
 
 _ID = re.compile("[a-z0-9][a-z0-9-]{0,59}")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,254}")
@@ -146,10 +150,11 @@ def admit(
 ) -> Path:
     """Put an entry on a board, and the baselines it is measured against; returns the entry's folder.
 
-    `run_folders` have manifest.json, scores.json, predictions.jsonl and timings.jsonl, and are those
-    that `verification` names, in any order; `baselines` are files as a run leaves them. A board that
-    is not there is made. Raises `BenchError` for a submission with problems, for a name that is taken
-    unless `replace` is given, and for a baseline that contradicts the board's.
+    `run_folders` have manifest.json, scores.json, predictions.jsonl and timings.jsonl, artefact.json
+    where the editor was trained, and are those that `verification` names, in any order; `baselines` are
+    files as a run leaves them. A board that is not there is made. Raises `BenchError` for a submission
+    with problems, for a name that is taken unless `replace` is given, and for a baseline that
+    contradicts the board's.
     """
     if verification.problems or verification.status == "refused":
         raise BenchError(f"{submission.id} has {len(verification.problems)} problems and is not admitted")
@@ -257,6 +262,8 @@ def _admit_run(place: Path, folder: Path) -> None:
         write_whole(place / name, read_regular(folder / name, MOST_SMALL))
     for name in ("predictions.jsonl", "timings.jsonl"):
         write_whole(place / f"{name}.gz", packed(read_regular(folder / name, MOST_FILE)))
+    if (folder / TRAINING).exists():
+        write_whole(place / TRAINING, read_regular(folder / TRAINING, MOST_SMALL))
 
 
 def _admit_baseline(place: Path, path: Path) -> None:
@@ -266,17 +273,24 @@ def _admit_baseline(place: Path, path: Path) -> None:
     lines = read_regular(path, MOST_BYTES).splitlines(keepends=True)
     kept = place / f"{path.name}.gz"
     held = unpacked(kept).splitlines(keepends=True) if kept.exists() else []
-    known = {_case(line, kept): line for line in held}
-    for line in lines:
-        key = _case(line, path)
+    remedy = "verify on the machine that made it, or make the board's entries of that backbone anew"
+    whole = joined((held, kept), (lines, path), remedy)
+    if len(whole) > len(held) or not kept.exists():
+        write_whole(kept, packed(b"".join(whole)))
+
+
+def joined(held: Lines, more: Lines, remedy: str) -> list[bytes]:
+    """The lines of two baselines, each with where it lies: answers first, then readings, by case.
+
+    The order in which runs came does not show. Raises `BenchError` that ends with `remedy` where a case
+    has two different readings, and `BadRecord` for a line that is of no case.
+    """
+    known = {_case(line, held[1]): line for line in held[0]}
+    for line in more[0]:
+        key = _case(line, more[1])
         if known.setdefault(key, line) != line:
-            raise BenchError(
-                f"{kept} says otherwise of case {key[0][:80]} than this machine; verify on the machine that "
-                "made it, or make the board's entries of that backbone anew"
-            )
-    if len(known) > len(held) or not kept.exists():
-        # answers first, then readings, by case: the order in which runs came does not show
-        write_whole(kept, packed(b"".join(known[key] for key in sorted(known, key=lambda k: (k[1], k[0])))))
+            raise BenchError(f"{held[1]} says otherwise of case {key[0][:80]} than {more[1]}; {remedy}")
+    return [known[key] for key in sorted(known, key=lambda own: (own[1], own[0]))]
 
 
 def _case(line: bytes, where: Path) -> tuple[str, bool]:
