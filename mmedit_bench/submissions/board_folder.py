@@ -37,7 +37,6 @@ BOARD, CARD = "board.yaml", "card.md"
 ENTRIES, BASELINES, RELEASES, RUNS = "entries", "baselines", "releases", "runs"
 MOST_CARD = 64 << 10
 """Bytes of a card."""
-
 Lines = tuple[Sequence[bytes], Path]
 """Lines of a baseline, and the file they are in."""
 
