@@ -260,7 +260,8 @@ def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Outpu
     Examples:
       mmedit-bench site runs --board board --out runs
       mmedit-bench site runs --board board --entry unike && mmedit-bench report runs
-      mmedit-bench site runs --board docs/results/board && mmedit-bench reproduce table1 --finished
+      mmedit-bench site runs --board docs/results/board --out published
+      mmedit-bench reproduce table1 --backbone minigpt4-mini --runs published --finished
     """
     from mmedit_bench.submissions.board_folder import read_board
     from mmedit_bench.submissions.board_runs import lay_out
