@@ -85,6 +85,9 @@ _DECAY = (
     "null", "ft", "ft-l", "ke", "t-patcher", "mend", "ike-memory", "serac", "lora", "grace", "wise", UNIKE,
 )  # fmt: skip
 
+_WALKS = {"sequences": 5, "orders": 2}
+"""Intervals resample sequences; two orders of each say what an order is worth, more add little."""
+
 TABLE2 = Plan(
     "table2",
     "Sequential editing",
@@ -93,7 +96,7 @@ TABLE2 = Plan(
             *_minigpt4(suite),
             f"Table 2{letter}",
             "sequential",
-            {"length": length, "sequences": 5, "orders": 5},
+            {"length": length, **_WALKS},
             f"{length} edits in a row",
         )
         for letter, suite, length in (
@@ -118,7 +121,7 @@ TABLE3 = Plan(
             *_minigpt4(_MIX),
             table,
             "cross-task",
-            {"length": 10, "order": order, "sequences": 5, "orders": 5},
+            {"length": 10, "order": order, **_WALKS},
             f"10 edits, {order}",
         )
         for table, order in (("Table 3", "interleaved"), ("", "blocked"))
@@ -242,7 +245,7 @@ PARTS = Plan(
     tuple(
         Place(
             backbone, suite, named, task, "", "sequential",
-            {"length": 20, "sequences": 5, "orders": 2}, "20 edits in a row",
+            {"length": 20, **_WALKS}, "20 edits in a row",
         )
         for backbone, suite, named, task, *_ in (EMBEDDED[0], EMBEDDED[2])
     ),

@@ -62,7 +62,7 @@ def _on_the_small(place: Place) -> Place:
     if "length" not in options:
         limit = SMALL_LIMIT if place.limit is None else min(SMALL_LIMIT, place.limit)
         return place._replace(backbone=SMALL_BACKBONE, limit=limit)
-    # every order of a few sequences rather than one order of many: the order is what a sequence adds
+    # sequences are given up before orders: without a second order nothing is said of what the order adds
     walks = max(2, SMALL_WALKS // options["length"])
     orders = min(options["orders"], walks)
     options |= {"sequences": max(1, min(options["sequences"], walks // orders)), "orders": orders}
