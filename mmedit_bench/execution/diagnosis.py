@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 PACKAGES = ("mmedit-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "pillow")
 OPTIONAL_PROGRAMS = {"chromium": "the browser tests of the page"}
 LEAST_FREE = 1 << 30
+MOST_RATIO = 1.2
+"""How much longer a multiplication may take than in float32 before it is said."""
 MOST_PROBLEMS = 5
 """Most problems of one data set that are told one by one."""
 
@@ -46,7 +49,7 @@ class Finding:
 def diagnose(*, probes: int, device: str, dtype: str) -> Iterator[Finding]:
     """All findings, as they come; the slow ones last. `probes`: number asked in the stability check."""
     yield from versions()
-    yield from machine(device)
+    yield from machine(device, dtype)
     yield from programs()
     yield from plugins()
     yield from data_sets()
@@ -65,8 +68,8 @@ def versions() -> Iterator[Finding]:
             yield Finding(package, "fail", f"not installed; pip install {package}")
 
 
-def machine(device: str) -> Iterator[Finding]:
-    """Processor threads, accelerator, disk."""
+def machine(device: str, dtype: str = "float32") -> Iterator[Finding]:
+    """Processor threads, accelerator, disk, and what a number type is worth on the device."""
     import torch
 
     waiting = os.environ.get("OMP_WAIT_POLICY", "unset")
@@ -80,6 +83,38 @@ def machine(device: str) -> Iterator[Finding]:
         yield Finding("cuda", "fail" if wanted else "ok", "not available; torch runs on the processor")
     free = shutil.disk_usage(Path.cwd()).free
     yield Finding("disk", "ok" if free > LEAST_FREE else "warn", f"{free / 1e9:.1f} GB free here")
+    # a device or type that torch does not know fails where the backbone is loaded, and is named there
+    if dtype in ("bfloat16", "float16") and device == "cpu":
+        yield number_type(dtype)
+
+
+def number_type(dtype: str, seconds: Callable[[str], float] | None = None) -> Finding:
+    """Whether the processor multiplies this type at least as fast as float32.
+
+    Many can hold a half-width type and not compute in it: memory is saved and time is lost. `seconds`
+    tells how long a multiplication takes in a type; by default one is timed.
+    """
+    took = seconds or multiplying
+    ratio = took(dtype) / took("float32")
+    told = f"in {dtype} a multiplication takes {ratio:.1f} times as long as in float32"
+    if ratio < MOST_RATIO:
+        return Finding("number type", "ok", told)
+    return Finding("number type", "warn", f"{told}; it saves memory here, and no time")
+
+
+def multiplying(dtype: str) -> float:
+    """Seconds of a linear layer on as many positions as a batch of questions has; the best of several."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    layer, states = torch.nn.Linear(1024, 1024, dtype=kind), torch.ones(512, 1024, dtype=kind)
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(6):  # the first one warms up
+            begun = time.perf_counter()
+            layer(states)
+            best = min(best, time.perf_counter() - begun)
+    return best
 
 
 def programs() -> Iterator[Finding]:

@@ -83,7 +83,8 @@ class Examination:
     # ---- one after the other
 
     def _found(self) -> Iterator[Finding | Needs]:
-        yield from (found for found in machine(self.order.device) if found.name != "threads")
+        here = machine(self.order.device, self.order.dtype)
+        yield from (found for found in here if found.name != "threads")
         weights = self._weights()
         yield weights
         data = list(self._data())

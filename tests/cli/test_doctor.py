@@ -78,6 +78,21 @@ def test_versions_and_machine() -> None:
     assert {"python", "torch", "threads", "disk", "cuda"} <= names
 
 
+@pytest.mark.parametrize(("half", "status"), [(0.5, "ok"), (1.0, "ok"), (7.0, "warn")])
+def test_a_number_type_that_is_only_stored_is_said(half: float, status: str) -> None:
+    found = diagnosis.number_type("bfloat16", {"float32": 1.0, "bfloat16": half}.__getitem__)
+    assert found.status == status and f"takes {half:.1f} times as long" in found.detail
+
+
+def test_number_types_are_timed_where_one_is_asked_for() -> None:
+    def named(dtype: str, device: str = "cpu") -> set[str]:
+        return {found.name for found in diagnosis.machine(device, dtype)}
+
+    assert "number type" in named("bfloat16") & named("float16")
+    assert "number type" not in named("float32") | named("bfloat16", "cuda") | named("int7")
+    assert 0 < diagnosis.multiplying("bfloat16") < 10
+
+
 def test_data_that_has_to_be_fetched_is_no_fault_of_the_installation(
     call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
