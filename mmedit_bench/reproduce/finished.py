@@ -11,7 +11,7 @@ from mmedit_bench.errors import BadRecord
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.execution.pool import Outcome
-from mmedit_bench.plugins.registry import SUITES
+from mmedit_bench.plugins.registry import BACKBONES
 from mmedit_bench.plugins.settings import OfBackbone, checked, options_of, stored
 from mmedit_bench.protocols.steps import options_of as protocol_options_of
 from mmedit_bench.reproduce.plan import Plan
@@ -29,9 +29,9 @@ def finished(plan: Plan, out: Path, means: Means) -> list[PlannedRun]:
     One that is not there, not complete, or made of other code, data or settings than are here, is among
     them with its error.
     """
-    held = list(_held(out))
+    held, parts = list(_held(out)), Parts()
     return [
-        PlannedRun(place, row, _outcome(order_for(plan, place, row, means), held, out))
+        PlannedRun(place, row, _outcome(order_for(plan, place, row, means), held, out, parts))
         for place, row in plan.runs()
     ]
 
@@ -44,8 +44,8 @@ def _held(out: Path) -> Iterator[tuple[Path, RunSpec]]:
             log.warning("%s", error)
 
 
-def _outcome(order: Order, held: Sequence[tuple[Path, RunSpec]], out: Path) -> Outcome:
-    asked, here, settings = _asked(order), _here(order), _settings(order)
+def _outcome(order: Order, held: Sequence[tuple[Path, RunSpec]], out: Path, parts: Parts) -> Outcome:
+    asked, here, settings = _asked(order), _here(order, parts), _settings(order)
 
     def strange(spec: RunSpec) -> list[str]:
         """What a run was made with that is not here."""
@@ -94,16 +94,23 @@ def _asked(order: Order) -> dict[str, Any]:
     }
 
 
-def _here(order: Order) -> dict[str, Any]:
+def _here(order: Order, parts: Parts) -> dict[str, Any]:
     """What code and data at hand say of it, likewise."""
     editor, protocol = Parts.editor(order), Parts.protocol(order)
-    return {
-        "suite_digest": SUITES.load(order.suite)().digest,
+    return _asking(order.backbone) | {
+        "suite_digest": parts.suite(order.suite).digest,
         "editor_version": editor.version,
         "editor_code": code_digest(type(editor).__module__),
         "protocol_version": protocol.version,
         "walking_code": code_digest("mmedit_bench.harness.walk", type(protocol).__module__),
     }
+
+
+def _asking(backbone: str) -> dict[str, str]:
+    """The code that asks a backbone of this package; another's class is known once it is loaded, not here."""
+    if not BACKBONES.entry(backbone).value.startswith("mmedit_bench."):
+        return {}
+    return {"asking_code": code_digest("mmedit_bench.harness.asking", "mmedit_bench.backbones.base")}
 
 
 def _settings(order: Order) -> dict[str, Any]:

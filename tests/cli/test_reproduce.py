@@ -12,9 +12,10 @@ import pytest
 
 from mmedit_bench.execution import pool
 from mmedit_bench.execution.parts import Parts
-from mmedit_bench.plugins.registry import EDITORS
-from mmedit_bench.reproduce import plans
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS
+from mmedit_bench.reproduce import finished, plans
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
+from mmedit_bench.runs.provenance import code_digest
 from mmedit_bench.scoring.edit_values import edit_values
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.score import checked_run
@@ -311,6 +312,22 @@ def test_finished_runs_of_another_version_or_not_complete_are_named(
     assert done.stderr.count("was made with another editor_version than is here; make it again") == 2
     (block,) = json.loads(files("again")["table1.json"])["blocks"]
     assert ["cells" in row for row in block["rows"]] == [True, False, False]
+
+
+def test_a_finished_run_that_other_code_asked_is_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("reproduce", "table1", "--workers", "1")
+    monkeypatch.setattr(finished, "_asking", lambda backbone: {"asking_code": "0" * 64})
+    done = call("reproduce", "table1", "--finished", "--out", "again")
+    assert done.exit_code == 2 and "no run could be found" in done.stderr
+    assert "was made with another asking_code than is here; make it again" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["blip2-opt-mini", "minigpt4-mini"])
+def test_the_code_that_asks_is_known_without_the_backbone(name: str) -> None:
+    loaded = BACKBONES.load(name)()
+    assert finished._asking(name) == {
+        "asking_code": code_digest("mmedit_bench.harness.asking", type(loaded).__module__)
+    }
 
 
 def test_a_finished_run_of_other_settings_is_named(
