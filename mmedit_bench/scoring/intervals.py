@@ -110,12 +110,14 @@ def drawn(
     columns: Sequence[str],
     groups: Mapping[str, Group],
     *,
+    among: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Drawn:
     """The means of a table's columns, and its groups, over all clusters and over each resample.
 
-    The arguments are those of `estimates`.
+    The arguments are those of `estimates`; `among`, the clusters that are resampled, of which a table
+    that is to be in step with others has not all. By default they are its own.
     """
     order = sorted(range(len(values)), key=lambda row: (clusters[row], *np.nan_to_num(values[row], nan=-1.0)))
     values = values[order]
@@ -123,7 +125,7 @@ def drawn(
     if not names:
         nothing = {name: np.full(1, np.nan) for name in (*columns, *groups)}
         return Drawn(nothing, nothing, dict.fromkeys(nothing, 0))
-    point, sample = resampled(values, names, names, resamples=resamples, seed=seed)
+    point, sample = resampled(values, names, among or names, resamples=resamples, seed=seed)
     present = ~np.isnan(values)
     behind = {
         name: len({cluster for cluster, own in zip(names, present[:, place], strict=True) if own})
@@ -159,7 +161,8 @@ def between(one: Drawn, other: Drawn) -> Drawn:
 def averaged(several: Sequence[Drawn]) -> Drawn:
     """The mean over tables of each table's number, for the columns and groups of all of them.
 
-    Every table has one vote. Those of independent tables are drawn with seeds of their own.
+    Every table has one vote. Those of independent tables are drawn with seeds of their own, those that
+    share clusters in step.
     """
     names = [name for name in several[0].points if all(name in own.points for own in several)]
 
