@@ -25,11 +25,12 @@ from typing import Any
 import yaml
 
 from mmedit_bench.errors import BadRecord, BenchError, naming
-from mmedit_bench.runs.files import MOST_SMALL, make_folder, parsed, read_regular, sync_folder, write_whole
+from mmedit_bench.runs.files import MOST_SMALL, make_folder, parsed, read_regular, write_whole
 from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.limits import MOST_BYTES, MOST_FILE, MOST_FORM
+from mmedit_bench.submissions.placing import put_in_place
 from mmedit_bench.submissions.verified import FILE as VERIFICATION
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
 
@@ -182,10 +183,7 @@ def admit(
                 write_whole(made / CARD, card.encode("utf-8", "replace")[:MOST_CARD])
             for name, folder in folders.items():
                 _admit_run(made / RUNS / name, folder)
-            if entry.exists():
-                entry.replace(aside / "old")
-            made.replace(entry)
-            sync_folder(entry.parent)
+            put_in_place(made, entry)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return entry

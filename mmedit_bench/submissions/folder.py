@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmedit_bench.errors import BenchError, naming
-from mmedit_bench.runs.files import make_folder, sync_folder
+from mmedit_bench.runs.files import make_folder
 from mmedit_bench.submissions import digests, form
 from mmedit_bench.submissions.digests import Digests, digests_of
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.package import EditorPackage, Source
+from mmedit_bench.submissions.placing import put_in_place
 
 RUN_FILES = ("manifest.json", "predictions.jsonl", "timings.jsonl")
 """What is submitted of a run. Scores and baseline are made anew by whoever verifies."""
@@ -63,8 +64,9 @@ class Parts:
 def assembled(parts: Parts, out: Path) -> tuple[Path, bool]:
     """Put a submission into the folder `out`/<id>, and say whether anything is new about it.
 
-    An earlier version of it is replaced in one move. Raises `BenchError` for a folder of that name
-    that is no submission, and `BadRecord` for what is larger than a submission may be.
+    An earlier version of it is replaced once this one is whole, and stays if that fails. Raises
+    `BenchError` for a folder of that name that is no submission, and `BadRecord` for what is larger than
+    a submission may be.
     """
     place = SubmissionFolder(out / parts.submission.id)
     if place.path.is_symlink() or (place.path.exists() and not place.is_one()):
@@ -78,14 +80,7 @@ def assembled(parts: Parts, out: Path) -> tuple[Path, bool]:
             return place.path, False
         with naming(place.path):
             made.chmod(0o755)
-            if place.path.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{parts.submission.id}-old-", dir=out))
-                place.path.rename(old / "it")
-                made.rename(place.path)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                made.rename(place.path)
-            sync_folder(out)
+            put_in_place(made, place.path)
         return place.path, True
     finally:
         shutil.rmtree(made, ignore_errors=True)
