@@ -254,7 +254,8 @@ def admit_runs(
 def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Output) -> None:
     """Lay out a board's runs as `run` left them: every answer, to score, compare and table anew.
 
-    Needs neither backbone nor editor; nothing is asked again.
+    Needs neither backbone nor editor; nothing is asked again. Self-reported runs come only where --entry
+    names them: their answers are what somebody says.
 
     \b
     Examples:
@@ -264,9 +265,12 @@ def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Outpu
       mmedit-bench reproduce table1 --backbone minigpt4-mini --runs published --finished
     """
     from mmedit_bench.submissions.board_folder import read_board
-    from mmedit_bench.submissions.board_runs import lay_out
+    from mmedit_bench.submissions.board_runs import lay_out, self_reported
 
+    found = read_board(board)
     with output.progress("runs") as advance:
-        made = lay_out(read_board(board), out, entries, told=lambda done, total: advance("runs", done, total))
+        made = lay_out(found, out, entries, told=lambda done, total: advance("runs", done, total))
     output.result({"runs": list(map(str, made))}, prose="\n".join(map(str, made)))
+    if not entries and (names := self_reported(found)):
+        output.say(f"left out, being self-reported: {', '.join(names)}; --entry ID lays them out")
     output.say(f"next: mmedit-bench report {out}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mmedit_bench.errors import BenchError, naming
@@ -28,14 +28,15 @@ def lay_out(
     *,
     told: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Path]:
-    """Put the runs of these entries, or of all, below `out`, and the baselines beside them.
+    """Put the runs of these entries, or of all that are not self-reported, below `out`, with baselines.
 
     Returns the folders that were made. A run that is there already stays as it is, whole or begun, and
     a baseline that is there gets the lines it lacks. Scores are not among the files: they follow from
-    the rest. Raises `BenchError` for an entry that the board does not have and for a baseline that
-    says otherwise than the board's, `BadRecord` for a file that is damaged.
+    the rest. Raises `BenchError` for an entry that the board does not have, for two entries that tell
+    one run otherwise and for a baseline that says otherwise than the board's, `BadRecord` for a file
+    that is damaged.
     """
-    chosen = list(_chosen(board, entries))
+    chosen = _one_of_each(_chosen(board, entries))
     make_folder(out / FOLDER)
     for name, path in board.baselines.items():
         _lay_baseline(out / FOLDER / f"{name}.jsonl", path)
@@ -49,12 +50,43 @@ def lay_out(
     return made
 
 
-def _chosen(board: BoardFolder, entries: tuple[str, ...]) -> Iterator[BoardRun]:
+def self_reported(board: BoardFolder) -> list[str]:
+    """Ids of entries whose answers nobody checked: they are laid out where they are named, else not."""
+    return [entry.id for entry in board.entries if entry.submission.track == "self-reported"]
+
+
+def _chosen(board: BoardFolder, entries: tuple[str, ...]) -> Iterator[tuple[str, BoardRun]]:
     known: dict[str, BoardEntry] = {entry.id: entry for entry in board.entries}
-    for name in entries or known:
+    unasked = self_reported(board)
+    for name in dict.fromkeys(entries) or [name for name in known if name not in unasked]:
         if name not in known:
             raise BenchError(f"{board.path} has no entry {name!r}; it has {', '.join(known) or 'none'}")
-        yield from known[name].runs
+        yield from ((name, run) for run in known[name].runs)
+
+
+def _one_of_each(runs: Iterable[tuple[str, BoardRun]]) -> list[BoardRun]:
+    """Runs by the names of their folders. Whoever copies a run has its name, and may change what it says.
+
+    Raises `BenchError` where two runs of one name are not the same byte by byte.
+    """
+    found: dict[str, tuple[str, BoardRun]] = {}
+    for entry, run in runs:
+        first, other = found.setdefault(run.path.name, (entry, run))
+        if other is not run and _files(other) != _files(run):
+            raise BenchError(
+                f"the entries {first!r} and {entry!r} both have run {run.path.name}, and not the same files "
+                "of it; name the entries whose runs you want with --entry"
+            )
+    return [run for _, run in found.values()]
+
+
+def _files(run: BoardRun) -> dict[str, bytes]:
+    """What a run's folder holds once it is laid out, by name."""
+    found = {run.manifest.name: read_regular(run.manifest, MOST_SMALL)}
+    found |= {path.stem: unpacked(path, MOST_FILE) for path in (run.predictions, run.timings)}
+    if (training := run.path / TRAINING).exists():
+        found[TRAINING] = read_regular(training, MOST_SMALL)
+    return found
 
 
 def _lay_run(folder: Path, run: BoardRun) -> None:
@@ -62,11 +94,8 @@ def _lay_run(folder: Path, run: BoardRun) -> None:
     with naming(folder), tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as aside:
         made = Path(aside) / folder.name
         made.mkdir()
-        write_whole(made / run.manifest.name, read_regular(run.manifest, MOST_SMALL))
-        for path in (run.predictions, run.timings):
-            write_whole(made / path.stem, unpacked(path, MOST_FILE))
-        if (training := run.path / TRAINING).exists():
-            write_whole(made / TRAINING, read_regular(training, MOST_SMALL))
+        for name, data in _files(run).items():
+            write_whole(made / name, data)
         made.replace(folder)
         sync_folder(folder.parent)
 

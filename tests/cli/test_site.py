@@ -17,6 +17,7 @@ from mmedit_bench.cli import app
 from mmedit_bench.cli.serving import server
 from mmedit_bench.datasets.blind import blind_suite, commitment
 from mmedit_bench.plugins.registry import SUITES
+from mmedit_bench.submissions.board_folder import packed, unpacked
 from mmedit_bench.submissions.form import Paper, Submission
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
 
@@ -224,6 +225,42 @@ def test_runs_are_not_laid_beside_others_of_another_machine(board: Path) -> None
 def test_an_entry_that_a_board_lacks_is_named(board: Path) -> None:
     done = call("site", "runs", "--entry", "nobody")
     assert done.exit_code == 2 and "no entry 'nobody'; it has ft, ike" in done.stderr
+
+
+def copied(entry: Path, id: str, track: str) -> Path:
+    """An entry that holds another's run and says of it what it likes, first by its id."""
+    copy = Path(shutil.copytree(entry, entry.with_name(id)))
+    for name in ("submission.yaml", "verification.json"):
+        text = (copy / name).read_text()
+        for field in ("id: {}", '"submission": "{}"'):
+            text = text.replace(field.format(entry.name), field.format(id))
+        (copy / name).write_text(text.replace("track: edits", f"track: {track}"))
+    path = next(copy.glob("runs/*/predictions.jsonl.gz"))
+    path.write_bytes(packed(unpacked(path).replace(b"indeed", b"in all", 1)))
+    return copy
+
+
+def test_a_copy_of_a_run_never_takes_its_place(board: Path) -> None:
+    copied(board / "entries" / "ft", "aaa-copy", "edits")
+    done = call("site", "runs", "--out", "again")
+    assert done.exit_code == 2 and "'aaa-copy' and 'ft'" in done.stderr and "--entry" in done.stderr
+    assert not Path("again").exists()
+    done = call("site", "runs", "--out", "again", "--entry", "ft", "--entry", "ike", "--entry", "ft")
+    assert done.exit_code == 0, done.output
+    (own,) = Path("again").glob("*--ft--*")
+    said = (own / "predictions.jsonl").read_bytes()
+    assert said == (Path("runs") / own.name / "predictions.jsonl").read_bytes()
+
+
+def test_self_reported_runs_are_laid_out_where_they_are_named(board: Path) -> None:
+    copied(board / "entries" / "ft", "aaa-copy", "self-reported")
+    done = call("site", "runs", "--out", "again")
+    assert done.exit_code == 0 and "self-reported: aaa-copy" in done.output, done.output
+    (own,) = Path("again").glob("*--ft--*")
+    said = (own / "predictions.jsonl").read_bytes()
+    assert said == (Path("runs") / own.name / "predictions.jsonl").read_bytes()
+    assert call("site", "runs", "--out", "copy", "--entry", "aaa-copy").exit_code == 0
+    assert (Path("copy") / own.name / "predictions.jsonl").read_bytes() != said
 
 
 def test_a_damaged_run_of_a_board_leaves_no_folder(board: Path) -> None:
