@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from mmedit_bench.scoring.score import scored
 from mmedit_bench.submissions.board_folder import MOST_CARD, admit
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
+from mmedit_bench.submitting.parameters import hyper_parameters
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -59,9 +59,8 @@ def admit_own(
     editors = sorted({manifest.spec.editor for manifest in manifests.values()})
     if len(editors) != 1:
         raise BenchError(f"one entry is one editor, and these are runs of {', '.join(editors)}")
-    first = next(iter(manifests.values()))
     text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
-    submission = _submission(id, first, date, form, _told(text) | dict(given or {}))
+    submission = _submission(id, list(manifests.values()), date, form, _told(text) | dict(given or {}))
     drawn = {folder: _drawn(manifest, secret, suites) for folder, manifest in manifests.items()}
     runs = tuple(
         VerifiedRun(
@@ -122,19 +121,21 @@ def _scored(folder: Path, manifest: Manifest, work: Path, suite: Suite) -> Path:
 
 
 def _submission(
-    id: str, manifest: Manifest, date: str, form: Path | None, given: Mapping[str, Any]
+    id: str, manifests: Sequence[Manifest], date: str, form: Path | None, given: Mapping[str, Any]
 ) -> Submission:
-    spec = manifest.spec
+    specs = [manifest.spec for manifest in manifests]
+    spec = specs[0]
     values: dict[str, Any] = {
-        "id": id, "name": spec.editor, "editor": spec.editor, "track": "edits",
-        "family": "control" if manifest.control else "other", "version": spec.editor_version, "date": date,
+        "id": id, "name": spec.editor, "editor": spec.editor, "track": "edits", "date": date,
+        "family": "control" if manifests[0].control else "other", "version": spec.editor_version,
         "authors": ["The mmedit-bench authors"], "contact": "maintainers", "licence": "MIT", "paper": None,
-        "code": None, "training_data": [],
-        "hyper_parameters": {name: _scalar(value) for name, value in spec.editor_settings.items()},
-        "description": "", "deviations": [],
+        "code": None, "training_data": [], "hyper_parameters": hyper_parameters(specs), "description": "",
+        "deviations": [],
     }  # fmt: skip
     if form is not None:
-        text, where = read_regular(form).decode(), str(form)
+        from mmedit_bench.submitting.submit import read_form  # imports torch
+
+        text, where = read_form(form), str(form)
         submission, problems = Submission.parse(text, where, given={**given, "id": id})
     else:
         text, where = "schema: 1\n", "the entry's form"
@@ -155,13 +156,6 @@ def _told(card: str | None) -> dict[str, Any]:
     if facts.paper is not None:
         found["paper"] = dict(zip(("title", "url"), facts.paper, strict=True))
     return found
-
-
-def _scalar(value: Any) -> Any:
-    """A setting as a form may hold it."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _card(editor: str) -> str | None:

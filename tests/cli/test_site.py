@@ -118,6 +118,27 @@ def test_a_form_is_taken(board: Path) -> None:
     assert "Says it back." in text and "id: ike-too" in text and "name: Echo" in text
 
 
+def test_a_form_is_in_utf_8(board: Path) -> None:
+    Path("form.yaml").write_bytes(b"name: caf\xe9\n")
+    done = call("site", "admit", run(IKE), "--as", "ike-too", "--submission", "form.yaml")
+    assert done.exit_code == 2 and "form.yaml is not UTF-8" in done.stderr, done.output
+
+
+def test_settings_of_all_runs_are_told_however_long(board: Path) -> None:
+    long = {"layers": [f"model.layers.{number}.mlp" for number in range(40)]}
+    runs = [
+        run(MEND, backbone=backbone, editor_settings={"rate": rate, "steps": 5} | long)
+        for backbone, rate in (("blip2-opt-mini", 0.1), ("minigpt4-mini", 0.2))
+    ]
+    done = call("site", "admit", *runs, "--as", "mend")
+    assert done.exit_code == 0, done.output
+    submission, _ = Submission.parse((board / "entries" / "mend" / "submission.yaml").read_text())
+    assert submission is not None
+    told = dict(submission.hyper_parameters)
+    assert str(told.pop("layers")).startswith("sha256 ")
+    assert told == {"rate.blip2-opt-mini": 0.1, "rate.minigpt4-mini": 0.2, "steps": 5}
+
+
 def test_a_release_is_frozen(board: Path) -> None:
     words = ("site", "build", "--release", "2026.1", "--date", "2026-11-30")
     assert call(*words).exit_code == 0
