@@ -103,9 +103,11 @@ def _run(values: Mapping[str, Any]) -> VerifiedRun:
     sample = values["sample"]
     made = VerifiedRun(**{**values, "sample": None if sample is None else Sample(**sample)})
     counts: tuple[Any, ...] = () if made.sample is None else (made.sample.edits, made.sample.equal)
-    names: list[Any] = [made.fingerprint, made.commitment or made.fingerprint]
     if made.probes not in PROBES or not all(type(count) is int and count >= 0 for count in counts):
         raise BadRecord("probes are neither public nor blind, or a count is none")
+    if not isinstance(made.folder, str):
+        raise BadRecord("field 'folder' of a run is no text")
+    names: list[Any] = [made.fingerprint, *([] if made.commitment is None else [made.commitment])]
     if not all(isinstance(own, str) and _HEX.fullmatch(own) for own in names):
-        raise BadRecord("a folder, fingerprint or commitment is none")
+        raise BadRecord("a fingerprint or commitment is none")
     return made
