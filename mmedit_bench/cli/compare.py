@@ -96,7 +96,11 @@ def compare(
 
 
 def checked_all(found: Sequence[Path], secret: Path | None = None) -> dict[str, Checked]:
-    """Runs, read and checked, by names that tell them apart: the editor's, with its options if need be."""
+    """Runs, read and checked, by names that tell them apart: the editor's, with its options if need be.
+
+    Raises `BenchError` for two folders of one run: it would stand for two, or one of them be left out.
+    """
+    from mmedit_bench.errors import BenchError
     from mmedit_bench.runs.spec import RunSpec
     from mmedit_bench.scoring.score import checked_run
 
@@ -113,4 +117,8 @@ def checked_all(found: Sequence[Path], secret: Path | None = None) -> dict[str, 
         names = [spelt(spec, much) for spec in specs]
         if len(set(names)) == len(names):
             break
+    for number, name in enumerate(names):
+        if (first := names.index(name)) < number:
+            both = f"{found[first]} and {found[number]}"
+            raise BenchError(f"{both} hold the same run, {name}; name one of them")
     return dict(zip(names, runs, strict=True))

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,15 @@ def test_compare_refuses_what_is_not_comparable(runs: Path, tmp_path: Path) -> N
     ):
         done = call("compare", *words)
         assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_two_folders_of_one_run_are_named(runs: Path, tmp_path: Path) -> None:
+    (one,), (other,) = runs.glob("*--ft--*"), runs.glob("*--ike--*")
+    copy = Path(shutil.copytree(one, tmp_path / "copies" / one.name))
+    shutil.copytree(runs / "baselines", tmp_path / "copies" / "baselines")
+    for words in (("compare", one, other, copy), ("power", one, copy), ("power", one, one)):
+        done = call(*words)
+        assert done.exit_code == 2 and f"{one} and {words[-1]} hold the same run, ft " in done.stderr
 
 
 def test_power_asks_for_less_where_runs_are_paired_and_differences_large(runs: Path) -> None:
