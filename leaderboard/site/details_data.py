@@ -93,6 +93,7 @@ def editors_of(site: Site, edits: Edits) -> list[dict[str, Any]]:
             "key": key,
             "name": row.name,
             "control": row.run.scores.control,
+            "apart": row.entry.apart,
             "badge": row.entry.badge,
             "group": group,
             "done": len(run.rows),

@@ -111,7 +111,7 @@ mmedit.charts = (() => {
       const mark = draw("g", { class: one.tone ? `tone-${one.tone}` : "tone-control" }, draw("title", {}, `${one.name}: ${across.title.toLowerCase()} ${across.spell(one.x)}, ${up.title.toLowerCase()} ${up.spell(one.y)}`));
       if (one.tone && one.xs) mark.append(line(h.x(one.xs[0]), y, h.x(one.xs[1]), y, "cross"));
       if (one.tone && one.ys) mark.append(line(x, v.x(one.ys[0]), x, v.x(one.ys[1]), "cross"));
-      mark.append(draw("circle", { cx: x, cy: y, r: one.tone ? 6 : 4, class: one.control ? "hollow" : "dot" }));
+      mark.append(draw("circle", { cx: x, cy: y, r: one.tone ? 6 : 4, class: one.beside ? "hollow" : "dot" }));
       parts.push(mark);
     }
     parts.push(...labels(drawn.reverse().filter((one) => weight(one) > 0 || points.length <= 12), h, v, width, height - 44));

@@ -57,6 +57,8 @@
     render();
   }
 
+  // Marks on the scale, and what their authors alone vouch for: neither competes.
+  const beside = (one) => (one.apart ? "self-reported" : one.control ? "control" : "");
   const tone = (key) => chosen().indexOf(key) + 1;
 
   function render() {
@@ -122,19 +124,19 @@
     const points = index.editors.flatMap((one) => {
       const x = across.of(one, family), y = up.of(one, family);
       const span = (cell) => (cell[1] === null ? null : cell.slice(1));
-      return x && y ? [{ key: one.key, name: one.name, control: one.control, tone: tone(one.key) || null, x: x[0], y: y[0], xs: span(x), ys: span(y) }] : [];
+      return x && y ? [{ key: one.key, name: one.name, beside: beside(one), tone: tone(one.key) || null, x: x[0], y: y[0], xs: span(x), ys: span(y) }] : [];
     });
     const better = (axis, one, other) => (axis.cost ? other - one : one - other);
     const beats = (one, other) => {
       const [h, v] = [better(across, one.x, other.x), better(up, one.y, other.y)];
       return h >= 0 && v >= 0 && (h > 0 || v > 0);
     };
-    const methods = points.filter((one) => !one.control);
+    const methods = points.filter((one) => !one.beside);
     const front = new Set(methods.filter((one) => !methods.some((other) => beats(other, one))));
-    at("trade-lead").textContent = "All runs of the block by the numbers of the board. The dashed line joins those that no other beats in both; controls are hollow.";
+    at("trade-lead").textContent = "All runs of the block by the numbers of the board. The dashed line joins those that no other beats in both; controls and self-reported runs are hollow.";
     if (points.length) charts.scatter(at("trade"), points, across, up, front);
     else at("trade").replaceChildren(make("p", { class: "empty" }, "No run has both numbers."));
-    at("trade-table").replaceChildren(table("The trade-off", ["Run", across.title, up.title, "Beaten by none in both"], points.map((one) => [one.name, across.spell(one.x), up.spell(one.y), one.control ? "control" : front.has(one) ? "yes" : "no"])));
+    at("trade-table").replaceChildren(table("The trade-off", ["Run", across.title, up.title, "Beaten by none in both"], points.map((one) => [one.name, across.spell(one.x), up.spell(one.y), one.beside || (front.has(one) ? "yes" : "no")])));
     const files = ["svg", "png"].map((kind) => make("a", { href: `${root}figures/${index.block}-tradeoff.${kind}`, download: true }, kind.toUpperCase()));
     at("trade-files").replaceChildren("Generality and locality as a figure for papers: ", files[0], ", ", files[1], ".");
   }
@@ -147,9 +149,8 @@
   function offer(wanted) {
     const names = index.editors.map((one) => [one.key, one.name]);
     const known = (wanted.get("runs") ?? "").split(",").filter((key, position, all) => index.editors.some((one) => one.key === key) && all.indexOf(key) === position);
-    const methods = index.editors.filter((one) => !one.control).concat(index.editors.filter((one) => one.control));
     const summary = (one) => one.cells[index.families[0].name]?.[index.summary]?.[0] ?? -1;
-    const best = [...methods].sort((one, other) => one.control - other.control || summary(other) - summary(one)).map((one) => one.key);
+    const best = [...index.editors].sort((one, other) => one.apart - other.apart || one.control - other.control || summary(other) - summary(one)).map((one) => one.key);
     const seats = known.length > 1 ? known : [...new Set([...known, ...best])].slice(0, 2);
     SEATS.forEach((seat, position) => options(selects[seat], position < 2 ? names : [["", "nobody"], ...names], seats[position] ?? ""));
     const choose = (select, choices, fallback) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from mmedit_bench.runs.files import parsed
 from tests.site.browser import Visit, visiting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 PUBLIC = "synthetic-vqa--blip2-opt-mini--one-step--public"
 BLIND = "synthetic-vqa--blip2-opt-mini--one-step--blind"
@@ -42,6 +43,37 @@ def test_nonsense_in_the_address_is_ignored(wide: Visit) -> None:
     assert page.input_value("[name=block]").endswith("--public")
     assert page.input_value("[name=across]") == "generality"
     assert page.locator("#difference circle").count() > 5
+
+
+def test_what_its_authors_alone_vouch_for_competes_with_nobody(
+    browser: Browser, site: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "site")
+    name = f"compare/{PUBLIC}/index"
+    index = json.loads((site / "data" / f"{name}.json").read_text())
+    claims = next(one for one in index["editors"] if one["key"] == "editor-002")
+    assert claims["apart"]
+    for cells in claims["cells"].values():
+        cells |= {key: [99.9, 99.8, 100.0] for key in cells}
+    (tmp_path / "site" / "data" / f"{name}.js").write_text(f'mmeditData("{name}", {json.dumps(index)});\n')
+    with visiting(browser, tmp_path / "site") as visit:
+        page = visit.open(f"compare.html#block={PUBLIC}")
+        assert page.input_value("[name=first]") in ("editor-003", "editor-004")
+        assert page.input_value("[name=second]") in ("editor-003", "editor-004")
+        told = {row[0]: row[-1] for row in rows_of(page, "#trade-table")}
+        kinds = {one["name"]: one["apart"] or one["control"] for one in index["editors"]}
+        assert told.keys() == kinds.keys() and told[claims["name"]] == "self-reported"
+        assert {told[name] for name, beside in kinds.items() if beside} == {"self-reported", "control"}
+        assert "yes" in {told[name] for name, beside in kinds.items() if not beside}
+        hollow = page.locator("#trade svg circle.hollow").count()
+        assert hollow == sum(kinds.values())
+        assert visit.trouble == []
+
+
+def rows_of(page: Page, table: str) -> list[list[str]]:
+    return page.eval_on_selector_all(
+        f"{table} tbody tr", "all => all.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )  # type: ignore[no-any-return]
 
 
 def test_squares_count_and_lead_to_their_edits(wide: Visit, site: Path) -> None:
