@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmedit_bench.cli.output import Output
+from mmedit_bench.cli.score import Suites
 from mmedit_bench.cli.site import board_part
 from mmedit_bench.errors import BenchError
 
@@ -17,8 +18,8 @@ FIELDS = (
 
 
 def show(
-    runs: Sequence[Path], board: Path, form: str, family: str, columns: Sequence[str], out: Path | None,
-    output: Output,
+    runs: Sequence[Path], board: Path, secret: Path | None, form: str, family: str, columns: Sequence[str],
+    out: Path | None, output: Output,
 ) -> None:  # fmt: skip
     """Print or write the comparison. Raises `BenchError` for more than one run, and as the board does."""
     from mmedit_bench.rendering.escaping import cell as harmless
@@ -28,7 +29,9 @@ def show(
 
     if len(runs) != 1:
         raise BenchError(f"--with BOARD takes one run, and {len(runs)} are named")
-    found = board_part("beside")(runs[0], board, family)
+    held = Suites(secret)
+    # all runs of the block are of the suite that this one names; the board tells other draws by the digest
+    found = board_part("beside")(runs[0], board, family, suites=lambda name: held.of(runs[0]))
     wanted = list(columns or SHOWN)
     known = list(found.cells)
     if unknown := [name for name in wanted if name not in known]:

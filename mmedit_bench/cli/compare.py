@@ -64,7 +64,12 @@ def compare(
     if board is not None:
         from mmedit_bench.cli.beside import show
 
-        show(folders(runs), board, form, family, columns, out, output)
+        context = click.get_current_context()
+        if context.get_parameter_source("alpha") is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(
+                "--alpha does not go with --with: a board's ranks and intervals are at 0.05"
+            )
+        show(folders(runs), board, secret, form, family, columns, out, output)
         return
     from mmedit_bench.rendering.comparison import as_rows, render
     from mmedit_bench.scoring.columns import SHOWN

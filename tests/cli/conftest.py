@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mmedit_bench.cli import app
+from tests.cli import boards
 
 ENTRY_POINTS = """
 [mmedit_bench.editors]
@@ -48,3 +49,9 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, entry_po
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """The program with the lab's plugins."""
     return program(tmp_path, monkeypatch, "lab", ENTRY_POINTS)
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A board of two reference editors, in the folder where the program is called."""
+    return boards.made(tmp_path, monkeypatch)

@@ -8,42 +8,15 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from mmedit_bench.cli import app
 from mmedit_bench.cli.serving import server
 from mmedit_bench.datasets.blind import blind_suite, commitment
 from mmedit_bench.plugins.registry import SUITES
-from mmedit_bench.submissions.board_folder import packed, unpacked
 from mmedit_bench.submissions.form import Paper, Submission
-from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
-
-SUITE = FakeSuite(count=12)
-NULL, COPY, FT, IKE, UNIKE, PATCHER, MEND = EDITORS
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(app, list(map(str, words)))
-
-
-def run(editor: FakeEditor, **changes: Any) -> Path:
-    return fake_run(Path("runs"), SUITE, editor, **changes)
-
-
-@pytest.fixture(autouse=True)
-def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A board of two reference editors, one of which fails on two of its twelve edits."""
-    monkeypatch.setattr(SUITES, "load", lambda name: lambda: SUITE)
-    monkeypatch.chdir(tmp_path)
-    for editor, family in ((IKE, "in-context"), (FT, "fine-tuning")):
-        done = call(
-            "site", "admit", run(editor), "--as", editor.name, "--family", family, "--date", "2026-11-25"
-        )
-        assert done.exit_code == 0, done.output
-    return Path("board")
+from tests.cli.boards import FT, IKE, MEND, NULL, call, run
+from tests.leaderboard.fake import FakeEditor, fake_run
 
 
 def test_runs_are_admitted_and_become_pages(board: Path) -> None:
@@ -92,7 +65,6 @@ def test_a_form_follows_from_the_card(board: Path) -> None:
 
 
 def test_blind_runs_are_admitted_with_their_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     secret = b"sixteen bytes ab"
     Path("secret.hex").write_text(secret.hex())
@@ -151,6 +123,27 @@ def test_a_release_is_frozen(board: Path) -> None:
     assert call("site", "build", "--release", "2026.2").exit_code == 2
 
 
+def test_a_blind_run_beside_the_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = b"sixteen bytes ab"
+    Path("secret.hex").write_text(secret.hex())
+    suite = blind_suite(SUITES.load("picturebook-vqa")(), secret)
+    admitted = fake_run(Path("runs"), suite, FT, limit=6)
+    assert call("site", "admit", admitted, "--board", "blind", "--secret", "secret.hex").exit_code == 0
+    mine = fake_run(Path("runs"), suite, FakeEditor("mine", {"reliability": 1}, 0.5), limit=6)
+    told = call("compare", mine, "--with", "blind")
+    assert told.exit_code == 2 and "--secret FILE" in told.stderr
+    done = call("compare", mine, "--with", "blind", "--secret", "secret.hex", "--column", "mean", "--json")
+    assert done.exit_code == 0, done.output
+    _, row = json.loads(done.stdout)["rows"]
+    assert row["name"] == "ft" and row["why_not_paired"] is None and row["difference"] is not None
+
+
+def test_the_level_of_a_board_is_its_own(board: Path) -> None:
+    done = call("compare", run(IKE), "--with", "board", "--alpha", "0.1")
+    assert done.exit_code == 2 and "--alpha does not go with --with" in done.stderr
+
+
 def test_a_run_beside_the_board(board: Path) -> None:
     mine = run(FakeEditor("mine", {"reliability": 1}, 0.5))
     done = call("compare", mine, "--with", "board", "--json")
@@ -205,88 +198,3 @@ def test_the_server_serves_this_machine(tmp_path: Path) -> None:
             urllib.request.urlopen(f"{base}/nowhere/at-all")
         assert (caught.value.code, caught.value.read()) == (404, b"no such page")
         running.shutdown()
-
-
-def test_runs_of_a_board_come_back_as_they_were_made(board: Path) -> None:
-    trained = run(MEND)
-    (trained / "artefact.json").write_text('{"seconds": 90.5}')
-    assert call("site", "admit", trained, "--date", "2026-11-25").exit_code == 0
-    done = call("site", "runs", "--out", "again", "--json")
-    assert done.exit_code == 0, done.output
-    names = sorted(Path(path).name for path in json.loads(done.stdout)["runs"])
-    assert names == sorted(path.name for path in Path("runs").glob("fake-*")) and len(names) == 3
-    for name in names:
-        for file in ("manifest.json", "predictions.jsonl", "timings.jsonl"):
-            assert Path("again", name, file).read_bytes() == Path("runs", name, file).read_bytes(), file
-    assert Path("again", trained.name, "artefact.json").read_text() == '{"seconds": 90.5}'
-    reports = [call("report", folder, "--format", "csv").stdout for folder in ("runs", "again")]
-    assert reports[0] == reports[1] and "unike" not in reports[0] and "mend" in reports[0]
-
-
-def test_runs_that_are_there_stay_as_they_are(board: Path) -> None:
-    assert call("site", "runs", "--out", "again", "--entry", "ft").exit_code == 0
-    (one,) = Path("again").glob("fake-*")
-    (one / "predictions.jsonl").write_text("begun")
-    baselines = {path: path.read_bytes() for path in Path("again/baselines").iterdir()}
-    done = call("site", "runs", "--out", "again", "--json")
-    assert len(json.loads(done.stdout)["runs"]) == 1  # that of the other editor
-    assert (one / "predictions.jsonl").read_text() == "begun"
-    assert {path: path.read_bytes() for path in Path("again/baselines").iterdir()} == baselines
-
-
-def test_runs_are_not_laid_beside_others_of_another_machine(board: Path) -> None:
-    shutil.copytree("runs/baselines", "again/baselines")
-    (path,) = Path("again/baselines").iterdir()
-    path.write_text(path.read_text().replace('"answer":"', '"answer":"not ', 1))
-    done = call("site", "runs", "--out", "again")
-    assert done.exit_code == 2 and "says otherwise of case" in done.stderr
-    assert "another folder" in done.stderr and not list(Path("again").glob("fake-*"))
-
-
-def test_an_entry_that_a_board_lacks_is_named(board: Path) -> None:
-    done = call("site", "runs", "--entry", "nobody")
-    assert done.exit_code == 2 and "no entry 'nobody'; it has ft, ike" in done.stderr
-
-
-def copied(entry: Path, id: str, track: str) -> Path:
-    """An entry that holds another's run and says of it what it likes, first by its id."""
-    copy = Path(shutil.copytree(entry, entry.with_name(id)))
-    for name in ("submission.yaml", "verification.json"):
-        text = (copy / name).read_text()
-        for field in ("id: {}", '"submission": "{}"'):
-            text = text.replace(field.format(entry.name), field.format(id))
-        (copy / name).write_text(text.replace("track: edits", f"track: {track}"))
-    path = next(copy.glob("runs/*/predictions.jsonl.gz"))
-    path.write_bytes(packed(unpacked(path).replace(b"indeed", b"in all", 1)))
-    return copy
-
-
-def test_a_copy_of_a_run_never_takes_its_place(board: Path) -> None:
-    copied(board / "entries" / "ft", "aaa-copy", "edits")
-    done = call("site", "runs", "--out", "again")
-    assert done.exit_code == 2 and "'aaa-copy' and 'ft'" in done.stderr and "--entry" in done.stderr
-    assert not Path("again").exists()
-    done = call("site", "runs", "--out", "again", "--entry", "ft", "--entry", "ike", "--entry", "ft")
-    assert done.exit_code == 0, done.output
-    (own,) = Path("again").glob("*--ft--*")
-    said = (own / "predictions.jsonl").read_bytes()
-    assert said == (Path("runs") / own.name / "predictions.jsonl").read_bytes()
-
-
-def test_self_reported_runs_are_laid_out_where_they_are_named(board: Path) -> None:
-    copied(board / "entries" / "ft", "aaa-copy", "self-reported")
-    done = call("site", "runs", "--out", "again")
-    assert done.exit_code == 0 and "self-reported: aaa-copy" in done.output, done.output
-    (own,) = Path("again").glob("*--ft--*")
-    said = (own / "predictions.jsonl").read_bytes()
-    assert said == (Path("runs") / own.name / "predictions.jsonl").read_bytes()
-    assert call("site", "runs", "--out", "copy", "--entry", "aaa-copy").exit_code == 0
-    assert (Path("copy") / own.name / "predictions.jsonl").read_bytes() != said
-
-
-def test_a_damaged_run_of_a_board_leaves_no_folder(board: Path) -> None:
-    path = next(board.glob("entries/ft/runs/*/predictions.jsonl.gz"))
-    path.write_bytes(path.read_bytes()[:-20])
-    done = call("site", "runs", "--out", "again", "--entry", "ft")
-    assert done.exit_code == 2 and "predictions.jsonl.gz is cut short" in done.stderr
-    assert [own.name for own in Path("again").iterdir()] == ["baselines"]
