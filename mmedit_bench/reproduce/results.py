@@ -76,11 +76,13 @@ def read(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_bytes())
         if values["schema"] != SCHEMA:
             raise BadRecord(f"{path} was written by another version of mmedit-bench; reproduce it again")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadRecord(f"{path} cannot be read: {type(error).__name__}: {error}") from None
-    for block in values["blocks"]:  # documents from before there were sequences
-        block.setdefault("title", f"{block['suite']} on {block['backbone']}")
-        block.setdefault("resampled", "edits")
+        for block in values["blocks"]:  # documents from before there were sequences
+            block.setdefault("title", f"{block['suite']} on {block['backbone']}")
+            block.setdefault("resampled", "edits")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRecord(
+            f"{path} cannot be read: {type(error).__name__}: {error}; reproduce it again"
+        ) from None
     found: dict[str, Any] = values
     return found
 

@@ -99,10 +99,12 @@ def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[st
 
 def _preface(results: Mapping[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    # at the paper's scale blocks are whole, or have limits of their own
+    most = "" if results["limit"] is None else f", at most {results['limit']} edits per block"
     lines = [
         f"Regenerate with `{results['command']}`; it took {_minutes(results['wall_seconds'])}"
         f"{_most_memory(results)}. "
-        f"{versions}. Split {results['split']}, at most {results['limit']} edits per block.",
+        f"{versions}. Split {results['split']}{most}.",
         "",
         "Percent ± half the 95 % interval (bootstrap; over what, each block says).",
     ]

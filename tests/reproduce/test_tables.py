@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmedit_bench.reproduce import tables
+from mmedit_bench.errors import BadRecord
+from mmedit_bench.reproduce import results, tables
 from mmedit_bench.reproduce.figures import curves
 from mmedit_bench.scoring.scores import TEXT_ALONE, TOO_FEW
 
@@ -65,3 +68,19 @@ def test_the_best_may_have_no_interval(document: dict[str, Any]) -> None:
 
 def test_a_figure_draws_a_point_without_arms(document: dict[str, Any]) -> None:
     assert curves(document)["svg" if "svg" in curves(document) else ".svg"].startswith(b"<?xml")
+
+
+def test_a_limit_is_told_where_there_is_one(document: dict[str, Any]) -> None:
+    assert "Split s, at most 20 edits per block." in tables.markdown(document)
+    text = tables.markdown(document | {"limit": None})
+    assert "Split s.\n" in text and "None" not in text
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"blocks": None}, {"blocks": [5]}, {"blocks": {"a": 1}}, {"blocks": [{"suite": "a"}]}]
+)
+def test_a_document_without_its_blocks_is_named(values: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "table1.json"
+    path.write_text(json.dumps({"schema": 1} | values))
+    with pytest.raises(BadRecord, match=r"table1\.json cannot be read: .*; reproduce it again"):
+        results.read(path)
