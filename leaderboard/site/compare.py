@@ -54,8 +54,8 @@ def _index(site: Site, edits: Edits, *, ahead: bool) -> dict[str, Any]:
     keys = (*edits.columns, *groups)
     clusters = {name: number for number, name in enumerate(dict.fromkeys(edits.clusters))}
     editors = editors_of(site, edits)
-    for told, row in zip(editors, edits.block.rows, strict=True):
-        told |= _numbers(row)
+    for told, row, schedule in zip(editors, edits.block.rows, edits.schedules, strict=True):
+        told |= {"schedule": schedule, **_numbers(row)}
     several = len({case for _, case in edits.rows}) < len(edits.rows)
     return {
         "block": edits.block.slug,

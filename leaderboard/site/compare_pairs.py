@@ -49,6 +49,7 @@ def pairs_of(edits: Edits, tables: Sequence[Floats | None]) -> dict[tuple[int, i
     """All pairs of runs that can be compared, by their places in the block."""
     known: dict[tuple[int, bytes], Drawn] = {}
     groups = groups_of(edits.columns)
+    alike = list(zip(edits.groups, edits.schedules, strict=True))
 
     def means(run: int, table: Floats, rows: list[int], shared: bytes) -> Drawn:
         if (run, shared) not in known:
@@ -59,7 +60,7 @@ def pairs_of(edits: Edits, tables: Sequence[Floats | None]) -> dict[tuple[int, i
     found = {}
     for first, second in combinations(range(len(tables)), 2):
         mine, theirs = tables[first], tables[second]
-        if mine is None or theirs is None or edits.groups[first] != edits.groups[second]:
+        if mine is None or theirs is None or alike[first] != alike[second]:
             continue
         both = (edits.places[first] >= 0) & (edits.places[second] >= 0)
         rows = np.flatnonzero(both).tolist()

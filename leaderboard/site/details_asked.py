@@ -7,7 +7,7 @@ or where its probes were drawn with a secret, only what is recorded is known: id
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leaderboard.site.answers import Before
 from leaderboard.site.details_reading import Asked, Wanted
@@ -15,7 +15,7 @@ from leaderboard.site.loading import Suites
 from leaderboard.site.runs import BLIND
 from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.protocols.steps import schedule_of
+from mmedit_bench.protocols.steps import Unit, schedule_of
 from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.checking import protocol_of
@@ -85,12 +85,32 @@ def asked_of(data: Data, before: Before, columns: Sequence[str]) -> Asked:
     return Asked(tuple(columns), found)
 
 
-def clusters_of(manifest: Manifest, data: Data) -> dict[str, str]:
-    """By unit, what intervals resample it with; empty where the schedule cannot be made, or names none."""
+def units_of(manifest: Manifest, data: Data) -> tuple[Unit, ...]:
+    """A run's schedule; empty where it cannot be made."""
     if not data.cases:
-        return {}
+        return ()
     kept = [data.cases[id] for id in manifest.selection.cases if id in data.cases]
     if len(kept) < len(manifest.selection.cases):
-        return {}
-    units = schedule_of(protocol_of(manifest.spec), kept, manifest.spec.seed)
-    return {unit.id: unit.resampled for unit in units}
+        return ()
+    return schedule_of(protocol_of(manifest.spec), kept, manifest.spec.seed)
+
+
+@dataclass(slots=True)
+class Schedules:
+    """The schedules of a block's runs, each once: another seed gives units of the same names other cases."""
+
+    data: Data
+    clusters: dict[str, str] = field(default_factory=dict)
+    """By unit, what intervals resample it with."""
+    _by_plan: dict[tuple[tuple[str, ...], int], int] = field(default_factory=dict)
+    _numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    def number(self, manifest: Manifest) -> int:
+        """The same for runs whose units hold the same cases in the same order."""
+        plan = (manifest.selection.cases, manifest.spec.seed)
+        if plan not in self._by_plan:
+            units = units_of(manifest, self.data)
+            self.clusters |= {unit.id: unit.resampled for unit in units}
+            made = tuple((unit.id, *(step.case.id for _, step in unit.asks)) for unit in units)
+            self._by_plan[plan] = self._numbers.setdefault(made, len(self._numbers))
+        return self._by_plan[plan]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leaderboard.site.answers import Before
-from leaderboard.site.details_asked import Data, asked_of, clusters_of, columns_of, data_of
+from leaderboard.site.details_asked import Data, Schedules, asked_of, columns_of, data_of
 from leaderboard.site.details_reading import Answered, Asked, Key, Wanted, read_all
 from leaderboard.site.entries import baseline_of
 from leaderboard.site.model import Block, Row, Site
@@ -37,6 +37,8 @@ class Edits:
     """What is resampled, by edit."""
     groups: tuple[int, ...]
     """By run: runs of one group are measured against the same baseline."""
+    schedules: tuple[int, ...]
+    """By run: those with one number made the same edits in units of the same name."""
     asked: tuple[Asked, ...]
     """By group."""
     runs: tuple[Answered, ...]
@@ -63,7 +65,8 @@ def edits_of(site: Site, block: Block) -> Edits:
     baselines: dict[Path, int] = {}
     asked: list[Asked] = []
     groups: list[int] = []
-    clusters: dict[str, str] = {}
+    schedules = Schedules(data)
+    walked: list[int] = []
     for row in block.rows:
         path = baseline_of(site.board, row.run.spec)
         if path not in baselines:
@@ -72,8 +75,8 @@ def edits_of(site: Site, block: Block) -> Edits:
                 asked.append(asked_of(data, Before.read(path), columns))
             except BadRecord as error:
                 raise BadRecord(f"{path}: {error}") from None
-            clusters |= clusters_of(row.run.manifest, data)
         groups.append(baselines[path])
+        walked.append(schedules.number(row.run.manifest))
     runs = read_all(
         [(row.run.predictions, group) for row, group in zip(block.rows, groups, strict=True)],
         asked,
@@ -83,8 +86,8 @@ def edits_of(site: Site, block: Block) -> Edits:
     place = {key: number for number, key in enumerate(rows)}
     return Edits(
         block, keys_of(block.rows), data, columns, rows,
-        tuple(clusters.get(unit, unit) for unit, _ in rows),
-        tuple(groups), tuple(asked), tuple(runs), tuple(_places(run, place) for run in runs),
+        tuple(schedules.clusters.get(unit, unit) for unit, _ in rows),
+        tuple(groups), tuple(walked), tuple(asked), tuple(runs), tuple(_places(run, place) for run in runs),
     )  # fmt: skip
 
 

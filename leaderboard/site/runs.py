@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from leaderboard.site.entries import lines_of
 from leaderboard.site.scores_file import read_scores
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.folder import Manifest
-from mmedit_bench.runs.spec import RunSpec
+from mmedit_bench.runs.spec import RunSpec, canonical
 from mmedit_bench.scoring.cells import cells_of
 from mmedit_bench.scoring.cost import TRAINING, cost_of_lines
 from mmedit_bench.scoring.edit_values import EditValues
@@ -34,12 +35,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What each cluster contributes to summaries; runs with equal clusters and baseline can be paired."""
+    """What each cluster contributes to summaries; runs with equal clusters, edits and baseline can be
+    paired."""
 
     clusters: tuple[str, ...]
     values: Mapping[str, Floats]
     """By summary that the run has a number of, to each part of it: [parts, clusters]."""
     edits: int
+    made: str
+    """sha256 of units and cases, edit by edit: units of one name hold other cases under another seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +152,6 @@ def _contributed(values: EditValues, failed: tuple[bool, ...]) -> Parts | None:
         own = [one for part in GROUPS[name].parts if (one := found[part]) is not None]
         if len(own) == len(GROUPS[name].parts):
             made[name] = np.stack(own)
-    return Parts(tuple(sorted(set(values.clusters))), made, len(values.cases)) if made else None
+    edits = hashlib.sha256(canonical([values.units, values.cases]).encode()).hexdigest()
+    clusters = tuple(sorted(set(values.clusters)))
+    return Parts(clusters, made, len(values.cases), edits) if made else None

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PAIRED = "paired"
 """Ranks come from tests of differences edit by edit."""
 INTERVALS = "intervals"
-"""Ranks come from intervals that do not meet: the runs did not answer the same probes."""
+"""Ranks come from intervals that do not meet: the runs did not make the same edits, or did not
+answer the same probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
     ]
     parts = [row.run.parts.get((family, left_out)) for row, _ in ranked]
     paired = [own for own in parts if own is not None and summary in own.values]
-    alike = {(row.run.scores.baseline, own.clusters) for (row, _), own in zip(ranked, paired, strict=False)}
+    alike = {
+        (row.run.scores.baseline, own.clusters, own.made)
+        for (row, _), own in zip(ranked, paired, strict=False)
+    }
     found: list[Rank]
     if len(paired) == len(ranked) and len(alike) <= 1:
         by_place = places({str(number): own.values[summary] for number, own in enumerate(paired)}, group)

@@ -40,6 +40,7 @@
     const found = { first, second, mine: mine[family], theirs: theirs[family] };
     if (!found.mine || !found.theirs) return { ...found, why: "has no numbers by this scorer" };
     if (editor(first).group !== editor(second).group) return { ...found, why: "is measured against another baseline" };
+    if (editor(first).schedule !== editor(second).schedule) return { ...found, why: "made its edits in other units" };
     if (!index.ahead) return { ...found, told: paired.compared(index, found.mine, found.theirs) };
     const [ahead, behind] = await Promise.all([first, second].map((key) => load(`compare/${index.block}/pairs-${key}`)));
     const own = ahead[family]?.[second], other = behind[family]?.[first];

@@ -68,7 +68,7 @@ var mmeditRows = (() => {
   function notes(told, scorer) {
     const ranks = told.ranked_by === "paired"
       ? "differences edit by edit, all pairs tested at one joint level of 5 %"
-      : "intervals that do not meet, for single edits of these rows cannot be set against each other here (other probes, or the suite's data are not at hand)";
+      : "intervals that do not meet, for single edits of these rows cannot be set against each other here (other probes, other units, or the suite's data are not at hand)";
     const found = [`Ranks by ${told.by}: ${ranks}. Controls are marks on the scale, not methods; they, partial runs and self-reported rows take no rank.`];
     const stable = told.stability;
     if (stable) {

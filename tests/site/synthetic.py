@@ -180,9 +180,9 @@ def _manifest(made: Made, suite: SyntheticSuite, spec: RunSpec) -> Manifest:
     )  # fmt: skip
 
 
-def _write_run(out: Path, made: Made, name: str, backbone: str) -> dict[str, Any]:
+def _write_run(out: Path, made: Made, name: str, backbone: str, **changes: Any) -> dict[str, Any]:
     suite = suite_of(name, made.edits)
-    spec = _spec(made, suite, backbone)
+    spec = _spec(made, suite, backbone, **changes)
     manifest = _manifest(made, suite, spec)
     written = _answers(replace(made, number=made.like), name, backbone)
     scores = replace(written.scores, spec=spec, control=made.control)
@@ -224,14 +224,14 @@ def _answers(made: Made, name: str, backbone: str) -> Written:
     return _written(spec, files, suite)
 
 
-def _write_sequences(out: Path, made: Made) -> dict[str, Any]:
+def _write_sequences(out: Path, made: Made, **changes: Any) -> dict[str, Any]:
     """Sequences of three edits, walked as the protocol walks them; later edits push out earlier ones."""
     suite = suite_of(SUITE, made.edits)
     length = min(3, made.edits // 2)
     protocol = Sequential(length, min(6, made.edits // length), 2, checkpoints=[1], ages=[0, 1])
     spec = _spec(
         made, suite, BACKBONES[0], protocol="sequential",
-        protocol_version=protocol.version, protocol_options=dict(protocol.options),
+        protocol_version=protocol.version, protocol_options=dict(protocol.options), **changes,
     )  # fmt: skip
 
     def reply(case: EditCase, probe: Probe, unit: str, edited: bool) -> Any:
