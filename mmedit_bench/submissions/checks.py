@@ -40,6 +40,8 @@ class Examined:
     runs: tuple[ExaminedRun, ...]
     """Those that can be followed."""
     problems: tuple[Problem, ...]
+    digests: Digests | None
+    """What digests.json says; None where it cannot be read."""
 
     @property
     def digest(self) -> str | None:
@@ -81,7 +83,7 @@ def examine(folder: Path, suites: Suites) -> Examined:
         problems += environment_problems(
             contents.texts[ENVIRONMENT], {s.torch for s in specs}, {s.transformers for s in specs}
         )
-    return Examined(contents, submission, tuple(runs), bounded(problems))
+    return Examined(contents, submission, tuple(runs), bounded(problems), digests)
 
 
 def bounded(problems: Iterable[Problem]) -> tuple[Problem, ...]:

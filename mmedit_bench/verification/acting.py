@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.blinding import Blinding
@@ -12,6 +13,7 @@ from mmedit_bench.execution.isolated import Isolated, Isolation
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.editor_side import EditorSide
 from mmedit_bench.harness.identity import EditorIdentity
+from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.submissions.checks_package import FOLDER
 from mmedit_bench.submissions.checks_run import ExaminedRun
@@ -35,9 +37,9 @@ def order_of(spec: RunSpec) -> Order:
     )  # fmt: skip
 
 
-def identity_in(run: ExaminedRun) -> EditorIdentity:
-    """The editor as the run's manifest tells of it: of edits that are shipped, nothing else is known."""
-    spec, manifest = run.manifest.spec, run.manifest
+def identity_in(manifest: Manifest) -> EditorIdentity:
+    """The editor as a run's manifest tells of it: of edits that are shipped, nothing else is known."""
+    spec = manifest.spec
     return EditorIdentity(
         name=spec.editor, version=spec.editor_version, settings=spec.editor_settings,
         options=spec.editor_options, code=spec.editor_code, artefact=spec.artefact,
@@ -70,7 +72,12 @@ def acting(
             package = in_folder(sources, spec.editor)
             during.enter_context(offered(package, log.parent / "offered"))
         side = during.enter_context(Isolated(order_of(spec), isolation, log, blinding=blinding))
-        wanted = identity_in(run).in_spec()
-        if strange := [name for name, value in side.identity.in_spec().items() if wanted[name] != value]:
+        ours, theirs = _told(side.identity), _told(identity_in(run.manifest))
+        if strange := [name for name, value in ours.items() if theirs[name] != value]:
             raise OtherEditor(f"its package differs from the editor that was run in {', '.join(strange)}")
         yield side
+
+
+def _told(identity: EditorIdentity) -> dict[str, Any]:
+    """What a process and a manifest must say alike; a control has no rank, and is not one at will."""
+    return {**identity.in_spec(), "control": identity.control}

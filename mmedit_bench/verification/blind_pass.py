@@ -45,10 +45,11 @@ def asked_blind(
     """
     spec, at = run.run.manifest.spec, f"runs/{run.run.folder}"
     suite = blind_suite(run.run.suite, secret)
+    manifest = run.checked.state.manifest
     experiment = Experiment(
-        suite=suite, split=spec.split, backbone=backbone, editor=identity_in(run.run),
+        suite=suite, split=spec.split, backbone=backbone, editor=identity_in(manifest),
         protocol=protocol_of(spec), editor_options=spec.editor_options,
-        editor_source=run.run.manifest.source, evidence=spec.evidence, limit=spec.limit, seed=spec.seed,
+        editor_source=manifest.source, evidence=spec.evidence, limit=spec.limit, seed=spec.seed,
     )  # fmt: skip
     found = measured(
         suite, spec.split, backbone, out / FOLDER,

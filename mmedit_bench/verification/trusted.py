@@ -49,9 +49,12 @@ class Trusted:
 
 
 def trusted(
-    run: ExaminedRun, backbone: Backbone, folder: Path, progress: Progress | None = None
+    run: ExaminedRun, backbone: Backbone, folder: Path, source: str, progress: Progress | None = None
 ) -> tuple[Trusted | None, list[Problem]]:
-    """Measure what a run rests on, and compare. `folder` is this side's own folder of baselines."""
+    """Measure what a run rests on, and compare. `folder` is this side's own folder of baselines.
+
+    `source` is what may be said of where the editor comes from, whatever the run's manifest says.
+    """
     spec, at = run.manifest.spec, f"runs/{run.folder}"
     if problems := list(_problems_of_version(run, backbone)):
         return None, problems
@@ -78,7 +81,7 @@ def trusted(
     if problems:
         return None, problems
     # the readings are ours, and so is what names them
-    manifest = replace(run.manifest, baseline=found.digest)
+    manifest = replace(run.manifest, baseline=found.digest, source=source)
     try:
         followed = checked(RunState(manifest, run.state.segments), run.suite, found.baseline)
     except BenchError as error:

@@ -16,11 +16,13 @@ from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import EditorLost
+from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.baseline import FOLDER
 from mmedit_bench.submissions.checks import Examined, bounded, examine
 from mmedit_bench.submissions.checks_files import card_of
 from mmedit_bench.submissions.checks_run import ExaminedRun
 from mmedit_bench.submissions.form import Submission
+from mmedit_bench.submissions.package import OWN
 from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submissions.verified import Sample, Verification, VerifiedRun
 from mmedit_bench.verification.acting import OtherEditor, acting, order_of
@@ -118,7 +120,7 @@ class _Made:
     def _one(self, run: ExaminedRun, track: str) -> None:
         backbone = self._parts.backbone(order_of(run.manifest.spec))
         own = self._manner.baselines or self._work / FOLDER
-        found, problems = trusted(run, backbone, own, self._progress)
+        found, problems = trusted(run, backbone, own, self._source(track), self._progress)
         self._problems += problems
         if found is None:
             return
@@ -128,6 +130,17 @@ class _Made:
         self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
         if acts and self._secret is not None and (track == "edits" or not self._problems):
             self._asked_blind(found, backbone, track, self._secret)
+
+    def _source(self, track: str) -> str:
+        """The distribution that the editor comes from: as it is found where its code is run, else as told."""
+        submission, digests = self._examined.submission, self._examined.digests
+        if submission is None or digests is None:
+            return "unknown"
+        package = digests.package
+        if track == "code" and package["name"] == OWN and submission.editor in EDITORS.names():
+            return EDITORS.entry(submission.editor).source
+        said = f"{package['name']} {package['version']}"
+        return said if track == "code" else f"{said}, as submitted"
 
     def _noted(self, run: ExaminedRun) -> bytes:
         """What the submission notes of the cost of a run."""
