@@ -126,7 +126,9 @@ class _Made:
             return
         acts = self._manner.rerun and track != "self-reported"
         sample = self._asked_again(found, backbone, track) if acts else None
-        place = write_run(self._work / "public", found.checked, self._noted(run), texts_only=track != "edits")
+        # what is read under teacher forcing counts where this side has read some of it as well
+        texts_only = track != "edits" or sample is None
+        place = write_run(self._work / "public", found.checked, self._noted(run), texts_only=texts_only)
         self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
         if acts and self._secret is not None and (track == "edits" or not self._problems):
             self._asked_blind(found, backbone, track, self._secret)

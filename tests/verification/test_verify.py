@@ -247,8 +247,12 @@ def test_what_nobody_can_ask_again_is_checked(call: Call, submit: Submit) -> Non
 
 
 def test_without_rerun_it_is_checked(call: Call, submit: Submit) -> None:
-    found = verdict(call, submit(), "--no-rerun")
+    folder = submit()
+    found = verdict(call, folder, "--no-rerun", "--admit", "board")
     assert found["status"] == "checked" and found["runs"][0]["sample"] is None
+    assert b'"argmax":[' in (run_of(folder) / "predictions.jsonl").read_bytes()
+    (entry,) = read_board(Path("board")).entries  # nobody has seen what was read under teacher forcing
+    assert b'"argmax":[' not in unpacked(entry.runs[0].predictions)
 
 
 @pytest.mark.parametrize(
