@@ -7,6 +7,7 @@ an answer that many editors give is taken once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from leaderboard.site.entries import objects_of
 from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import END, schedule_of
-from mmedit_bench.runs.evidence import KINDS, Reading
+from mmedit_bench.runs.evidence import DEFAULT, KINDS, Reading
 from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.checking import protocol_of
@@ -56,6 +57,14 @@ class Before:
             raise BadRecord(f"{path} is no baseline: {type(error).__name__}: {error}") from None
         return cls(found)
 
+    def digest(self, cases: Sequence[str]) -> str:
+        """sha256 of the part of some cases; the evidence that only some runs record is left out."""
+        found = hashlib.sha256()
+        for case in cases:
+            probes = [(*one[:2], one[2].as_dict(DEFAULT)) for one in self.probes.get(case, ())]
+            found.update(canonical([case, probes]).encode())
+        return found.hexdigest()
+
 
 def reading(values: Mapping[str, Any]) -> Reading:
     """A reply, from a record that was checked when it was admitted."""
@@ -76,6 +85,8 @@ class Plan:
     """By case, the column of each of its probes."""
     cluster: Mapping[str, str]
     """By unit, what is resampled."""
+    against: str
+    """sha256 of what the unedited backbone says to the probes, in the evidence that every run records."""
 
 
 @dataclass(slots=True)
@@ -106,7 +117,8 @@ class Ruler:
             place = {name: number for number, name in enumerate(columns)}
             where = {case: np.array([place[name] for name in own]) for case, own in keys.items()}
             schedule = schedule_of(protocol_of(spec), cases, spec.seed)
-            self._plans[key] = Plan(columns, where, {unit.id: unit.resampled for unit in schedule})
+            cluster = {unit.id: unit.resampled for unit in schedule}
+            self._plans[key] = Plan(columns, where, cluster, self.before.digest(kept))
         return self._plans[key]
 
     def measure(self, case: str, records: Sequence[Mapping[str, Any]]) -> list[tuple[float | None, ...]]:
@@ -138,6 +150,8 @@ class Answers:
     values: Mapping[str, EditValues]
     failed: tuple[bool, ...]
     """By row: whether its edit could not be made, or not be asked about."""
+    against: str
+    """Digest of the readings before any edit."""
 
 
 def answers_of(path: Path, manifest: Manifest, ruler: Ruler) -> Answers:
@@ -173,7 +187,7 @@ def answers_of(path: Path, manifest: Manifest, ruler: Ruler) -> Answers:
         for number, family in enumerate(ruler.families)
         if all(kind in recorded for kind in family.needs)
     }
-    return Answers(found, tuple(failed))
+    return Answers(found, tuple(failed), plan.against)
 
 
 def _values(

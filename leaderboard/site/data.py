@@ -133,6 +133,7 @@ def _row(
         "control": run.scores.control,
         "apart": entry.apart,
         "complete": run.scores.complete,
+        "other_baseline": row.other_baseline,
         "done": counts.done,
         "planned": counts.planned,
         "failed": counts.failed,

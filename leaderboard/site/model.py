@@ -101,6 +101,9 @@ class Row:
     """Unique in its block."""
     entry: Entry
     run: Run
+    other_baseline: bool
+    """Whether it is measured against another baseline than most of its block: no number of it can be set
+    against theirs."""
 
     @property
     def status(self) -> tuple[str, ...]:
@@ -109,6 +112,7 @@ class Row:
         counts = scores.counts
         words = ["control"] if scores.control else []
         words += [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
+        words += ["another baseline, unranked"] if self.other_baseline else []
         return (*words, *([f"{counts.failed} failed"] if counts.failed else []))
 
 
@@ -213,7 +217,7 @@ def _blocks(entries: Sequence[Entry]) -> list[Block]:
     for key, runs in grouped.items():
         slug = _slug(key)
         slug += f"--{_digest(key)}" if shared[slug] > 1 else ""
-        rows = _rows(runs)
+        rows = _rows(runs, None if key.probes == "blind" else _usual(runs))
         found.append(Block(slug, key, rows, views_of(rows)))
     return sorted(found, key=_opening)
 
@@ -241,8 +245,21 @@ def _digest(values: Sequence[object]) -> str:
     return hashlib.sha256(canonical(list(values)).encode()).hexdigest()[:8]
 
 
-def _rows(runs: Sequence[tuple[Entry, Run]]) -> tuple[Row, ...]:
-    """Names are those of the entries, with what tells runs and namesakes apart."""
+def _usual(runs: Sequence[tuple[Entry, Run]]) -> str:
+    """The baseline that whole runs of most entries are measured against, of equals the maintainers' own.
+
+    What is shown apart has no say.
+    """
+    entries: dict[str, set[tuple[bool, str]]] = {run.against: set() for _, run in runs}
+    for entry, run in runs:
+        if run.scores.complete and not entry.apart:
+            entries[run.against].add((entry.status == "reference", entry.id))
+    return min(entries, key=lambda one: (-len(entries[one]), -sum(ours for ours, _ in entries[one]), one))
+
+
+def _rows(runs: Sequence[tuple[Entry, Run]], usual: str | None) -> tuple[Row, ...]:
+    """Names are those of the entries, with what tells runs and namesakes apart. `usual` is the baseline
+    to be measured against; None where every run may have its own."""
 
     def spelt(entry: Entry, run: Run, much: int) -> str:
         options = [f"{name}={value}" for name, value in sorted(run.spec.editor_options.items())]
@@ -255,4 +272,7 @@ def _rows(runs: Sequence[tuple[Entry, Run]]) -> tuple[Row, ...]:
         names = [
             name if shared[name] == 1 else spelt(*one, much) for name, one in zip(names, runs, strict=True)
         ]
-    return tuple(Row(name, *one) for name, one in zip(names, runs, strict=True))
+    return tuple(
+        Row(name, entry, run, usual is not None and run.against != usual)
+        for name, (entry, run) in zip(names, runs, strict=True)
+    )

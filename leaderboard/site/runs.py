@@ -60,6 +60,8 @@ class Run:
     """By family, the headline without the failed edits; None where they could not be computed."""
     parts: Mapping[tuple[str, bool], Parts]
     """By family, and whether failed edits are left out, the contributions to the summaries."""
+    against: str
+    """Digest of the readings before any edit: equal for runs whose numbers can be compared."""
     probes: str
     """"public" or "blind"."""
     sample: Sample | None
@@ -121,6 +123,7 @@ def read_run(entry: str, found: BoardRun, ruler: Ruler | None) -> Run:
         scores=replace(scores, cost=cost),
         left_out=left_out,
         parts={} if answers is None else _parts(answers),
+        against=scores.baseline if answers is None else answers.against,
         probes=verified.probes,
         sample=verified.sample,
         commitment=verified.commitment,

@@ -33,7 +33,8 @@ class ViewRow:
     cells: Cells
     """Empty where they could not be computed."""
     rank: Rank | None
-    """None for controls, what is shown apart, partial runs, and summaries without an interval."""
+    """None for controls, what is shown apart, partial runs, runs against another baseline than the others',
+    and summaries without an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class View:
     left_out: bool
     """Whether failed edits are left out rather than counted in."""
     rows: tuple[ViewRow, ...]
-    """Ranked first, then partial runs, then controls, then what is shown apart; the best first."""
+    """Ranked first, then partial runs, those against another baseline, controls, and what is shown apart;
+    the best first."""
     columns: tuple[Column, ...]
     summary: str
     """The column or group that rows are ordered and ranked by."""
@@ -74,10 +76,7 @@ def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
     ]
     parts = [row.run.parts.get((family, left_out)) for row, _ in ranked]
     paired = [own for own in parts if own is not None and summary in own.values]
-    alike = {
-        (row.run.scores.baseline, own.clusters, own.made)
-        for (row, _), own in zip(ranked, paired, strict=False)
-    }
+    alike = {(row.run.against, own.clusters, own.made) for (row, _), own in zip(ranked, paired, strict=False)}
     found: list[Rank]
     if len(paired) == len(ranked) and len(alike) <= 1:
         by_place = places({str(number): own.values[summary] for number, own in enumerate(paired)}, group)
@@ -100,14 +99,15 @@ def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
 def _takes_a_place(row: Row, summary: Cell | None) -> bool:
     scores = row.run.scores
     whole = scores.complete and not scores.control and not row.entry.apart and row.entry.status != "checked"
-    return whole and summary is not None and summary.half_width is not None
+    return whole and not row.other_baseline and summary is not None and summary.half_width is not None
 
 
 def _order(one: ViewRow, summary: str) -> tuple[object, ...]:
     scores = one.row.run.scores
     cell = one.cells.get(summary)
     value = -1.0 if cell is None or cell.value is None else cell.value
-    return one.row.entry.apart, scores.control, not scores.complete, -value, one.row.name
+    aside = one.row.entry.apart, scores.control, one.row.other_baseline, not scores.complete
+    return *aside, -value, one.row.name
 
 
 def groups(columns: Sequence[Column]) -> Mapping[str, int]:

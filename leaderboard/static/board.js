@@ -186,7 +186,7 @@
 
   function order(summary) {
     const value = (one) => (one.scores.cells[summary] ? one.scores.cells[summary][0] : null) ?? -1;
-    return (a, b) => a.row.control - b.row.control || b.row.complete - a.row.complete || value(b) - value(a) ||
+    return (a, b) => a.row.control - b.row.control || a.row.other_baseline - b.row.other_baseline || b.row.complete - a.row.complete || value(b) - value(a) ||
       (a.row.name < b.row.name ? -1 : a.row.name > b.row.name ? 1 : 0);
   }
 

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.site.synthetic import BACKBONES, SUITE, _write_run, _write_sequences
+from leaderboard.site.entries import baseline_of
+from mmedit_bench.runs.baseline import Baseline, BaseProbe
+from mmedit_bench.runs.folder import Manifest
+from tests.site.synthetic import (
+    BACKBONES,
+    SUITE,
+    _baseline,
+    _write_gz,
+    _write_run,
+    _write_sequences,
+    suite_of,
+)
 from tests.site.synthetic_parts import Made
 
 
-def add_run(board: Path, made: Made, *, sequential: bool = False, **changes: Any) -> str:
-    """Give the entry of `made` one more public run; `changes` are of its spec. Returns its fingerprint."""
+def add_run(
+    board: Path, made: Made, *, sequential: bool = False, drift: float = 0.0, **changes: Any
+) -> str:  # fmt: skip
+    """Give the entry of `made` one more public run; `changes` are of its spec. Returns its fingerprint.
+
+    By `drift` its unedited backbone holds every reference less likely than that of the others.
+    """
     folder = board / "entries" / made.id
     if sequential:
         told = _write_sequences(folder / "runs", made, **changes)
     else:
         told = _write_run(folder / "runs", made, SUITE, BACKBONES[0], **changes)
+    _measured_against(board, folder / "runs" / told["folder"], made.edits, drift)
     if made.track == "self-reported":
         told["sample"] = None
     path = folder / "verification.json"
@@ -24,3 +42,24 @@ def add_run(board: Path, made: Made, *, sequential: bool = False, **changes: Any
     values["runs"].append(told)
     path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
     return str(told["fingerprint"])
+
+
+def _measured_against(board: Path, run: Path, edits: int, drift: float) -> None:
+    """Write the baseline that a run's spec wants, and name it in the run's files."""
+    suite = suite_of(SUITE, edits)
+    plain, manifest = _baseline(suite), Manifest.read(run / "manifest.json")
+    ids = [case.id for case in suite.cases("evaluation")]
+
+    def other(probe: BaseProbe) -> BaseProbe:
+        logprobs = tuple(round(one - drift, 5) for one in probe.reading.logprobs or ())
+        return replace(probe, reading=replace(probe.reading, logprobs=logprobs, kl=(0.0,) * len(logprobs)))
+
+    probes = {case: tuple(map(other, own)) for case, own in plain.probes.items()}
+    made = Baseline(manifest.spec.evidence, plain.answers, probes)
+    path = baseline_of(board, manifest.spec)
+    if not path.exists():
+        _write_gz(path, made.lines(ids, ids))
+    digest = made.digest(ids, ids)
+    (run / "manifest.json").write_text(replace(manifest, baseline=digest).text())
+    scores = (run / "scores.json").read_text()
+    (run / "scores.json").write_text(scores.replace(manifest.baseline, digest))
