@@ -223,15 +223,13 @@ def _blocks(entries: Sequence[Entry]) -> list[Block]:
 
 
 def _opening(block: Block) -> tuple[object, ...]:
-    """The board opens on the block with most methods, and among equals on that where they differ most."""
-    summary = block.views[HEADLINE_FAMILY, False].summary
-    values = [
-        cell.value
-        for row in block.rows
-        if not row.run.scores.control and not row.entry.apart
-        if (cell := (row.run.cells(HEADLINE_FAMILY) or {}).get(summary)) and cell.value is not None
-    ]
-    return -len(values), -(max(values) - min(values)) if values else 0.0, block.slug
+    """The board opens on the block in which most entries have a rank, and among equals on that where they
+    differ most. An entry counts once: who sends many runs of one editor chooses nothing."""
+    view = block.views[HEADLINE_FAMILY, False]
+    ranked = [one for one in view.rows if one.rank]
+    values = [one.cells[view.summary].value or 0.0 for one in ranked]
+    spread = max(values) - min(values) if values else 0.0
+    return -len({one.row.entry.id for one in ranked}), -spread, block.slug
 
 
 def _slug(key: BlockKey) -> str:
