@@ -25,6 +25,9 @@ FILES = (
     ("predictions.jsonl.gz", "every answer, one line for each step"),
     ("timings.jsonl.gz", "what each edit cost"),
 )
+SECRET = frozenset({"predictions.jsonl.gz"})
+"""Files that name the probes and hold what was read of each: of a blind draw they are its secret's, and
+nothing on a board says that a secret is published."""
 _DIGESTS = ("suite_digest", "backbone_digest", "editor_code", "artefact", "asking_code", "walking_code")
 _ENVIRONMENT = ("device", "dtype", "threads", "batch_size", "torch", "transformers")
 
@@ -60,6 +63,7 @@ def write(site: Site, out: Path) -> None:
 
 def _write(site: Site, entry: Entry, run: Run, block: Block, out: Path) -> None:
     page = site.page(run)
+    offered = [(name, about) for name, about in FILES if run.probes != "blind" or name not in SECRET]
     spec = run.spec.as_dict()
     shown = {*_DIGESTS, *_ENVIRONMENT}
     write_page(
@@ -78,7 +82,7 @@ def _write(site: Site, entry: Entry, run: Run, block: Block, out: Path) -> None:
         columns=[column(key) for key in COLUMNS],
         families=list(_families(site, entry, run, block)),
         costs=[(item, cost_view(run.scores.cost, item.key)) for item in COSTS],
-        downloads=[_download(run, name, about, out / "data" / "runs" / page) for name, about in FILES],
+        downloads=[_download(run, name, about, out / "data" / "runs" / page) for name, about in offered],
         folder=f"data/runs/{page}/",
         command=_command(run),
     )
