@@ -26,6 +26,8 @@ from mmedit_bench.submissions.form import Submission
 
 TRACK_WORDS = {"edits": "edits", "code": "sandboxed code", "self-reported": "self-reported"}
 """The badges of the tracks."""
+MOST_ADDED = 60
+"""Signs that may stand behind an entry's name to tell runs apart; longer options give way to a mark."""
 _PLAIN = ("one-step", "{}", "evaluation", None)
 """Protocol, options, split and limit that need no digest in a block's name."""
 
@@ -261,8 +263,11 @@ def _rows(runs: Sequence[tuple[Entry, Run]], usual: str | None) -> tuple[Row, ..
 
     def spelt(entry: Entry, run: Run, much: int) -> str:
         options = [f"{name}={value}" for name, value in sorted(run.spec.editor_options.items())]
-        more = [[], options, [entry.id, *options], [entry.id, *options, run.fingerprint[:8]]][much]
-        return " ".join([entry.submission.name, *more])
+        owner, mark = [entry.id] if much > 1 else [], run.fingerprint[:8]
+        added = " ".join([[], options, [*owner, *options], [*owner, *options, mark]][much])
+        if len(added) > MOST_ADDED or not added.isprintable():  # options are whatever a submission says
+            added = " ".join([*owner, mark])
+        return f"{entry.submission.name} {added}".rstrip()
 
     names = [spelt(entry, run, 0) for entry, run in runs]
     for much in range(1, 4):
