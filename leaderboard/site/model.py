@@ -26,6 +26,8 @@ from mmedit_bench.submissions.form import Submission
 
 TRACK_WORDS = {"edits": "edits", "code": "sandboxed code", "self-reported": "self-reported"}
 """The badges of the tracks."""
+_STANDING = {"reference": 0, "verified": 1}
+"""Who comes first where entries are equal; all others come after."""
 MOST_ADDED = 60
 """Signs that may stand behind an entry's name to tell runs apart; longer options give way to a mark."""
 _PLAIN = ("one-step", "{}", "evaluation", None)
@@ -188,10 +190,11 @@ def _entry(found: BoardEntry, runs: tuple[Run, ...]) -> Entry:
 
 
 def _pages(entries: Sequence[Entry]) -> dict[int, str]:
-    """Two entries may have made the very same run; the later one's page says whose it is."""
+    """Two entries may have made the very same run: the plain address is that of the maintainers' or of who
+    was verified, and the other's says whose it is."""
     taken: set[str] = set()
     found = {}
-    for entry in entries:
+    for entry in sorted(entries, key=lambda one: (_STANDING.get(one.status, len(_STANDING)), one.id)):
         for run in entry.runs:
             short = run.fingerprint[:12]
             found[id(run)] = short if short not in taken else f"{short}-{entry.id}"
