@@ -20,7 +20,7 @@ from leaderboard.site.entries import objects_of
 from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import END, schedule_of
-from mmedit_bench.runs.evidence import DEFAULT, KINDS, Reading
+from mmedit_bench.runs.evidence import ANSWER, DEFAULT, KINDS, Reading
 from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import canonical
 from mmedit_bench.scoring.checking import protocol_of
@@ -96,10 +96,13 @@ class Ruler:
     cases: Mapping[str, EditCase]
     before: Before
     families: tuple[Family, ...] = field(default_factory=lambda: tuple(families().values()))
-    _known: dict[tuple[str, str, tuple[int, ...] | None], tuple[float | None, ...]] = field(
-        default_factory=dict
-    )
+    _kinds: tuple[str, ...] = field(init=False)
+    """All evidence that some family reads: answers with the same measurements agree in it."""
+    _known: dict[tuple[object, ...], tuple[float | None, ...]] = field(default_factory=dict)
     _plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._kinds = tuple(dict.fromkeys([ANSWER, *(kind for own in self.families for kind in own.needs)]))
 
     def plan(self, manifest: Manifest) -> Plan:
         """What the cases and the schedule of a run decide; the same object for runs that share them.
@@ -128,12 +131,11 @@ class Ruler:
             raise BadRecord(f"case {case} has other probes than the suite and the baseline say")
         found = []
         for probe, record, (name, target, unedited) in zip(probes, records, before, strict=True):
-            argmax = record.get("argmax")
-            key = (probe.id, record["answer"], None if argmax is None else tuple(argmax))
+            if not probe.id == name == record["id"]:
+                raise BadRecord(f"case {case}: expected probe {probe.id}, found {record['id']}")
+            key = (probe.id, *(_frozen(record.get(kind)) for kind in self._kinds))
             values = self._known.get(key)
             if values is None:
-                if not probe.id == name == record["id"]:
-                    raise BadRecord(f"case {case}: expected probe {probe.id}, found {record['id']}")
                 seen = Seen(probe.kind, probe.reference, target, reading(record), unedited)
                 values = tuple(family.metric(probe.kind).of(seen) for family in self.families)
                 if len(self._known) > MOST_KEPT:
