@@ -96,6 +96,24 @@ def test_first_page_is_a_table_whose_rows_differ(built: Path, loaded: Site) -> N
         assert line.of.row.name in page.text
 
 
+def test_the_heading_of_self_reports_is_there_for_other_blocks(
+    board: Path, suites: Suites, tmp_path: Path
+) -> None:
+    """A script shows it where rows come under it; the first block may have none."""
+    folder = read_board(board)
+    for entries, hidden in (
+        (folder.entries, False),
+        ([one for one in folder.entries if one.submission.track != "self-reported"], True),
+    ):
+        site = load(replace(folder, entries=tuple(entries)), suites=suites)
+        board_page.write(site, tmp_path)
+        page = Page(tmp_path / "index.html")
+        bodies = [attributes for tag, attributes in page.tags if tag == "tbody"]
+        assert ["apart" in str(one.get("class")) for one in bodies] == [False, True, True]
+        assert "hidden" not in bodies[2] and ("hidden" in bodies[1]) == hidden
+        assert "they take no rank" in page.text
+
+
 def test_first_page_is_small_with_two_hundred_submissions(
     board: Path, suites: Suites, tmp_path: Path
 ) -> None:
