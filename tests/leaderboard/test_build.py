@@ -114,41 +114,6 @@ def test_titles_hold_exact_values(page: Reading, tmp_path: Path) -> None:
     assert titles and all(re.fullmatch(pattern, str(title)) for title in titles)
 
 
-def summaries(page: Reading) -> set[str]:
-    """What ranks are said to come from."""
-    told = [re.search(r"intervals of (.*) allow", str(item.get("title"))) for item in page.all("abbr")]
-    return {found[1] for found in told if found}
-
-
-def emphasised(page: Reading) -> set[int]:
-    """Places of the bold cells in their rows, counted in numbers with a title."""
-    places: set[int] = set()
-    place = 0
-    for tag, attributes in page.tags:
-        place = 0 if tag == "tr" else place
-        if tag == "td" and attributes.get("title"):
-            places |= {place} if "ranking" in str(attributes.get("class")).split() else set()
-            place += 1
-    return places
-
-
-def test_what_rows_are_ranked_by_is_said_and_emphasised(page: Reading, text: str, tmp_path: Path) -> None:
-    assert summaries(page) == {"Hard"} and "<dt>Hard</dt>" in text
-    places = emphasised(page)
-    suite = FakeSuite(count=6)
-    suite._cases = tuple(
-        dataclasses.replace(
-            case, probes=tuple(probe for probe in case.probes if probe.stratum != "unseen_artist")
-        )
-        for case in suite._cases
-    )
-    plain = Reading(build(tmp_path, [suite], [FakeEditor("ft")]))
-    assert summaries(plain) == {"Mean"}
-    # there is no column of an unseen artist then, and Hard, without a number, still stands before Mean
-    assert len(places) == len(emphasised(plain)) == 1
-    assert max(places) == 11 and max(emphasised(plain)) == 11
-
-
 def test_bars_stay_on_their_axis(page: Reading) -> None:
     for item in page.all("span"):
         for number in re.findall(r"(?:left|right):(-?[\d.]+)%", item.get("style") or ""):
