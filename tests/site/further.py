@@ -14,12 +14,11 @@ from tests.site.synthetic import (
     BACKBONES,
     SUITE,
     _baseline,
-    _write_gz,
     _write_run,
     _write_sequences,
     suite_of,
 )
-from tests.site.synthetic_parts import Made
+from tests.site.synthetic_parts import Made, write_gz
 
 
 def add_run(
@@ -58,7 +57,7 @@ def _measured_against(board: Path, run: Path, edits: int, drift: float) -> None:
     made = Baseline(manifest.spec.evidence, plain.answers, probes)
     path = baseline_of(board, manifest.spec)
     if not path.exists():
-        _write_gz(path, made.lines(ids, ids))
+        write_gz(path, made.lines(ids, ids))
     digest = made.digest(ids, ids)
     (run / "manifest.json").write_text(replace(manifest, baseline=digest).text())
     scores = (run / "scores.json").read_text()

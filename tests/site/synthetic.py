@@ -42,6 +42,7 @@ from tests.site.synthetic_parts import (
     Suites,
     SyntheticSuite,
     suite_of,
+    write_gz,
 )
 
 __all__ = ["BACKBONES", "HOSTILE", "SUITE", "Suites", "SyntheticSuite", "suite_of", "write_board"]
@@ -127,11 +128,7 @@ def _write_baseline(folder: Path, suite: SyntheticSuite, backbone: str) -> None:
     folder.mkdir(exist_ok=True)
     spec = _spec(Made(0, 1, 1, False, 1), suite, backbone)
     ids = [case.id for case in suite.cases("evaluation")]
-    _write_gz(folder / f"{path_of(folder, spec).name}.gz", _baseline(suite).lines(ids, ids))
-
-
-def _write_gz(path: Path, data: bytes) -> None:
-    path.write_bytes(gzip.compress(data, 6, mtime=0))
+    write_gz(folder / f"{path_of(folder, spec).name}.gz", _baseline(suite).lines(ids, ids))
 
 
 @functools.cache

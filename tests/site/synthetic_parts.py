@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import random
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mmedit_bench.cases import EditCase, EditRequest, Probe
@@ -39,6 +41,11 @@ class SyntheticSuite(fake.FakeSuite):
 
         request = EditRequest(new, made.request.query, made.request.target)
         return EditCase(request, tuple(map(own, made.probes)), made.task, made.split, made.sort)
+
+
+def write_gz(path: Path, data: bytes) -> None:
+    """The same bytes whenever they are written."""
+    path.write_bytes(gzip.compress(data, 6, mtime=0))
 
 
 @functools.cache
