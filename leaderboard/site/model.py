@@ -91,6 +91,11 @@ class Entry:
         """Whether it is shown apart and has no rank."""
         return self.submission.track == "self-reported"
 
+    @property
+    def unasked(self) -> bool:
+        """Whether nobody but its authors asked anything, and it has no rank for that."""
+        return self.status == "checked" and not self.apart
+
     def shows(self, family: str) -> bool:
         """Whether numbers of a family count: by free answers alone where foreign code gave them."""
         ours = self.status == "reference" or self.submission.track == "edits"
@@ -117,6 +122,7 @@ class Row:
         words = ["control"] if scores.control else []
         words += [] if scores.complete else [f"{counts.done} of {counts.planned}, unranked"]
         words += ["another baseline, unranked"] if self.other_baseline else []
+        words += ["not asked again, unranked"] if self.entry.unasked else []
         return (*words, *([f"{counts.failed} failed"] if counts.failed else []))
 
 

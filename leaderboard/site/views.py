@@ -98,7 +98,7 @@ def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
 
 def _takes_a_place(row: Row, summary: Cell | None) -> bool:
     scores = row.run.scores
-    whole = scores.complete and not scores.control and not row.entry.apart and row.entry.status != "checked"
+    whole = scores.complete and not scores.control and not row.entry.apart and not row.entry.unasked
     return whole and not row.other_baseline and summary is not None and summary.half_width is not None
 
 

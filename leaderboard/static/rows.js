@@ -53,6 +53,7 @@ var mmeditRows = (() => {
     if (of.control) said.push("control");
     if (!of.complete) said.push(`${of.done} of ${of.planned}, unranked`);
     if (of.other_baseline) said.push("another baseline, unranked");
+    if (of.status === "checked" && !of.apart) said.push("not asked again, unranked");
     if (of.failed) said.push(`${of.failed} failed`);
     for (const word of said) head.append(" ", make("small", null, word));
     const rank = scores.rank ? (scores.rank[0] === scores.rank[1] ? `${scores.rank[0]}` : scores.rank.join("–")) : "";
@@ -70,7 +71,7 @@ var mmeditRows = (() => {
     const ranks = told.ranked_by === "paired"
       ? "differences edit by edit, all pairs tested at one joint level of 5 %"
       : "intervals that do not meet, for single edits of these rows cannot be set against each other here (other probes, other units, or the suite's data are not at hand)";
-    const found = [`Ranks by ${told.by}: ${ranks}. Controls are marks on the scale, not methods; they, partial runs, runs against another baseline and self-reported rows take no rank.`];
+    const found = [`Ranks by ${told.by}: ${ranks}. Controls are marks on the scale, not methods; they, partial runs, runs against another baseline, runs of which nothing was asked again and self-reported rows take no rank.`];
     const stable = told.stability;
     if (stable) {
       let text = `A stable order: with the ${stable.edits} edits made here, ${stable.seen} of ${stable.pairs} neighbouring pairs are told apart at 80 % power.`;

@@ -19,3 +19,5 @@ def test_what_nobody_asked_again_takes_no_rank(loaded: Site) -> None:
     ranks = {one.row.name: one.rank for one in found.rows}
     assert ranks[first.name] is None and sum(rank is not None for rank in ranks.values()) > 3
     assert {rank.best for rank in ranks.values() if rank} >= {1}
+    (said,) = [row.status for row in rows if row.name == first.name]
+    assert "not asked again, unranked" in said and first.status == ()
