@@ -22,12 +22,9 @@ DOCUMENTS = sorted(path for scale in SCALES for path in (RESULTS / scale).glob("
 PLANNED_SINCE = {
     "t-patcher memory_weight=5.0",  # table 5
     "ike demonstrations=8",
-    "unike gate=mass intrinsic=False top_k=40 zeta=none",  # table 4
-    "unike gate=mass intrinsic=False top_k=0 zeta=none",
 }
 """Rows that pages of the backbones before have not got."""
 RESTRICTED = {
-    "embedded/table1": " --backbone minigpt4-mini",
     "embedded/table4": " --limit 100 --backbone minigpt4-mini",
 }
 """What was measured in part: what its command ends with, and the index says."""
