@@ -83,7 +83,9 @@ def test_every_method_takes_up_its_edits_or_its_card_says_why_not() -> None:
     document = json.loads((FOLDER / "smoke.json").read_bytes())
     low: dict[str, float] = {}
     for _, row in rows(document):
-        reached = row["cells"]["teacher_forced_token"]["reliability/main"]["value"]
+        families = (row["cells"][name] for name in ("teacher_forced_token", "generation"))
+        # a question that a route answered has no reading by teacher forcing
+        reached = next(own["reliability/main"]["value"] for own in families if own.get("reliability/main"))
         if not row["control"]:
             low[row["editor"]] = min(reached, low.get(row["editor"], 100.0))
     for name, reached in low.items():
