@@ -262,7 +262,7 @@ def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Outpu
       mmedit-bench site runs --board board --out runs
       mmedit-bench site runs --board board --entry unike && mmedit-bench report runs
       mmedit-bench site runs --board docs/results/board --out published
-      mmedit-bench reproduce table1 --backbone minigpt4-mini --runs published --finished
+      mmedit-bench reproduce table1 --runs published --finished
     """
     from mmedit_bench.submissions.board_folder import read_board
     from mmedit_bench.submissions.board_runs import lay_out, self_reported

@@ -13,10 +13,13 @@ import pytest
 
 from mmedit_bench.cli.serving import server
 from mmedit_bench.datasets.blind import blind_suite, commitment
+from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.submissions.form import Paper, Submission
 from tests.cli.boards import FT, IKE, MEND, NULL, call, run
 from tests.leaderboard.fake import FakeEditor, fake_run
+
+SECRET = b"sixteen bytes ab"
 
 
 def test_runs_are_admitted_and_become_pages(board: Path) -> None:
@@ -64,19 +67,23 @@ def test_a_form_follows_from_the_card(board: Path) -> None:
     assert submission.paper == Paper("Fast model editing at scale", "https://arxiv.org/abs/2110.11309")
 
 
-def test_blind_runs_are_admitted_with_their_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """A blind draw, in a folder that holds its secret."""
     monkeypatch.chdir(tmp_path)
-    secret = b"sixteen bytes ab"
-    Path("secret.hex").write_text(secret.hex())
-    suite = blind_suite(SUITES.load("picturebook-vqa")(), secret)
-    folder = fake_run(Path("runs"), suite, FT, limit=2)
+    Path("secret.hex").write_text(SECRET.hex())
+    return blind_suite(SUITES.load("picturebook-vqa")(), SECRET)
+
+
+def test_blind_runs_are_admitted_with_their_secret(blind: Suite) -> None:
+    folder = fake_run(Path("runs"), blind, FT, limit=2)
     told = call("site", "admit", folder, "--board", "blind")
     assert told.exit_code == 2 and "--secret" in told.stderr
     done = call("site", "admit", folder, "--board", "blind", "--secret", "secret.hex")
     assert done.exit_code == 0, done.output
     (run,) = json.loads((Path("blind") / "entries" / "ft" / "verification.json").read_text())["runs"]
-    assert (run["probes"], run["commitment"]) == ("blind", commitment(secret))
-    assert secret.hex().encode() not in b"".join(
+    assert (run["probes"], run["commitment"]) == ("blind", commitment(SECRET))
+    assert SECRET.hex().encode() not in b"".join(
         p.read_bytes() for p in Path("blind").rglob("*") if p.is_file()
     )
 
@@ -123,14 +130,10 @@ def test_a_release_is_frozen(board: Path) -> None:
     assert call("site", "build", "--release", "2026.2").exit_code == 2
 
 
-def test_a_blind_run_beside_the_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    secret = b"sixteen bytes ab"
-    Path("secret.hex").write_text(secret.hex())
-    suite = blind_suite(SUITES.load("picturebook-vqa")(), secret)
-    admitted = fake_run(Path("runs"), suite, FT, limit=6)
+def test_a_blind_run_beside_the_board(blind: Suite) -> None:
+    admitted = fake_run(Path("runs"), blind, FT, limit=6)
     assert call("site", "admit", admitted, "--board", "blind", "--secret", "secret.hex").exit_code == 0
-    mine = fake_run(Path("runs"), suite, FakeEditor("mine", {"reliability": 1}, 0.5), limit=6)
+    mine = fake_run(Path("runs"), blind, FakeEditor("mine", {"reliability": 1}, 0.5), limit=6)
     told = call("compare", mine, "--with", "blind")
     assert told.exit_code == 2 and "--secret FILE" in told.stderr
     done = call("compare", mine, "--with", "blind", "--secret", "secret.hex", "--column", "mean", "--json")
