@@ -22,9 +22,9 @@ from mmedit_bench.runs.folder import Manifest, read_run
 from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.scoring.score import scored
 from mmedit_bench.submissions.board_folder import MOST_CARD, admit
-from mmedit_bench.submissions.form import Submission
+from mmedit_bench.submissions.form import Submission, read_form
+from mmedit_bench.submissions.parameters import hyper_parameters
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
-from mmedit_bench.submitting.parameters import hyper_parameters
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -133,8 +133,6 @@ def _submission(
         "deviations": [],
     }  # fmt: skip
     if form is not None:
-        from mmedit_bench.submitting.submit import read_form  # imports torch
-
         text, where = read_form(form), str(form)
         submission, problems = Submission.parse(text, where, given={**given, "id": id})
     else:

@@ -166,7 +166,9 @@ class Child:
         module = ["-m", "mmedit_bench.execution.editor_process", str(descriptor)]
         if self._isolation.sandbox == "none":
             paths = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
-            return [sys.executable, "-P", *module], os.environ | {"PYTHONPATH": paths}
+            # a package that is run leaves nothing in its folder, which may be a signed submission
+            own = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+            return [sys.executable, "-P", *module], os.environ | own
         sandbox.demanded()
         view = view_of(self._order, (artefacts or default_folder()) / "copies", self._isolation.readable)
         devices, more = _accelerator() if self._on_gpu else ((), ())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
+from mmedit_bench.errors import BenchError
+from mmedit_bench.runs.files import read_regular
 from mmedit_bench.submissions.fields import (
     FAMILIES,
     PLACEHOLDER,
@@ -23,6 +26,7 @@ from mmedit_bench.submissions.fields import (
     printable,
     url,
 )
+from mmedit_bench.submissions.limits import MOST_FORM
 from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submissions.yaml_tree import Scalar, Tree, read, texts
 
@@ -178,3 +182,15 @@ def _schema(tree: Tree | None, where: str) -> tuple[Problem, ...]:
     if tree is None:
         return (Problem("missing-field", at, "it is missing", f"write `schema: {SCHEMA}`"),)
     return (Problem("bad-field", at, "it is another version of the form", f"write `schema: {SCHEMA}`"),)
+
+
+def read_form(form: Path) -> str:
+    """The text of a submission.yaml. Raises `BenchError` naming it."""
+    try:
+        return read_regular(form, MOST_FORM).decode("utf-8")
+    except FileNotFoundError:
+        raise BenchError(
+            f"{form}: there is no such file; `mmedit-bench new-editor` writes one, or name it with --form"
+        ) from None
+    except UnicodeDecodeError:
+        raise BenchError(f"{form} is not UTF-8; save it as such") from None

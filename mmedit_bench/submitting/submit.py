@@ -21,14 +21,13 @@ from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 from mmedit_bench.runs.files import read_regular
 from mmedit_bench.runs.folder import Manifest, RunFolder, read_run
 from mmedit_bench.submissions.folder import Parts, SubmissionFolder, assembled
-from mmedit_bench.submissions.form import ParameterValue, Submission
-from mmedit_bench.submissions.limits import MOST_FORM
+from mmedit_bench.submissions.form import ParameterValue, Submission, read_form
 from mmedit_bench.submissions.package import OWN, EditorPackage
+from mmedit_bench.submissions.parameters import hyper_parameters
 from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submitting.environment import environment
 from mmedit_bench.submitting.keeping import Keeping, kept_edits
 from mmedit_bench.submitting.means import Means
-from mmedit_bench.submitting.parameters import hyper_parameters
 
 UNBOXED = "Run without a sandbox."
 """What a submission of track code says under `deviations` when its editor was not boxed in."""
@@ -177,18 +176,6 @@ class Desk:
         if self._means.unboxed and UNBOXED not in found.deviations:
             found = replace(found, deviations=(*found.deviations, UNBOXED))
         return found
-
-
-def read_form(form: Path) -> str:
-    """The text of a submission.yaml. Raises `BenchError` naming it."""
-    try:
-        return read_regular(form, MOST_FORM).decode("utf-8")
-    except FileNotFoundError:
-        raise BenchError(
-            f"{form}: there is no such file; `mmedit-bench new-editor` writes one, or name it with --form"
-        ) from None
-    except UnicodeDecodeError:
-        raise BenchError(f"{form} is not UTF-8; save it as such") from None
 
 
 def told(problems: Sequence[Problem]) -> str:

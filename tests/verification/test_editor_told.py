@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from mmedit_bench.submissions.board_folder import read_board
 from tests.cli.conftest import Call
 from tests.submissions.test_problems import manifest
@@ -22,6 +24,16 @@ def test_a_run_does_not_say_where_its_editor_comes_from(call: Call, submit: Subm
     (entry,) = read_board(Path("board")).entries
     told = [json.loads(run.manifest.read_text("utf-8"))["source"] for run in entry.runs]
     assert told == ["nudge-editor 0.1, as submitted"] * 2
+
+
+def test_verifying_leaves_nothing_in_a_submission(
+    call: Call, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    folder = submit(track="code")
+    before = sorted(folder.rglob("*"))
+    assert call("verify", folder, "--unsafe-no-sandbox", "--sample", 1).exit_code == 0
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_an_editor_that_is_run_is_a_control_where_it_says_so(call: Call, submit: Submit) -> None:

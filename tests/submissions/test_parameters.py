@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mmedit_bench.errors import BadData
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.submissions.form import Submission
+from mmedit_bench.submissions.parameters import hyper_parameters
 from mmedit_bench.submitting.environment import environment
-from mmedit_bench.submitting.parameters import hyper_parameters
 from tests.runs.test_specs import SPEC
 from tests.submissions.test_form import GOOD
 
