@@ -50,6 +50,7 @@ SOME_FAILED = 3
 @executes("Runs at once; default: the cores, at most 4.")
 @click.option("--limit", type=click.IntRange(min=1), help="Fewer edits per block than the plan has.")
 @click.option("--backbone", "backbones", multiple=True, help="Only the blocks on this backbone; repeatable.")
+@click.option("--suite", "suites", multiple=True, help="Only the blocks of this suite; repeatable.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda:0.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16 or float16.")
 @loads_each
@@ -70,6 +71,7 @@ def reproduce(
     engine: Engine,
     limit: int | None,
     backbones: tuple[str, ...],
+    suites: tuple[str, ...],
     device: str,
     dtype: str,
     loading: dict[str, dict[str, str]],
@@ -103,22 +105,21 @@ def reproduce(
       mmedit-bench reproduce table1 --scale small \\
           --language-model minigpt4-qwen2.5-0.5b=qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
     """
-    from mmedit_bench.reproduce.plan import on_backbones
+    from mmedit_bench.reproduce.plan import narrowed
     from mmedit_bench.reproduce.plan_runs import Means
     from mmedit_bench.reproduce.scales import at_scale, check
     from mmedit_bench.reproduce.target import plan_of, produced, rendered
 
     command = f"mmedit-bench reproduce {target} --scale {scale}" + (f" --limit {limit}" if limit else "")
     command += "".join(f" --backbone {name}" for name in backbones)
+    command += "".join(f" --suite {name}" for name in suites)
     # both change numbers, if little
     command += f" --device {device}" * (device != "cpu") + f" --dtype {dtype}" * (dtype != "float32")
     if render_only:
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return
-    plan = at_scale(plan_of(target), scale)
-    if backbones:
-        plan = on_backbones(plan, backbones)
+    plan = narrowed(at_scale(plan_of(target), scale), backbones=backbones, suites=suites)
     means = Means(engine=engine, device=device, dtype=dtype, loading=loading)
     if scale != "embedded" and not finished:
         check(plan.places, means)

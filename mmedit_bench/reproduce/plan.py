@@ -114,13 +114,18 @@ class Plan:
             )
 
 
-def on_backbones(plan: Plan, names: Sequence[str]) -> Plan:
-    """The plan with its blocks on some backbones alone. Raises `BenchError` for one that it has none on."""
-    known = dict.fromkeys(place.backbone for place in plan.places)
-    if unknown := [name for name in names if name not in known]:
-        raise BenchError(
-            f"{plan.target} has no block on backbone {unknown[0]!r}; it has some on {', '.join(known)}"
-        )
-    kept = tuple(place for place in plan.places if place.backbone in names)
+def narrowed(plan: Plan, *, backbones: Sequence[str] = (), suites: Sequence[str] = ()) -> Plan:
+    """The plan with its blocks on some backbones, and of some suites, alone; all of them where none is named.
+
+    Raises `BenchError` for a backbone or a suite that it has no block on.
+    """
+    kept = plan.places
+    for part, names in (("backbone", backbones), ("suite", suites)):
+        known = dict.fromkeys(getattr(place, part) for place in kept)
+        if unknown := [name for name in names if name not in known]:
+            raise BenchError(
+                f"{plan.target} has no block on {part} {unknown[0]!r}; it has some on {', '.join(known)}"
+            )
+        kept = tuple(place for place in kept if not names or getattr(place, part) in names)
     tables = {place.published_table or "" for place in kept}
     return replace(plan, places=kept, pools={t: title for t, title in plan.pools.items() if t in tables})

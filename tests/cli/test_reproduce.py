@@ -133,14 +133,17 @@ def test_fewer_edits_can_be_asked_for(call: Call) -> None:
     document = json.loads(files()["table1.json"])
     assert document["limit"] == 2 and document["blocks"][0]["edits"] == 2
     assert document["command"].endswith("--limit 2")
-    done = call("reproduce", "table1", "--backbone", "lab-backbone", "--limit", "2", "--json")
+    where = ("--backbone", "lab-backbone", "--suite", "lab-suite")
+    done = call("reproduce", "table1", *where, "--limit", "2", "--json")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(files()["table1.json"])["command"].endswith("--limit 2 --backbone lab-backbone")
+    assert json.loads(files()["table1.json"])["command"].endswith(f"--limit 2 {' '.join(where)}")
     done = call("reproduce", "table1", "--limit", "2", "--dtype", "bfloat16", "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(files()["table1.json"])["command"].endswith("--limit 2 --dtype bfloat16")
     done = call("reproduce", "table1", "--backbone", "minigpt4-mini")
     assert done.exit_code == 2 and "it has some on lab-backbone" in done.stderr
+    done = call("reproduce", "table1", "--suite", "vqa")
+    assert done.exit_code == 2 and "it has some on lab-suite" in done.stderr
 
 
 def test_sequences_and_what_they_are_pooled_with(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mmedit_bench.plugins.registry import EDITORS
-from mmedit_bench.reproduce.plan import on_backbones
+from mmedit_bench.reproduce.plan import narrowed
 from mmedit_bench.reproduce.plans import PLANS
 from mmedit_bench.reproduce.scales import EMBEDDED, SCALES, at_scale
 from mmedit_bench.reproduce.target import rendered
@@ -58,8 +59,11 @@ def test_results_are_complete_and_name_their_runs(path: Path) -> None:
     assert document["command"] == f"mmedit-bench reproduce {path.stem} --scale {scale}{restricted}"
     assert document.get("scale", EMBEDDED) == scale
     words = restricted.split()
-    if "--backbone" in words:
-        plan = on_backbones(plan, [words[words.index("--backbone") + 1]])
+    named = {
+        part: [word for flag, word in pairwise(words) if flag == f"--{part[:-1]}"]
+        for part in ("backbones", "suites")
+    }
+    plan = narrowed(plan, **named)
     limit = int(words[words.index("--limit") + 1]) if "--limit" in words else plan.limit
     if all(row["version"] == EDITORS.load(row["editor"]).version for _, row in rows(document)):
         # what an earlier version measured may lack rows

@@ -15,7 +15,7 @@ from mmedit_bench.editors import Drawable
 from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
 from mmedit_bench.plugins.settings import options_of
-from mmedit_bench.reproduce.plan import Plan, PlanRow, on_backbones
+from mmedit_bench.reproduce.plan import Plan, PlanRow, narrowed
 from mmedit_bench.reproduce.plan_runs import Means, order_for
 from mmedit_bench.reproduce.plans import FIG4B, PLANS, SEQUENCES, TABLE1, TABLE2, TABLE3, TABLE4, TABLE5
 from mmedit_bench.reproduce.published import published
@@ -160,12 +160,23 @@ def test_table_4_shows_text_with_the_searched_number_of_examples_and_with_eight(
 
 
 def test_some_backbones_alone() -> None:
-    own = on_backbones(TABLE5, ["minigpt4-mini"])
+    own = narrowed(TABLE5, backbones=["minigpt4-mini"])
     assert {place.backbone for place in own.places} == {"minigpt4-mini"} and own.pools == TABLE5.pools
     assert own.rows == TABLE5.rows
-    other = on_backbones(TABLE5, ["blip2-opt-mini"])  # no sequence is measured there
+    other = narrowed(TABLE5, backbones=["blip2-opt-mini"])  # no sequence is measured there
     assert list(other.pools) == ["Table 5 one-step"] and len(other.blocks) == 1
     with pytest.raises(
         BenchError, match=r"table2 has no block on backbone 'blip2-opt-mini'; .* minigpt4-mini"
     ):
-        on_backbones(TABLE2, ["blip2-opt-mini"])
+        narrowed(TABLE2, backbones=["blip2-opt-mini"])
+
+
+def test_some_suites_alone() -> None:
+    own = narrowed(TABLE1, backbones=["blip2-opt-mini"], suites=["picturebook-vqa"])
+    assert [(place.backbone, place.suite) for place in own.places] == [("blip2-opt-mini", "picturebook-vqa")]
+    assert narrowed(TABLE1) == TABLE1
+    with pytest.raises(BenchError, match=r"table1 has no block on suite 'vqa'; it has some on picturebook-v"):
+        narrowed(TABLE1, suites=["vqa"])
+    # a suite that the plan has, and not on the backbone that is asked for
+    with pytest.raises(BenchError, match=r"no block on suite 'picturebook-mix'"):
+        narrowed(TABLE5, backbones=["blip2-opt-mini"], suites=["picturebook-mix"])
