@@ -91,7 +91,7 @@ def gates(edited: Backbone, memory: Edit, query: Query) -> dict[int, Tensor]:
         seen.setdefault(self._memory.layer, weight[0, :, 0])  # the question; what is decoded comes later
         return weight
 
-    Recall._weight = spied  # type: ignore[method-assign]
+    Recall._weight = spied  # type: ignore[method-assign,assignment]
     try:
         edited.answer([query], max_new_tokens=1)
     finally:

@@ -12,11 +12,20 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from mmedit_bench.editors import Backbone, Edit, EditCase, ExtraNeurons, LowRankDelta, WeightDelta
+from mmedit_bench.editors import (
+    Backbone,
+    Edit,
+    EditCase,
+    ExtraNeurons,
+    Intervention,
+    LowRankDelta,
+    WeightDelta,
+)
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES
 
 METHODS = ("ft", "mend", "ke", "t-patcher", "unike")
@@ -62,12 +71,18 @@ def ready(name: str, backbone: Backbone, cases: Sequence[EditCase]) -> Any:
 
 def hushed(edit: Edit) -> Edit:
     """The same edit with so little effect that many of them leave the answers, and their lengths, alone."""
-    names = {WeightDelta: "delta", LowRankDelta: "left", ExtraNeurons: "values"}
-    quiet = []
-    for item in edit.interventions:
-        name = names.get(type(item))
-        quiet.append(item if name is None else replace(item, **{name: 1e-4 * getattr(item, name)}))
-    return Edit(tuple(quiet), edit.note)
+    return Edit(tuple(map(_hushed, edit.interventions)), edit.note)
+
+
+def _hushed(item: Intervention) -> Intervention:
+    match item:
+        case WeightDelta():
+            return replace(item, delta=1e-4 * item.delta)
+        case LowRankDelta():
+            return replace(item, left=1e-4 * item.left)
+        case ExtraNeurons():
+            return replace(item, values=1e-4 * item.values)
+    return item
 
 
 def least(repeats: int, work: Callable[[], object]) -> float:
@@ -113,8 +128,8 @@ def main() -> None:
         for count in options.carried:
             view = backbone.edited(*edits[:count])
             view.score(queries, targets)
-            score = least(options.repeats, lambda view=view: view.score(queries, targets))
-            edit = least(options.repeats, lambda view=view, by=editor: by.edit(view, request))
+            score = least(options.repeats, partial(view.score, queries, targets))
+            edit = least(options.repeats, partial(editor.edit, view, request))
             size = edits[0].nbytes / 1000
             print(
                 f"{name:<10}{count:>8}{hooks_of(view):>7}{score:>14.3f}{edit:>12.3f}{size:>13.1f}", flush=True

@@ -256,7 +256,7 @@ def rules(task: str) -> dict[str, Rule]:
         )
     found["a picture, and a word that points at it"] = lambda request, query: points(query)
     found["... and public drawings at hand: it is the edited thing"] = lambda request, query: (
-        points(query) and thing_of(query.image) == thing_of(request.query.image)  # type: ignore[arg-type]
+        points(query) and thing_of(query.image) == thing_of(request.query.image)
     )
     found["learned from the public training split"] = Learned(lessons(task, None))
     found["learned from blind draws of the training split"] = Learned(

@@ -147,7 +147,7 @@ def measured(
         folders.append(outcome.folder)
     runs = [checked_run(folder, suites[o.order.suite]) for folder, o in zip(folders, outcomes, strict=True)]
     each = [runs[start : start + len(suites)] for start in range(0, len(runs), len(suites))]
-    prints = [read_run(folder).manifest.fingerprint for folder in folders]
+    prints = [read_run(folder).manifest.spec.fingerprint for folder in folders]
     return [
         {
             "options": dict(row),
