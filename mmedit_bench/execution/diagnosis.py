@@ -17,6 +17,7 @@ from mmedit_bench.backbones.published import PUBLISHED
 from mmedit_bench.datasets.prompts import as_they_stand
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution import sandbox
+from mmedit_bench.execution.presence import lacks_language_model
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, PROTOCOLS, SUITES, Registry
 
 if TYPE_CHECKING:
@@ -53,9 +54,19 @@ def diagnose(*, probes: int, device: str, dtype: str) -> Iterator[Finding]:
     yield from programs()
     yield from plugins()
     yield from data_sets()
+    silent: set[str] = set()
+
+    def whole(name: str) -> Finding:
+        if why := lacks_language_model(name):
+            silent.add(name)
+            return Finding(f"checkpoint {name}", "warn", f"not here, only needed for its own runs: {why}")
+        return checkpoint(name, device)
+
     # published weights are large, and fetched by who runs them: they are checked by name
-    yield from _each("checkpoint", BACKBONES, lambda name: checkpoint(name, device), PUBLISHED)
-    yield from _each("stability", BACKBONES, lambda name: stability(name, probes, device, dtype), PUBLISHED)
+    yield from _each("checkpoint", BACKBONES, whole, PUBLISHED)
+    yield from _each(
+        "stability", BACKBONES, lambda name: stability(name, probes, device, dtype), {*PUBLISHED, *silent}
+    )
 
 
 def versions() -> Iterator[Finding]:

@@ -51,6 +51,24 @@ def grafted_here(backbone: str, loading: Mapping[str, str]) -> Path | None:
     return grafted(shipped(SMALL), loading.get("language_model"))
 
 
+def lacks_language_model(backbone: str) -> str | None:
+    """How to get the language model that a backbone ships without, where it is not here; else None.
+
+    Raises `BenchError` where what does ship is not here either.
+    """
+    if BACKBONES.entry(backbone).value != _GRAFTED:
+        return None
+    from mmedit_bench.backbones.grafted import grafted
+    from mmedit_bench.backbones.zoo import SMALL, shipped
+
+    folder = shipped(SMALL)
+    try:
+        grafted(folder, None)
+    except BenchError as error:
+        return str(error)
+    return None
+
+
 def weights_of(backbone: str, loading: Mapping[str, str]) -> Weights | None:
     """Where a backbone's weights are that do not ship, without fetching any; None for one whose do.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmedit_bench.backbones import zoo
+from mmedit_bench.errors import BenchError
 from mmedit_bench.execution import diagnosis
 from mmedit_bench.execution.diagnosis import Finding
 from tests.cli.conftest import Call
@@ -103,3 +104,26 @@ def test_data_that_has_to_be_fetched_is_no_fault_of_the_installation(
         assert found[f"data {name}"].status == "warn"
         assert "set MMEDIT_BENCH_DATA" in found[f"data {name}"].detail
     assert next(diagnosis.some_probes()).query.prompt
+
+
+def test_a_language_model_that_the_user_brings_is_no_fault_of_the_installation(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh installation has none, and nothing that it ships needs one."""
+    for name in ("checkpoint", "stability"):
+        monkeypatch.setattr(diagnosis, name, lambda name, *_, what=name: Finding(f"{what} {name}", "ok", ""))
+    for name in ("versions", "machine", "programs", "plugins", "data_sets"):
+        monkeypatch.setattr(diagnosis, name, lambda *_: iter(()))
+    found = {one.name: one for one in diagnosis.diagnose(probes=2, device="cpu", dtype="float32")}
+    bare = found["checkpoint minigpt4-qwen2.5-0.5b"]
+    assert bare.status == "warn" and "--language-model" in bare.detail
+    assert "stability minigpt4-qwen2.5-0.5b" not in found  # once is enough
+    assert {found[f"{what} minigpt4-mini"].status for what in ("checkpoint", "stability")} == {"ok"}
+    done = call("doctor")
+    assert done.exit_code == 0 and "fit to measure with" in done.stdout
+
+    def gone(name: str) -> Path:
+        raise BenchError(f"no checkpoint {name}")
+
+    monkeypatch.setattr(zoo, "shipped", gone)  # what ships is missed
+    assert call("doctor").exit_code == 2
