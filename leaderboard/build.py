@@ -12,6 +12,7 @@ from leaderboard.board import Board, board_of
 from leaderboard.runs import load_runs
 from leaderboard.templating import environment, static
 from mmedit_bench import __version__
+from mmedit_bench.errors import BenchError
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.runs.files import make_folder, write_whole
 
@@ -31,14 +32,23 @@ def write_site(
     `suites` gives a suite by its name; by default the registered one. Runs are scored on the way,
     without writing to their folders; baselines lie beside them unless `baselines` names a folder. The
     same runs give the same bytes. Raises `BenchError` for runs that cannot be read or are not what
-    their suite, baseline and protocol make of them.
+    their suite, baseline and protocol make of them, and for an `out` that holds the pages of a board.
     """
+    _refuse_board(out)
     runs = load_runs(run_folders, suites or (lambda name: SUITES.load(name)()), baselines)
     html = _render(board_of(runs))
     make_folder(out)
     page = out / "index.html"
     write_whole(page, html.encode())
     return page
+
+
+def _refuse_board(out: Path) -> None:
+    """This page would take the place of a board's first one, and be published as such."""
+    from leaderboard.site.build import MARK  # and with it all pages of a board, which this one has no need of
+
+    if (out / MARK).exists():
+        raise BenchError(f"{out} holds the pages of a board; name another folder for this one")
 
 
 def _render(board: Board) -> str:

@@ -43,14 +43,14 @@ LIMIT = 12
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("demo"),
+    default=Path("demo-results/runs"),
     show_default=True,
     help="Folder of the runs.",
 )
 @click.option(
     "--site",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("site"),
+    default=Path("demo-results"),
     show_default=True,
     help="Folder of the page.",
 )
@@ -83,7 +83,7 @@ def demo(
     \b
     Examples:
       mmedit-bench demo
-      mmedit-bench demo --limit 5 --out /tmp/demo --site /tmp/site
+      mmedit-bench demo --limit 5 --out /tmp/demo/runs --site /tmp/demo
       mmedit-bench demo --editor null --editor t-patcher --editor unike
     """
     started = time.monotonic()

@@ -31,7 +31,7 @@ def test_all_editors_are_run_and_the_page_is_written(call: Call) -> None:
     told = json.loads(done.stdout)
     editors = {Path(run["folder"]).name.split("--")[2] for run in told["runs"]}
     assert {"null", "copy-target", "echo", "fragile", "pupil", "coded"} == editors
-    assert told["page"] == str(Path("site/index.html").resolve())
+    assert told["page"] == str(Path("demo-results/index.html").resolve())
     assert Path(told["page"]).exists()
     problems = "\n".join(told["problems"])
     assert all(name in problems for name in ("broken", "misnamed", "defective", "fragile"))
@@ -46,10 +46,12 @@ def test_editors_can_be_chosen(call: Call) -> None:
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert [Path(run["folder"]).name.split("--")[2] for run in told["runs"]] == ["null", "echo"]
-    stamps = {path: path.stat().st_mtime_ns for path in Path("demo").glob("*/predictions.jsonl")}
+    stamps = {path: path.stat().st_mtime_ns for path in Path("demo-results/runs").glob("*/predictions.jsonl")}
     again = call(*words)
-    assert {path: path.stat().st_mtime_ns for path in Path("demo").glob("*/predictions.jsonl")} == stamps
-    assert "echo" in again.stdout and str(Path("site/index.html").resolve()) in again.stdout
+    assert {
+        path: path.stat().st_mtime_ns for path in Path("demo-results/runs").glob("*/predictions.jsonl")
+    } == stamps
+    assert "echo" in again.stdout and str(Path("demo-results/index.html").resolve()) in again.stdout
 
 
 def test_what_is_trained_is_run_on_the_first_suite_with_the_demo_s_options(
@@ -72,7 +74,7 @@ def test_what_is_trained_is_run_on_the_first_suite_with_the_demo_s_options(
 
 def test_the_page_opens_where_most_methods_are_and_differ_most(call: Call) -> None:
     call("demo", "--limit", "1", "--workers", "1", "--editor", "null", "--editor", "echo", "--quiet")
-    scored = score_all(sorted(path.parent for path in Path("demo").glob("*/manifest.json")))
+    scored = score_all(sorted(path.parent for path in Path("demo-results/runs").glob("*/manifest.json")))
     (_, echo), (_, null) = scored
     assert (echo.spec.editor, null.spec.editor) == ("echo", "null")
 
@@ -109,4 +111,18 @@ def test_who_scores_has_loaded_no_editor(call: Call) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
-    assert Path("site/index.html").exists()
+    assert Path("demo-results/index.html").exists()
+
+
+def test_the_page_takes_the_place_of_no_board(call: Call) -> None:
+    """Nor does what the demo makes stand where an editor's package or a board's pages will."""
+    words = ("demo", "--limit", "1", "--workers", "1", "--editor", "null", "--quiet")
+    assert call(*words).exit_code == 0
+    assert [path.name for path in Path().iterdir()] == ["demo-results"]
+    assert call("new-editor", "demo").exit_code == 0
+    Path("site").mkdir()
+    Path("site/.mmedit-site").touch()
+    Path("site/index.html").write_text("a board")
+    done = call(*words, "--site", "site")
+    assert done.exit_code == 2 and "the pages of a board" in done.stderr
+    assert Path("site/index.html").read_text() == "a board"
