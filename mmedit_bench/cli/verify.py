@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mmedit_bench.cli.output import Output, speaks
+from mmedit_bench.errors import BenchError
 
 if TYPE_CHECKING:
     from mmedit_bench.submissions.problems import Problem
@@ -90,28 +92,35 @@ def verify(
         raise click.UsageError("--replace says how to --admit; name a board")
     manner = Manner(
         rerun=not no_rerun, sample=sample, seed=seed,
-        secret=secret, baselines=baselines,
+        secret=secret, baselines=baselines, board=admit, replace=replace,
         isolation=partial(
             Means(edit_timeout=edit_timeout, sandbox=False if unsafe_no_sandbox else None).isolation, "code"
         ),
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="mmedit-bench-verify-") as work:
+    work, keep = Path(tempfile.mkdtemp(prefix="mmedit-bench-verify-")), False
+    try:
         with output.progress("verify") as advance:
-            found = verified(submission, Path(work), manner, advance)
+            found = verified(submission, work, manner, advance)
         verdict = found.verification
-        entry = None
-        if admit is not None and not verdict.problems and found.submission is not None:
-            entry = admitted(
-                admit, found.submission, verdict, found.runs, found.baselines,
-                card=found.card, replace=replace,
-            )  # fmt: skip
-    output.result(verdict.as_dict(), prose=described(verdict))
-    if verdict.problems:
-        if admit is not None:
-            output.note("not admitted: a board takes nothing with problems")
-        raise SystemExit(REFUSED)
-    if entry is not None:
-        output.say(f"admitted: {entry}\nnext: mmedit-bench site build --board {admit}")
+        output.result(verdict.as_dict(), prose=described(verdict))  # whatever becomes of the admission
+        if verdict.problems:
+            if admit is not None:
+                output.note("not admitted: a board takes nothing with problems")
+            raise SystemExit(REFUSED)
+        if admit is not None and found.submission is not None:
+            keep = True
+            try:
+                entry = admitted(
+                    admit, found.submission, verdict, found.runs, found.baselines,
+                    card=found.card, replace=replace,
+                )  # fmt: skip
+            except BenchError as error:
+                raise BenchError(f"{error} (not admitted; what was verified is kept in {work})") from error
+            keep = False
+            output.say(f"admitted: {entry}\nnext: mmedit-bench site build --board {admit}")
+    finally:
+        if not keep:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def described(verdict: Verification) -> str:

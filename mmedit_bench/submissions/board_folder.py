@@ -25,12 +25,13 @@ from typing import Any
 import yaml
 
 from mmedit_bench.errors import BadRecord, BenchError, naming
-from mmedit_bench.runs.files import MOST_SMALL, make_folder, parsed, read_regular, write_whole
+from mmedit_bench.runs.files import MOST_SMALL, make_folder, read_regular, write_whole
 from mmedit_bench.scoring.cost import TRAINING
+from mmedit_bench.submissions.baseline_lines import joined
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.limits import MOST_BYTES, MOST_FILE, MOST_FORM
-from mmedit_bench.submissions.placing import put_in_place
+from mmedit_bench.submissions.placing import put_in_place, refuse_unwritable
 from mmedit_bench.submissions.verified import FILE as VERIFICATION
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
 
@@ -38,8 +39,6 @@ BOARD, CARD = "board.yaml", "card.md"
 ENTRIES, BASELINES, RELEASES, RUNS = "entries", "baselines", "releases", "runs"
 MOST_CARD = 64 << 10
 """Bytes of a card."""
-Lines = tuple[Sequence[bytes], Path]
-"""Lines of a baseline, and the file they are in."""
 
 _ID = re.compile("[a-z0-9][a-z0-9-]{0,59}")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,254}")
@@ -163,11 +162,9 @@ def admit(
     folders = {folder.name: folder for folder in run_folders}
     if sorted(folders) != sorted(run.folder for run in verification.runs) or len(folders) < len(run_folders):
         raise BenchError(f"the runs of {submission.id} are not those that its verification names")
+    entry = ready_for(board, submission.id, replace=replace)
     make_folder(board / ENTRIES)
     make_folder(board / BASELINES)
-    entry = board / ENTRIES / submission.id
-    if entry.exists() and not replace:
-        raise BenchError(f"{entry} is there already; --replace puts this one in its place")
     if not (board / BOARD).exists():
         write_whole(board / BOARD, yaml.safe_dump(_NEW, sort_keys=False).encode())
     for path in baselines:
@@ -187,6 +184,22 @@ def admit(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return entry
+
+
+def ready_for(board: Path, id: str, *, replace: bool = False) -> Path:
+    """The folder of an entry that a board can take; nothing is made. Raises `BenchError` if it cannot."""
+    entry = board / ENTRIES / id
+    if entry.exists() and not replace:
+        raise BenchError(f"{entry} is there already; --replace puts this one in its place")
+    if (board / BOARD).exists():
+        _board_values(board / BOARD)
+    refuse_unwritable(entry.parent)
+    return entry
+
+
+def agreeing(board: Path, baseline: Path) -> None:
+    """Raise `BenchError` for a baseline that says otherwise of a case than the board's."""
+    _grown(board / BASELINES / f"{baseline.name}.gz", baseline)
 
 
 def packed(data: bytes) -> bytes:
@@ -264,35 +277,21 @@ def _admit_run(place: Path, folder: Path) -> None:
 
 
 def _admit_baseline(place: Path, path: Path) -> None:
-    """Add a baseline's lines to the board's. Raises `BenchError` where a case has two different readings."""
-    if not _BASELINE.fullmatch(path.name):
-        raise BenchError(f"{path} is not named as a baseline is")
-    lines = read_regular(path, MOST_BYTES).splitlines(keepends=True)
+    """Add a baseline's lines to the board's."""
     kept = place / f"{path.name}.gz"
-    held = unpacked(kept).splitlines(keepends=True) if kept.exists() else []
-    remedy = "verify on the machine that made it, or make the board's entries of that backbone anew"
-    whole = joined((held, kept), (lines, path), remedy)
-    if len(whole) > len(held) or not kept.exists():
+    held, whole = _grown(kept, path)
+    if len(whole) > held or not kept.exists():
         write_whole(kept, packed(b"".join(whole)))
 
 
-def joined(held: Lines, more: Lines, remedy: str) -> list[bytes]:
-    """The lines of two baselines, each with where it lies: answers first, then readings, by case.
+def _grown(kept: Path, path: Path) -> tuple[int, list[bytes]]:
+    """How many lines the board's own file has, and which it has with those of another baseline.
 
-    The order in which runs came does not show. Raises `BenchError` that ends with `remedy` where a case
-    has two different readings, and `BadRecord` for a line that is of no case.
+    Raises `BenchError` where a case has two different readings.
     """
-    known = {_case(line, held[1]): line for line in held[0]}
-    for line in more[0]:
-        key = _case(line, more[1])
-        if known.setdefault(key, line) != line:
-            raise BenchError(f"{held[1]} says otherwise of case {key[0][:80]} than {more[1]}; {remedy}")
-    return [known[key] for key in sorted(known, key=lambda own: (own[1], own[0]))]
-
-
-def _case(line: bytes, where: Path) -> tuple[str, bool]:
-    """The case that a line of a baseline is of, and whether it holds the readings of its probes."""
-    values = parsed(line)
-    if not isinstance(values, dict) or not isinstance(values.get("case"), str):
-        raise BadRecord(f"{where}: a line is of no case")
-    return values["case"], "probes" in values
+    if not _BASELINE.fullmatch(path.name):
+        raise BenchError(f"{path} is not named as a baseline is")
+    lines = read_regular(path, MOST_BYTES).splitlines(keepends=True)
+    held = unpacked(kept).splitlines(keepends=True) if kept.exists() else []
+    remedy = "verify on the machine that made it, or make the board's entries of that backbone anew"
+    return len(held), joined((held, kept), (lines, path), remedy)

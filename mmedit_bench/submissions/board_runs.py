@@ -17,7 +17,8 @@ from mmedit_bench.runs.files import (
     write_whole,
 )
 from mmedit_bench.scoring.cost import TRAINING
-from mmedit_bench.submissions.board_folder import BoardEntry, BoardFolder, BoardRun, joined, unpacked
+from mmedit_bench.submissions.baseline_lines import joined
+from mmedit_bench.submissions.board_folder import BoardEntry, BoardFolder, BoardRun, unpacked
 from mmedit_bench.submissions.limits import MOST_FILE
 
 

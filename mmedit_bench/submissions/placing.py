@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from mmedit_bench.errors import Unusable
 from mmedit_bench.runs.files import sync_folder
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise `Unusable` where this folder can neither be made nor written to, and make nothing."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    code = None if nearest.is_dir() else errno.ENOTDIR
+    if code is None and not os.access(nearest, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code is not None:
+        raise Unusable(nearest, OSError(code, os.strerror(code)))
 
 
 def put_in_place(made: Path, place: Path) -> None:

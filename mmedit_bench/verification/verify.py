@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmedit_bench import __version__
-from mmedit_bench.datasets.blind import commitment, read_secret
+from mmedit_bench.datasets.blind import blind_suite, commitment, read_secret
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.execution.isolated import Isolation
 from mmedit_bench.execution.parts import Parts
@@ -18,6 +18,7 @@ from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import EditorLost
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.baseline import FOLDER
+from mmedit_bench.submissions.board_folder import agreeing, ready_for
 from mmedit_bench.submissions.checks import Examined, bounded, examine
 from mmedit_bench.submissions.checks_files import card_of
 from mmedit_bench.submissions.checks_run import ExaminedRun
@@ -50,6 +51,10 @@ class Manner:
     """This side's own folder of baselines, added to; None: all are made anew."""
     isolation: Callable[[], Isolation | None] = Isolation
     """What the editor's process is allowed, in the track `code`; called for a submission of that track."""
+    board: Path | None = None
+    """Where the submission is to be admitted if all is well; None: nowhere."""
+    replace: bool = False
+    """Whether in the place of the entry of the same id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ def verify(
 
     A run with problems is not asked again, nor is any in the track `code` once there are problems: no
     code of a stranger is run to find out more about what is refused anyway. Raises `BenchError` for
-    what is no fault of the submission: a sandbox that cannot start, a suite without blind draws.
+    what is no fault of the submission: a sandbox that cannot start, a suite without blind draws, a board
+    that could not take it; what can be seen of that is, before any backbone is loaded.
     """
     manner = manner or Manner()
     parts = Parts()
@@ -82,6 +88,11 @@ def verify(
             raise BenchError(
                 f"{folder} is self-reported: nothing of it can be asked again; verify it without --secret"
             )
+        if manner.secret is not None:
+            for suite in {run.manifest.spec.suite: run.suite for run in examined.runs}.values():
+                blind_suite(suite, read_secret(manner.secret))
+        if manner.board is not None and not examined.problems:
+            ready_for(manner.board, examined.submission.id, replace=manner.replace)
         for run in examined.runs:
             if not _troubled(run, examined.problems):
                 made.one(run, examined.submission.track)
@@ -124,6 +135,8 @@ class _Made:
         self._problems += problems
         if found is None:
             return
+        if self._manner.board is not None and not self._runs:  # later, what was done is worth its verdict
+            agreeing(self._manner.board, found.baseline)
         acts = self._manner.rerun and track != "self-reported"
         sample = self._asked_again(found, backbone, track) if acts else None
         # what is read under teacher forcing counts where this side has read some of it as well

@@ -277,13 +277,3 @@ def test_an_empty_folder_lacks_everything(call: Call) -> None:
     found = verdict(call, "folder", status=1)
     assert codes(found) == {"missing-file"} and found["submission"] == ""
     assert found["digest"] is None and found["runs"] == []
-
-
-def test_a_board_takes_an_entry_once(call: Call, submit: Submit) -> None:
-    folder = submit()
-    assert call("verify", folder, "--no-rerun", "--admit", "board").exit_code == 0
-    again = call("verify", folder, "--no-rerun", "--admit", "board")
-    assert again.exit_code == 2 and "--replace" in again.stderr
-    assert call("verify", folder, "--sample", 1, "--admit", "board", "--replace").exit_code == 0
-    assert read_board(Path("board")).entries[0].verification.status == "verified"
-    assert sorted(path.name for path in Path("board/entries").iterdir()) == ["nudge"]
