@@ -94,6 +94,7 @@ def editors_of(site: Site, edits: Edits) -> list[dict[str, Any]]:
             "name": row.name,
             "control": row.run.scores.control,
             "apart": row.entry.apart,
+            "beside": row.beside,
             "badge": row.entry.badge,
             "group": group,
             "done": len(run.rows),

@@ -127,21 +127,21 @@ def _cell(row: Row, key: str) -> Cell | None:
 
 
 def _named(block: Block, rows: Sequence[Row]) -> dict[int, int]:
-    """By `id` of a row, its place: the best first, then controls, and last what is shown apart; the further
-    ones are not named."""
+    """By `id` of a row, its place: the best of those that compete first, then who does not, controls, and
+    last what is shown apart; the further ones are not named."""
     summary = block.views[HEADLINE_FAMILY, False].summary
 
-    def order(row: Row) -> tuple[bool, bool, float, str]:
+    def order(row: Row) -> tuple[bool, bool, bool, float, str]:
         cell = _cell(row, summary)
         value = -(cell.value or 0.0) if cell else 1.0
-        return row.entry.apart, row.run.scores.control, value, row.name
+        return row.entry.apart, row.run.scores.control, row.beside is not None, value, row.name
 
     return {id(row): place for place, row in enumerate(sorted(rows, key=order)[:MOST_NAMED])}
 
 
 def _style(row: Row, named: dict[int, int]) -> dict[str, Any]:
     place = named.get(id(row))
-    if place is None or row.run.scores.control or row.entry.apart:  # nobody competes with these
+    if place is None or row.beside is not None:  # nobody competes with these
         return {"color": _QUIET, "markerfacecolor": "white"}
     return {"color": COLORS[place % len(COLORS)]}
 

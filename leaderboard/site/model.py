@@ -115,6 +115,16 @@ class Row:
     against theirs."""
 
     @property
+    def beside(self) -> str | None:
+        """Why it competes with nobody, for a rank, a front or the best place; None for whoever competes."""
+        whys = {
+            "self-reported": self.entry.apart, "control": self.run.scores.control,
+            "another baseline": self.other_baseline, "partial": not self.run.scores.complete,
+            "not asked again": self.entry.unasked,
+        }  # fmt: skip
+        return next((why for why, so in whys.items() if so), None)
+
+    @property
     def status(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers."""
         scores = self.run.scores

@@ -33,8 +33,7 @@ class ViewRow:
     cells: Cells
     """Empty where they could not be computed."""
     rank: Rank | None
-    """None for controls, what is shown apart, partial runs, runs against another baseline than the others',
-    and summaries without an interval."""
+    """None for whoever competes with nobody (`Row.beside`), and for summaries without an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +96,7 @@ def _view(rows: Sequence[Row], family: str, left_out: bool) -> View:
 
 
 def _takes_a_place(row: Row, summary: Cell | None) -> bool:
-    scores = row.run.scores
-    whole = scores.complete and not scores.control and not row.entry.apart and not row.entry.unasked
-    return whole and not row.other_baseline and summary is not None and summary.half_width is not None
+    return row.beside is None and summary is not None and summary.half_width is not None
 
 
 def _order(one: ViewRow, summary: str) -> tuple[object, ...]:

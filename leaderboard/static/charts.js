@@ -90,7 +90,7 @@ mmedit.charts = (() => {
     return { x, ticks };
   }
 
-  // points: {name, tone or null, control, x, y, xs and ys: [low, high] or null}; front: those that none beats.
+  // points: {name, tone or null, beside, x, y, xs and ys: [low, high] or null}; front: those that none beats.
   function scatter(box, points, across, up, front) {
     const width = wide(box), height = Math.min(460, Math.max(300, width * 0.62));
     const left = 48, right = width < 500 ? 16 : 90, top = 14, bottom = height - 44;

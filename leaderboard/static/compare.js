@@ -58,8 +58,6 @@
     render();
   }
 
-  // Marks on the scale, and what their authors alone vouch for: neither competes.
-  const beside = (one) => (one.apart ? "self-reported" : one.control ? "control" : "");
   const tone = (key) => chosen().indexOf(key) + 1;
 
   function render() {
@@ -125,7 +123,7 @@
     const points = index.editors.flatMap((one) => {
       const x = across.of(one, family), y = up.of(one, family);
       const span = (cell) => (cell[1] === null ? null : cell.slice(1));
-      return x && y ? [{ key: one.key, name: one.name, beside: beside(one), tone: tone(one.key) || null, x: x[0], y: y[0], xs: span(x), ys: span(y) }] : [];
+      return x && y ? [{ key: one.key, name: one.name, beside: one.beside, tone: tone(one.key) || null, x: x[0], y: y[0], xs: span(x), ys: span(y) }] : [];
     });
     const better = (axis, one, other) => (axis.cost ? other - one : one - other);
     const beats = (one, other) => {
@@ -134,7 +132,7 @@
     };
     const methods = points.filter((one) => !one.beside);
     const front = new Set(methods.filter((one) => !methods.some((other) => beats(other, one))));
-    at("trade-lead").textContent = "All runs of the block by the numbers of the board. The dashed line joins those that no other beats in both; controls and self-reported runs are hollow.";
+    at("trade-lead").textContent = "All runs of the block by the numbers of the board. The dashed line joins those that no other beats in both; those that compete with nobody are hollow, and the table says why.";
     if (points.length) charts.scatter(at("trade"), points, across, up, front);
     else at("trade").replaceChildren(make("p", { class: "empty" }, "No run has both numbers."));
     at("trade-table").replaceChildren(table("The trade-off", ["Run", across.title, up.title, "Beaten by none in both"], points.map((one) => [one.name, across.spell(one.x), up.spell(one.y), one.beside || (front.has(one) ? "yes" : "no")])));
@@ -151,7 +149,7 @@
     const names = index.editors.map((one) => [one.key, one.name]);
     const known = (wanted.get("runs") ?? "").split(",").filter((key, position, all) => index.editors.some((one) => one.key === key) && all.indexOf(key) === position);
     const summary = (one) => one.cells[index.families[0].name]?.[index.summary]?.[0] ?? -1;
-    const best = [...index.editors].sort((one, other) => one.apart - other.apart || one.control - other.control || summary(other) - summary(one)).map((one) => one.key);
+    const best = [...index.editors].sort((one, other) => one.apart - other.apart || one.control - other.control || Boolean(one.beside) - Boolean(other.beside) || summary(other) - summary(one)).map((one) => one.key);
     const seats = known.length > 1 ? known : [...new Set([...known, ...best])].slice(0, 2);
     SEATS.forEach((seat, position) => options(selects[seat], position < 2 ? names : [["", "nobody"], ...names], seats[position] ?? ""));
     const choose = (select, choices, fallback) => {

@@ -45,28 +45,43 @@ def test_nonsense_in_the_address_is_ignored(wide: Visit) -> None:
     assert page.locator("#difference circle").count() > 5
 
 
-def test_what_its_authors_alone_vouch_for_competes_with_nobody(
-    browser: Browser, site: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "key, beside",
+    [
+        ("editor-002", "self-reported"),
+        ("editor-003", "partial"),
+        ("editor-003", "another baseline"),
+        ("editor-004", "not asked again"),
+    ],
+)
+def test_who_may_not_compete_is_on_no_front_and_not_offered(
+    browser: Browser, site: Path, tmp_path: Path, key: str, beside: str
 ) -> None:
     shutil.copytree(site, tmp_path / "site")
     name = f"compare/{PUBLIC}/index"
     index = json.loads((site / "data" / f"{name}.json").read_text())
-    claims = next(one for one in index["editors"] if one["key"] == "editor-002")
-    assert claims["apart"]
+    claims = next(one for one in index["editors"] if one["key"] == key)
+    assert claims["beside"] in (None, beside)
+    claims["beside"] = beside
+    other = next(one for one in index["editors"] if one["key"] == "editor-005")
+    other |= {"apart": False, "beside": None}  # or two would hardly be left
     for cells in claims["cells"].values():
         cells |= {key: [99.9, 99.8, 100.0] for key in cells}
     (tmp_path / "site" / "data" / f"{name}.js").write_text(f'mmeditData("{name}", {json.dumps(index)});\n')
     with visiting(browser, tmp_path / "site") as visit:
         page = visit.open(f"compare.html#block={PUBLIC}")
-        assert page.input_value("[name=first]") in ("editor-003", "editor-004")
-        assert page.input_value("[name=second]") in ("editor-003", "editor-004")
+        competing = {one["key"] for one in index["editors"] if not one["beside"]}
+        assert len(competing) >= 2
+        assert {page.input_value(f"[name={seat}]") for seat in ("first", "second")} <= competing
         told = {row[0]: row[-1] for row in rows_of(page, "#trade-table")}
-        kinds = {one["name"]: one["apart"] or one["control"] for one in index["editors"]}
-        assert told.keys() == kinds.keys() and told[claims["name"]] == "self-reported"
-        assert {told[name] for name, beside in kinds.items() if beside} == {"self-reported", "control"}
-        assert "yes" in {told[name] for name, beside in kinds.items() if not beside}
+        kinds = {one["name"]: one["beside"] for one in index["editors"]}
+        assert told.keys() == kinds.keys() and told[claims["name"]] == beside
+        assert {name: told[name] for name, why in kinds.items() if why} == {
+            name: why for name, why in kinds.items() if why
+        }
+        assert "yes" in {told[name] for name, why in kinds.items() if not why}
         hollow = page.locator("#trade svg circle.hollow").count()
-        assert hollow == sum(kinds.values())
+        assert hollow == sum(map(bool, kinds.values()))
         assert visit.trouble == []
 
 

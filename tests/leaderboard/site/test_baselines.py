@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from leaderboard.site.data import payload
+from leaderboard.site.details_block import edits_of
+from leaderboard.site.details_data import editors_of
 from leaderboard.site.model import Site, load
 from leaderboard.site.views import INTERVALS, PAIRED, View
 from mmedit_bench.scoring.ranks import Rank
@@ -75,6 +77,10 @@ def test_it_takes_no_rank_and_changes_none(board: Path, before: Site, marks: lis
     assert view.rows[places[0]].row.status == ("another baseline, unranked",)
     rows = {row["fingerprint"]: row["other_baseline"] for row in payload(site, block)["rows"]}
     assert [rows[mark] for mark in marks] == [True, True, False]
+    edits = edits_of(site, block)
+    pages = {f"runs/{site.page(row.run)}.html": row.run.fingerprint for row in block.rows}
+    beside = {pages[one["page"]]: one["beside"] for one in editors_of(site, edits)}
+    assert [beside[mark] for mark in marks] == ["another baseline", "another baseline", None]
 
 
 def test_without_the_suite_it_is_told_by_what_the_run_says(board: Path, marks: list[str]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from leaderboard.site.figures import _tradeoff
-from leaderboard.site.model import Block, Site
+from leaderboard.site.model import Block, Row, Site
 
 
 def drawn(block: Block) -> dict[str, tuple[str, str]]:
@@ -15,6 +17,30 @@ def drawn(block: Block) -> dict[str, tuple[str, str]]:
     marks = [bars.lines[0] for bars in beside.containers]
     styles = [(mark.get_color(), mark.get_markerfacecolor()) for mark in marks]
     return dict(reversed(list(zip(names, styles, strict=True))))
+
+
+@pytest.mark.parametrize("why", ["another baseline", "not asked again", "partial"])
+def test_who_may_not_compete_stands_behind_and_is_quiet(loaded: Site, why: str) -> None:
+    block = loaded.blocks[0]
+    first = next(iter(drawn(block)))
+
+    def barred(row: Row) -> Row:
+        scores, entry = row.run.scores, row.entry
+        return {
+            "another baseline": replace(row, other_baseline=True),
+            "not asked again": replace(row, entry=replace(entry, status="checked")),
+            "partial": replace(row, run=replace(row.run, scores=replace(scores, complete=False))),
+        }[why]
+
+    rows = tuple(barred(row) if row.name == first else row for row in block.rows)
+    assert {row.beside for row in rows if row.name == first} == {why}
+    found = drawn(replace(block, rows=rows))
+    kinds = {row.name: (row.entry.apart, row.run.scores.control, row.beside is not None) for row in rows}
+    places = [kinds[name] for name in found]
+    assert places == sorted(places) and first in found
+    quiet = {found[name] for name, kind in kinds.items() if name in found and any(kind)}
+    loud = {found[name] for name, kind in kinds.items() if name in found and not any(kind)}
+    assert len(quiet) == 1 and loud and not quiet & loud and found[first] in quiet
 
 
 def test_what_its_authors_alone_vouch_for_competes_with_nobody(loaded: Site) -> None:
