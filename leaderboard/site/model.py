@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from leaderboard.site.baselines import others
 from leaderboard.site.entries import Head
 from leaderboard.site.loading import Suites, Told, load_runs, nobody
 from leaderboard.site.runs import BLIND, Run
@@ -48,7 +49,7 @@ class BlockKey(NamedTuple):
     probes: str
     """"public" or "blind"."""
     suite_digest: str
-    """Empty for blind probes: each secret draws data of its own."""
+    """Empty for blind probes: each secret draws data of its own, of which version nobody can tell."""
     backbone_digest: str
     protocol_version: str
 
@@ -238,7 +239,7 @@ def _blocks(entries: Sequence[Entry]) -> list[Block]:
     for key, runs in grouped.items():
         slug = _slug(key)
         slug += f"--{_digest(key)}" if shared[slug] > 1 else ""
-        rows = _rows(runs, None if key.probes == "blind" else _usual(runs))
+        rows = _rows(runs, others(runs, blind=key.probes == "blind"))
         found.append(Block(slug, key, rows, views_of(rows)))
     return sorted(found, key=_opening)
 
@@ -264,21 +265,9 @@ def _digest(values: Sequence[object]) -> str:
     return hashlib.sha256(canonical(list(values)).encode()).hexdigest()[:8]
 
 
-def _usual(runs: Sequence[tuple[Entry, Run]]) -> str:
-    """The baseline that whole runs of most entries are measured against, of equals the maintainers' own.
-
-    What is shown apart has no say.
-    """
-    entries: dict[str, set[tuple[bool, str]]] = {run.against: set() for _, run in runs}
-    for entry, run in runs:
-        if run.scores.complete and not entry.apart:
-            entries[run.against].add((entry.status == "reference", entry.id))
-    return min(entries, key=lambda one: (-len(entries[one]), -sum(ours for ours, _ in entries[one]), one))
-
-
-def _rows(runs: Sequence[tuple[Entry, Run]], usual: str | None) -> tuple[Row, ...]:
-    """Names are those of the entries, with what tells runs and namesakes apart. `usual` is the baseline
-    to be measured against; None where every run may have its own."""
+def _rows(runs: Sequence[tuple[Entry, Run]], others: Sequence[bool]) -> tuple[Row, ...]:
+    """Names are those of the entries, with what tells runs and namesakes apart. `others`, by run: is it
+    measured against another baseline."""
 
     def spelt(entry: Entry, run: Run, much: int) -> str:
         options = [f"{name}={value}" for name, value in sorted(run.spec.editor_options.items())]
@@ -295,6 +284,5 @@ def _rows(runs: Sequence[tuple[Entry, Run]], usual: str | None) -> tuple[Row, ..
             name if shared[name] == 1 else spelt(*one, much) for name, one in zip(names, runs, strict=True)
         ]
     return tuple(
-        Row(name, entry, run, usual is not None and run.against != usual)
-        for name, (entry, run) in zip(names, runs, strict=True)
+        Row(name, entry, run, other) for name, (entry, run), other in zip(names, runs, others, strict=True)
     )

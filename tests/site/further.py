@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +23,22 @@ from tests.site.synthetic_parts import Made, write_gz
 
 
 def add_run(
-    board: Path, made: Made, *, sequential: bool = False, drift: float = 0.0, **changes: Any
+    board: Path, made: Made, *, sequential: bool = False, drift: float = 0.0, secret: str | None = None,
+    **changes: Any,
 ) -> str:  # fmt: skip
-    """Give the entry of `made` one more public run; `changes` are of its spec. Returns its fingerprint.
+    """Give the entry of `made` one more run; `changes` are of its spec. Returns its fingerprint.
 
-    By `drift` its unedited backbone holds every reference less likely than that of the others.
+    The run is public, or blind with `secret` named as what drew its probes. By `drift` its unedited
+    backbone holds every reference less likely than that of the others.
     """
     folder = board / "entries" / made.id
     if sequential:
         told = _write_sequences(folder / "runs", made, **changes)
     else:
-        told = _write_run(folder / "runs", made, SUITE, BACKBONES[0], **changes)
+        name = SUITE if secret is None else f"{SUITE}-blind"
+        told = _write_run(folder / "runs", made, name, BACKBONES[0], **changes)
+    if secret is not None:
+        told["commitment"] = hashlib.sha256(secret.encode()).hexdigest()
     _measured_against(board, folder / "runs" / told["folder"], made.edits, drift)
     if made.track == "self-reported":
         told["sample"] = None
@@ -45,8 +51,9 @@ def add_run(
 
 def _measured_against(board: Path, run: Path, edits: int, drift: float) -> None:
     """Write the baseline that a run's spec wants, and name it in the run's files."""
-    suite = suite_of(SUITE, edits)
-    plain, manifest = _baseline(suite), Manifest.read(run / "manifest.json")
+    manifest = Manifest.read(run / "manifest.json")
+    suite = suite_of(manifest.spec.suite, edits)
+    plain = _baseline(suite)
     ids = [case.id for case in suite.cases("evaluation")]
 
     def other(probe: BaseProbe) -> BaseProbe:

@@ -90,3 +90,25 @@ def test_without_the_suite_it_is_told_by_what_the_run_says(board: Path, marks: l
     assert sum(found.values()) <= 3
     view = block.views["generation", False]
     assert view.ranked_by == INTERVALS and any(one.rank for one in view.rows)
+
+
+def test_blind_runs_are_measured_alike_within_a_secret_and_made_alike_across(tmp_path: Path) -> None:
+    board = write_board(
+        tmp_path / "board",
+        entries=ENTRIES, edits=EDITS, sequential=0, blind=ENTRIES, backbones=1,
+    )  # fmt: skip
+    (old,) = [block for block in load(board, suites=Suites(EDITS)).blocks if block.key.probes == "blind"]
+    digest = "5" * 64
+    # "synthetic" drew the probes of all others; a digest of the draw follows from the data's version too
+    other_type = add_run(board, odd(3), secret="synthetic", dtype="bfloat16", drift=0.25)
+    other_data = add_run(board, odd(4), secret="synthetic", suite_digest=digest, drift=0.25)
+    other_secret = add_run(board, odd(6), secret="another", suite_digest=digest, seed=1, drift=0.5)
+    other_device = add_run(board, odd(7), secret="third", suite_digest=digest, device="cuda")
+    (block,) = [block for block in load(board, suites=Suites(EDITS)).blocks if block.key.probes == "blind"]
+    assert block.slug == old.slug
+    found = {row.run.fingerprint for row in block.rows if row.other_baseline}
+    assert found == {other_type, other_data, other_device}
+    view = block.views["generation", False]
+    assert view.ranked_by == INTERVALS and other_secret in ranks(view)
+    assert not found & ranks(view).keys()
+    assert old.views["generation", False].ranked_by == PAIRED
