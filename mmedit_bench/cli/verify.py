@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmedit_bench.cli.loading import loads_each
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.errors import BenchError
 
@@ -52,6 +53,7 @@ SHOWN = 10
     "--unsafe-no-sandbox", is_flag=True,
     help="Track code: run the editor without a sandbox; the verification says so.",
 )  # fmt: skip
+@loads_each
 @speaks
 def verify(
     submission: Path,
@@ -64,6 +66,7 @@ def verify(
     baselines: Path | None,
     edit_timeout: float | None,
     unsafe_no_sandbox: bool,
+    loading: dict[str, dict[str, str]],
     output: Output,
 ) -> None:
     """Verify a submission: name all that is wrong with it, and compute its scores anew.
@@ -80,6 +83,7 @@ def verify(
       mmedit-bench verify submissions/ours
       mmedit-bench verify submissions/ours --json --no-rerun
       mmedit-bench verify submissions/ours --secret secret.hex --admit board
+      mmedit-bench verify submissions/ours --weights minigpt4-7b=checkpoints/minigpt4-7b
     """
     from mmedit_bench.submissions.board_folder import admit as admitted
     from mmedit_bench.submitting.means import Means
@@ -92,7 +96,7 @@ def verify(
         raise click.UsageError("--replace says how to --admit; name a board")
     manner = Manner(
         rerun=not no_rerun, sample=sample, seed=seed,
-        secret=secret, baselines=baselines, board=admit, replace=replace,
+        secret=secret, baselines=baselines, board=admit, replace=replace, loading=loading,
         isolation=partial(
             Means(edit_timeout=edit_timeout, sandbox=False if unsafe_no_sandbox else None).isolation, "code"
         ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from mmedit_bench.errors import BenchError
 
 EVALUATION = "evaluation"
 """The split that published numbers are measured on."""
@@ -40,3 +42,12 @@ class Order:
     """Threads of the processor for each process; the number changes the last bits of a sum."""
     evidence: tuple[str, ...] = ()
     """What is recorded beyond the default; see `runs.evidence`."""
+
+
+def refuse_strangers(loading: Mapping[str, Mapping[str, str]], backbones: Collection[str]) -> None:
+    """Raise `BenchError` where it is said how to load a backbone that nothing is to be done on."""
+    for name, given in loading.items():
+        if name not in backbones:
+            option = next(iter(given)).replace("_", "-")
+            known = ", ".join(dict.fromkeys(backbones)) or "none"
+            raise BenchError(f"--{option} {name}=…: nothing is done on that backbone here, but on {known}")

@@ -142,7 +142,7 @@ def _spec_problems(manifest: Manifest, at: str, editor: str | None) -> Iterator[
     if not set(DEFAULT) <= set(spec.evidence) <= set(KINDS):
         yield Problem("evidence", f"{where}.evidence", "it is not what a run records", _AGAIN)
     for name, fits in (
-        ("device", spec.device in _DEVICES),
+        ("device", _is_device(spec.device)),
         ("dtype", spec.dtype in _DTYPES),
         ("batch_size", 1 <= spec.batch_size <= MOST_BATCH),
         ("threads", 0 <= spec.threads <= MOST_THREADS),
@@ -156,6 +156,12 @@ def _spec_problems(manifest: Manifest, at: str, editor: str | None) -> Iterator[
             "a measure is taken by the names of its tasks alone: files of a stranger can hold code",
             f"take {MEASURE} with tasks that are known by name, with limit and num_fewshot at most",
         )  # fmt: skip
+
+
+def _is_device(name: str) -> bool:
+    """Whether this is what a run writes: a kind of device, or those that a model is spread over."""
+    kinds = name.split("+")
+    return _DEVICES.issuperset(kinds) and kinds == sorted(set(kinds))
 
 
 def _measures_by_name(measures: object) -> bool:

@@ -9,6 +9,7 @@ from mmedit_bench.datasets.blind import blind_suite
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.execution.blinding import Blinding
 from mmedit_bench.execution.isolated import Isolation
+from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.baseline import Progress, measured
 from mmedit_bench.harness.plan import Experiment, planned
 from mmedit_bench.harness.run import run as run_harness
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def asked_blind(
     run: Trusted,
     contents: Contents,
+    order: Order,
     track: str,
     backbone: Backbone,
     secret: bytes,
@@ -61,7 +63,7 @@ def asked_blind(
         fix = "submit it in the track `code`, or a protocol whose order does not follow from probes"
         return None, [Problem("blind-order", at, text, fix)]
     log = out / f"{run.run.folder}.log"
-    with acting(contents, run.run, track, plan.spec.fingerprint, isolation, log, blinding) as side:
+    with acting(contents, run.run, order, track, plan.spec.fingerprint, isolation, log, blinding) as side:
         result = run_harness(experiment, out, found=found, side=side, progress=progress)
     try:
         checked = checked_run(result.folder, suite, out / FOLDER)

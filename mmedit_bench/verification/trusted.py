@@ -99,11 +99,12 @@ def _problems_of_version(run: ExaminedRun, backbone: Backbone) -> list[Problem]:
     spec, where = run.manifest.spec, f"runs/{run.folder}/manifest.json#spec"
     ours = asking_of(run.suite, spec.split, backbone, spec.evidence)
     ours["walking_code"] = code_digest("mmedit_bench.harness.walk", type(protocol_of(spec)).__module__)
+    spread = "; to verify it, spread its backbone with --device-map" if "+" in spec.device else ""
     told = {
         "backbone_digest": ("backbone", "the weights are not those of the backbone at hand"),
         "asking_code": ("version", "the code that asks is not this version's"),
         "walking_code": ("version", "the code that walks the schedule is not this version's"),
-        "device": ("device", f"it was run on {spec.device[:40]!r}, which is not the device at hand"),
+        "device": ("device", f"it was run on {spec.device[:40]!r}, which is not the device at hand{spread}"),
         "dtype": ("device", f"it was run in {spec.dtype[:40]!r}"),
     }
     return [

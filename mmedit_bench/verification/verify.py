@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from mmedit_bench import __version__
 from mmedit_bench.datasets.blind import blind_suite, commitment, read_secret
 from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.execution.isolated import Isolation
+from mmedit_bench.execution.order import Order, refuse_strangers
 from mmedit_bench.execution.parts import Parts
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import EditorLost
@@ -51,6 +52,8 @@ class Manner:
     """This side's own folder of baselines, added to; None: all are made anew."""
     isolation: Callable[[], Isolation | None] = Isolation
     """What the editor's process is allowed, in the track `code`; called for a submission of that track."""
+    loading: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By backbone, what is asked of it beyond its name: revision, weights, device_map, language_model."""
     board: Path | None = None
     """Where the submission is to be admitted if all is well; None: nowhere."""
     replace: bool = False
@@ -88,6 +91,7 @@ def verify(
             raise BenchError(
                 f"{folder} is self-reported: nothing of it can be asked again; verify it without --secret"
             )
+        refuse_strangers(manner.loading, [run.manifest.spec.backbone for run in examined.runs])
         if manner.secret is not None:
             for suite in {run.manifest.spec.suite: run.suite for run in examined.runs}.values():
                 blind_suite(suite, read_secret(manner.secret))
@@ -129,7 +133,7 @@ class _Made:
             self._parts.forget_backbone()
 
     def _one(self, run: ExaminedRun, track: str) -> None:
-        backbone = self._parts.backbone(order_of(run.manifest.spec))
+        backbone = self._parts.backbone(self._order(run))
         own = self._manner.baselines or self._work / FOLDER
         found, problems = trusted(run, backbone, own, self._source(track), self._progress)
         self._problems += problems
@@ -145,6 +149,10 @@ class _Made:
         self._keep(found.checked.state.manifest.spec.fingerprint, place, found.baseline, sample, None)
         if acts and self._secret is not None and (track == "edits" or not self._problems):
             self._asked_blind(found, backbone, track, self._secret)
+
+    def _order(self, run: ExaminedRun) -> Order:
+        spec = run.manifest.spec
+        return order_of(spec, self._manner.loading.get(spec.backbone))
 
     def _source(self, track: str) -> str:
         """The distribution that the editor comes from: as it is found where its code is run, else as told."""
@@ -170,7 +178,9 @@ class _Made:
         log = self._work / f"{run.run.folder}.log"
         try:
             isolation = self._isolation(track)
-            with acting(contents, run.run, track, spec.fingerprint, isolation, log) as side:
+            with acting(
+                contents, run.run, self._order(run.run), track, spec.fingerprint, isolation, log
+            ) as side:
                 sample, problems = asked_again(run, backbone, side, units, self._progress)
         except OtherEditor as error:
             fix = "submit the package that was run"
@@ -180,9 +190,9 @@ class _Made:
         return sample
 
     def _asked_blind(self, run: Trusted, backbone: Backbone, track: str, secret: bytes) -> None:
-        order = replace(order_of(run.run.manifest.spec), secret=self._manner.secret)
+        order = replace(self._order(run.run), secret=self._manner.secret)
         blind, problems = asked_blind(
-            run, self._examined.contents, track, backbone, secret, self._work / "blind",
+            run, self._examined.contents, order, track, backbone, secret, self._work / "blind",
             self._isolation(track), self._parts.blinding(order) if track == "code" else None, self._progress,
         )  # fmt: skip
         self._problems += problems
