@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from leaderboard.site.answers import Before, Ruler, answers_of
@@ -70,12 +71,20 @@ def beside(folder: Path, board: Path, family: str, *, suites: Suites = registere
     view = block.views.get((family, False))
     if view is None:
         raise BenchError(f"the board has no numbers of {family} for {block.title}")
-    ruler = Ruler({case.id: case for case in suite.cases(spec.split)}, Before.read(baseline_of(board, spec)))
+    cases = {case.id: case for case in suite.cases(spec.split)}
+
+    @cache
+    def ruler(path: Path) -> Ruler:
+        return Ruler(cases, Before.read(path))
+
     rows = []
     for one in view.rows:
-        same = one.row.run.scores.baseline == measured_against(run)
+        theirs = one.row.run
         found, votes, why = (
-            _paired(mine, one.row, ruler, suite, family, view.summary) if same else ({}, (0, 0), _OTHER)
+            # equal readings may lie under another name: what was used to make them is part of it
+            _paired(mine, one.row, ruler(baseline_of(board, theirs.spec)), suite, family, view.summary)
+            if theirs.scores.baseline == measured_against(run)
+            else ({}, (0, 0), _OTHER)
         )
         rank = str(one.rank or "")
         rows.append(Published(one.row.name, one.row.entry.badge, rank, one.cells, found, *votes, why))
