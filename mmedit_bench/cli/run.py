@@ -129,6 +129,7 @@ def run(
     from mmedit_bench.datasets.prompts import in_format
     from mmedit_bench.execution.local import Workshop
     from mmedit_bench.execution.order import Order
+    from mmedit_bench.execution.pool import look_first
 
     order["suite"] = in_format(order["suite"], prompt_format)
     if edit_timeout and not isolation and (engine.workers > 1 or not engine.here):
@@ -139,10 +140,12 @@ def run(
         order["secret"] = order["secret"].absolute()  # workers may stand in another folder
     order["options"] = parsed(settings)
     order["protocol_options"] = parsed(protocol_set, "--protocol-set")
+    ordered = Order(**order)
+    look_first(ordered, apart=isolation is not None)
     with output.progress(order["editor"]) as advance:
         alone = engine.here and engine.workers == 1  # this process does it all
         result = Workshop().run(
-            Order(**order), out, progress=advance, engine=None if alone else engine, isolation=isolation,
+            ordered, out, progress=advance, engine=None if alone else engine, isolation=isolation,
             deadline=edit_timeout, fail_fast=fail_fast,
         )  # fmt: skip
     output.result(as_dict(result), prose=describe(result))

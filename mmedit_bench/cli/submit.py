@@ -120,6 +120,7 @@ def submit(
           --backbone blip2-opt-mini
     """
     from mmedit_bench.execution.order import Order
+    from mmedit_bench.execution.pool import look_first
     from mmedit_bench.submissions.package import visible
     from mmedit_bench.submitting.means import Means
     from mmedit_bench.submitting.submit import Desk
@@ -149,6 +150,7 @@ def submit(
         # a trial leaves nothing behind
         aside = Path(during.enter_context(TemporaryDirectory())) if dry_run else desk.work / "installed"
         during.enter_context(visible(package, aside))
+        look_first(orders[0], apart=means.isolation(desk.submission.track) is not None)
         advance = during.enter_context(output.progress(package.editor))
         if dry_run:
             tried = desk.trial(advance)

@@ -17,6 +17,7 @@ from mmedit_bench.execution.jobs import OrdersJob, elsewhere
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
 from mmedit_bench.harness.artefacts import default_folder
+from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 from mmedit_bench.runs.folder import read_run
 from mmedit_bench.runs.provenance import resolved
 
@@ -79,6 +80,30 @@ def look_over(orders: Sequence[Order], artefacts: Path | None = None) -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         if problem := pool.submit(_problem, list(orders), artefacts).result():
             raise BenchError(problem)
+
+
+def look_first(order: Order, *, apart: bool = False) -> None:
+    """Refuse names that nobody bears, and options that are not taken, before anything is measured.
+
+    The editor's options are tried in a process that ends with this call; no backbone is loaded for it.
+    An editor that runs `apart` says what it takes in its own process alone, once that is started.
+    Raises `BenchError`.
+    """
+    EDITORS.entry(order.editor)
+    BACKBONES.entry(order.backbone)
+    Workshop.protocol(order)
+    if order.options and not apart:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            if problem := pool.submit(_refusal, order).result():
+                raise BenchError(problem)
+
+
+def _refusal(order: Order) -> str | None:
+    try:
+        Workshop.editor(order)
+    except BenchError as error:
+        return str(error)
+    return None
 
 
 def _problem(orders: Sequence[Order], artefacts: Path | None) -> str | None:

@@ -81,6 +81,29 @@ def test_what_a_user_can_mend_exits_with_2(call: Call, words: tuple[str, ...], f
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("editor", "words", "fault"),
+    [
+        ("eccho", (), "eccho"),
+        ("echo", ("--set", "volume=3"), "does not accept volume=3"),
+        ("ft", ("--set", "lr=-1"), "lr"),
+        ("echo", ("--protocol-set", "length=3"), "does not accept length=3"),
+        ("echo", ("--protocol", "sequential", "--protocol-set", "length=0"), "length"),
+        ("echo", ("--isolate", "--protocol", "secuential"), "secuential"),
+    ],
+)
+def test_names_and_options_are_refused_before_the_backbone_is_asked(
+    call: Call, monkeypatch: pytest.MonkeyPatch, editor: str, words: tuple[str, ...], fault: str
+) -> None:
+    def loaded(*_: object) -> None:
+        raise AssertionError("a backbone was loaded")
+
+    monkeypatch.setattr("mmedit_bench.execution.parts.Parts.backbone", loaded)
+    done = _run(call, editor, *words)
+    assert done.exit_code == 2 and fault in done.stderr, done.output
+    assert not Path("runs").exists()
+
+
 def test_failed_edits_exit_with_3(call: Call) -> None:
     done = _run(call, "fragile", "--json")
     assert done.exit_code == 3

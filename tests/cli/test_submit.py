@@ -270,6 +270,14 @@ def test_what_a_user_can_mend_exits_with_2_in_a_line(own: Call, name: str) -> No
     assert not Path("submissions/own-1").exists()
 
 
+def test_options_are_refused_before_the_backbone_is_asked(own: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded(*_: object) -> None:
+        raise AssertionError("a backbone was loaded")
+
+    monkeypatch.setattr("mmedit_bench.execution.parts.Parts.backbone", loaded)
+    assert "does not accept volume=3" in submitted(own, "--set", "volume=3", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("what", "fault"),
     [("nowhere/to/go", "no such folder"), ("nobody", "--form"), ("empty", "no pyproject.toml")],
