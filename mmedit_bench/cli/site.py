@@ -199,7 +199,8 @@ def admit_runs(
     """Put the maintainers' own runs on a board, as references.
 
     RUN is a run's folder or a folder of runs. They are scored anew, and marked as reference runs: what
-    strangers submit comes in by `verify --admit`. A board that is not there is made.
+    strangers submit comes in by `verify --admit`. A board that is not there is made. Without --as an entry
+    that is there with the same runs stays as it is.
 
     \b
     Examples:
@@ -213,6 +214,7 @@ def admit_runs(
     from mmedit_bench.cli.score import folders
     from mmedit_bench.datasets.blind import read_secret
     from mmedit_bench.runs.folder import read_run
+    from mmedit_bench.submissions.board_runs import still_to_admit
 
     admit: Callable[..., Path] = board_part("admit")
     given: dict[str, Any] = {}
@@ -230,16 +232,19 @@ def admit_runs(
     by_entry: dict[str, list[Path]] = defaultdict(list)
     for folder in folders(runs):
         by_entry[id or read_run(folder).manifest.spec.editor].append(folder)
+    waiting = sorted(by_entry) if id or replace else still_to_admit(board, by_entry)
     made = []
     with output.progress("admit") as advance:
-        for entry, own in sorted(by_entry.items()):
+        for entry in waiting:
             entered = admit(
-                own, board, entry, date=day, form=form, given=given, card=card, replace=replace,
+                by_entry[entry], board, entry, date=day, form=form, given=given, card=card, replace=replace,
                 secret=drawn_by,
             )  # fmt: skip
             made.append(str(entered))
-            advance("entries", len(made), len(by_entry))
-    output.result({"entries": made}, prose="\n".join(made))
+            advance("entries", len(made), len(waiting))
+    there = [str(board / "entries" / entry) for entry in sorted(by_entry) if entry not in waiting]
+    prose = "\n".join([*made, *(f"{entry}, there already with these runs" for entry in there)])
+    output.result({"entries": made, "there": there}, prose=prose)
     output.say(f"next: mmedit-bench site build --board {board}")
 
 

@@ -189,6 +189,8 @@ def admit(
 def ready_for(board: Path, id: str, *, replace: bool = False) -> Path:
     """The folder of an entry that a board can take; nothing is made. Raises `BenchError` if it cannot."""
     entry = board / ENTRIES / id
+    if not _ID.fullmatch(id):
+        raise BenchError(f"an entry cannot be called {id!r:.70}; use 1 to 60 of a-z, 0-9 and hyphens")
     if entry.exists() and not replace:
         raise BenchError(f"{entry} is there already; --replace puts this one in its place")
     if (board / BOARD).exists():

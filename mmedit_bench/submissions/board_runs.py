@@ -1,9 +1,9 @@
-"""Runs of a board laid out as `mmedit-bench run` left them, so that they can be scored and tabled anew."""
+"""Runs of a board as `mmedit-bench run` left them: laid out to be tabled anew, and known again."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmedit_bench.errors import BenchError, naming
@@ -16,9 +16,18 @@ from mmedit_bench.runs.files import (
     sync_folder,
     write_whole,
 )
+from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.submissions.baseline_lines import joined
-from mmedit_bench.submissions.board_folder import BoardEntry, BoardFolder, BoardRun, unpacked
+from mmedit_bench.submissions.board_folder import (
+    ENTRIES,
+    RUNS,
+    BoardEntry,
+    BoardFolder,
+    BoardRun,
+    ready_for,
+    unpacked,
+)
 from mmedit_bench.submissions.limits import MOST_FILE
 
 
@@ -51,6 +60,41 @@ def lay_out(
     return made
 
 
+def still_to_admit(board: Path, entries: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Of entries by id, each with its folders of runs, those that the board does not hold with these runs.
+
+    Raises `BenchError` naming all that it holds with other runs, and as `ready_for`, before anything is
+    made: a board with half of what was named is no board that anybody wanted.
+    """
+    there = {id: board / ENTRIES / id for id in sorted(entries) if (board / ENTRIES / id).exists()}
+    done = [id for id, entry in there.items() if _held(entry / RUNS) == _left(entries[id])]
+    if others := [id for id in there if id not in done]:
+        raise BenchError(
+            f"{board} has {', '.join(others)} already, with other runs; --replace puts these in their place"
+        )
+    waiting = [id for id in sorted(entries) if id not in done]
+    for id in waiting:
+        ready_for(board, id)
+    return waiting
+
+
+def _held(runs: Path) -> dict[str, dict[str, bytes]]:
+    """The files of an entry's runs by the names of their folders, as `run` left them."""
+    return {path.name: _files(path) for path in sorted(runs.iterdir())} if runs.is_dir() else {}
+
+
+def _left(folders: Sequence[Path]) -> dict[str, dict[str, bytes]]:
+    """The same of runs that lie where they were made, by the names that a board gives them."""
+    found = {}
+    for folder in folders:
+        files = {"timings.jsonl": b""}  # notes: a run may have none
+        for name in ("manifest.json", "predictions.jsonl", "timings.jsonl", TRAINING):
+            if (folder / name).exists():
+                files[name] = read_regular(folder / name, MOST_FILE)
+        found[Manifest.read(folder / "manifest.json").spec.folder_name] = files
+    return found
+
+
 def self_reported(board: BoardFolder) -> list[str]:
     """Ids of entries whose answers nobody checked: they are laid out where they are named, else not."""
     return [entry.id for entry in board.entries if entry.submission.track == "self-reported"]
@@ -73,7 +117,7 @@ def _one_of_each(runs: Iterable[tuple[str, BoardRun]]) -> list[BoardRun]:
     found: dict[str, tuple[str, BoardRun]] = {}
     for entry, run in runs:
         first, other = found.setdefault(run.path.name, (entry, run))
-        if other is not run and _files(other) != _files(run):
+        if other is not run and _files(other.path) != _files(run.path):
             raise BenchError(
                 f"the entries {first!r} and {entry!r} both have run {run.path.name}, and not the same files "
                 "of it; name the entries whose runs you want with --entry"
@@ -81,11 +125,12 @@ def _one_of_each(runs: Iterable[tuple[str, BoardRun]]) -> list[BoardRun]:
     return [run for _, run in found.values()]
 
 
-def _files(run: BoardRun) -> dict[str, bytes]:
-    """What a run's folder holds once it is laid out, by name."""
-    found = {run.manifest.name: read_regular(run.manifest, MOST_SMALL)}
-    found |= {path.stem: unpacked(path, MOST_FILE) for path in (run.predictions, run.timings)}
-    if (training := run.path / TRAINING).exists():
+def _files(run: Path) -> dict[str, bytes]:
+    """What a run of a board holds once it is laid out, by name."""
+    found = {"manifest.json": read_regular(run / "manifest.json", MOST_SMALL)}
+    for name in ("predictions.jsonl", "timings.jsonl"):
+        found[name] = unpacked(run / f"{name}.gz", MOST_FILE)
+    if (training := run / TRAINING).exists():
         found[TRAINING] = read_regular(training, MOST_SMALL)
     return found
 
@@ -95,7 +140,7 @@ def _lay_run(folder: Path, run: BoardRun) -> None:
     with naming(folder), tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as aside:
         made = Path(aside) / folder.name
         made.mkdir()
-        for name, data in _files(run).items():
+        for name, data in _files(run.path).items():
             write_whole(made / name, data)
         made.replace(folder)
         sync_folder(folder.parent)

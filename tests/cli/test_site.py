@@ -16,7 +16,7 @@ from mmedit_bench.datasets.blind import blind_suite, commitment
 from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.submissions.form import Paper, Submission
-from tests.cli.boards import FT, IKE, MEND, NULL, call, run
+from tests.cli.boards import COPY, FT, IKE, MEND, NULL, call, run
 from tests.leaderboard.fake import FakeEditor, fake_run
 
 SECRET = b"sixteen bytes ab"
@@ -56,6 +56,38 @@ def test_without_an_id_there_is_an_entry_for_each_editor(board: Path) -> None:
     assert [Path(path).name for path in json.loads(done.stdout)["entries"]] == ["mend", "null"]
     done = call("site", "admit", run(NULL), "--name", "Nothing")
     assert done.exit_code == 2 and "--as" in done.stderr
+
+
+def test_what_is_there_with_the_same_runs_is_done(board: Path) -> None:
+    assert call("site", "admit", run(NULL), "--as", "null").exit_code == 0
+    run(MEND)
+    before = {path: path.stat().st_mtime_ns for path in (board / "entries").rglob("*")}
+    done = call("site", "admit", "runs", "--json")
+    assert done.exit_code == 0, done.output
+    told = {key: [Path(path).name for path in own] for key, own in json.loads(done.stdout).items()}
+    assert told == {"entries": ["mend"], "there": ["ft", "ike", "null"]}
+    assert {path: path.stat().st_mtime_ns for path in before if path.name != "entries"} == {
+        path: when for path, when in before.items() if path.name != "entries"
+    }
+    again = call("site", "admit", "runs")
+    assert again.exit_code == 0 and "entries/mend, there already with these runs" in again.output
+
+
+@pytest.mark.parametrize("broken", ["runs", "id"])
+def test_nothing_is_admitted_unless_all_can_be(board: Path, broken: str) -> None:
+    run(COPY)
+    if broken == "runs":
+        run(IKE, limit=5)
+        run(FT, limit=5)
+    else:
+        run(FakeEditor("No.Id"))
+    done = call("site", "admit", "runs")
+    assert done.exit_code == 2, done.output
+    wanted = (
+        "has ft, ike already, with other runs; --replace" if broken == "runs" else "cannot be called 'No.Id'"
+    )
+    assert wanted in done.stderr
+    assert not (board / "entries" / "copy-target").exists()
 
 
 def test_a_form_follows_from_the_card(board: Path) -> None:
