@@ -19,6 +19,8 @@ from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import EditorLost
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.baseline import FOLDER
+from mmedit_bench.runs.files import read_regular, write_whole
+from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.submissions.board_folder import agreeing, ready_for
 from mmedit_bench.submissions.checks import Examined, bounded, examine
 from mmedit_bench.submissions.checks_files import card_of
@@ -205,6 +207,8 @@ class _Made:
             noted = folder / "timings.jsonl"
             timings = noted.read_bytes() if noted.exists() else b""  # a run without an edit has none
         place = write_run(self._work / "shown", checked, timings, texts_only=track != "edits")
+        if (learned := folder / TRAINING).exists():  # what its training took here
+            write_whole(place / TRAINING, read_regular(learned))
         fingerprint = checked.state.manifest.spec.fingerprint
         self._keep(fingerprint, place, baseline, None, commitment(secret))
 

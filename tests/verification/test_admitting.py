@@ -10,7 +10,7 @@ import pytest
 from mmedit_bench.errors import BenchError
 from mmedit_bench.submissions.board_folder import packed, read_board, unpacked
 from tests.cli.conftest import Call
-from tests.verification.conftest import Submit
+from tests.verification.conftest import FORM, PACKAGE, PARTS, PROJECT, Submit
 
 SECRET = "00112233445566778899aabbccddeeff"
 
@@ -85,3 +85,37 @@ def test_the_verdict_and_the_work_outlive_an_admission_that_fails(
     assert list(work.glob("public/*/scores.json"))
     assert call("verify", folder, "--sample", 1, "--admit", "board").exit_code == 0
     assert list(temporary.glob("mmedit-bench-verify-*")) == [work]
+
+
+TRAINED = (
+    PACKAGE
+    + """
+    def training_settings(self, backbone):
+        return {}
+
+    def train(self, backbone, cases, training):
+        module = torch.nn.Linear(1, 1)
+        training.run(2, lambda index, rng: {"loss": 0.0}, module=module)
+        return {"bias": module.bias}
+
+    def load(self, backbone, tensors):
+        pass
+"""
+)
+
+
+def test_a_board_keeps_what_a_training_took_here(call: Call) -> None:
+    package = Path("nudge")
+    package.mkdir()
+    (package / "nudge_editor.py").write_text(TRAINED)
+    (package / "pyproject.toml").write_text(PROJECT)
+    (package / "submission.yaml").write_text(FORM)
+    done = call("submit", package, *PARTS, "--track", "code", "--unsafe-no-sandbox", "--limit", 2)
+    assert done.exit_code == 0, done.output
+    Path("secret").write_text(SECRET)
+    words = ("--unsafe-no-sandbox", "--sample", 1, "--secret", "secret", "--admit", "board")
+    done = call("verify", "submissions/nudge", *words)
+    assert done.exit_code == 0, done.output
+    public, blind = read_board(Path("board")).entries[0].runs
+    assert "seconds" in json.loads((blind.path / "artefact.json").read_text("utf-8"))
+    assert not (public.path / "artefact.json").exists()  # nobody here saw the submitter's
