@@ -25,6 +25,7 @@ from mmedit_bench.submissions.board_folder import MOST_CARD, admit
 from mmedit_bench.submissions.form import Submission, read_form
 from mmedit_bench.submissions.parameters import hyper_parameters
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
+from mmedit_bench.submissions.yaml_tree import read
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -51,16 +52,16 @@ def admit_own(
 
     `secret` is what blind runs among them were drawn by; the board is told its commitment alone.
 
-    `form` is a submission.yaml; without one, or with fields of it left out, they follow from the runs,
-    the card and `given`. The card is the editor's own unless `card` names another. Raises `BenchError`
-    naming what is wrong with a run or with the form.
+    `form` is a submission.yaml, over whose fields go those of `given`. Without one, or with fields of it
+    left out, they follow from the card and the runs. The card is the editor's own unless `card` names
+    another. Raises `BenchError` naming what is wrong with a run or with the form.
     """
     manifests = {folder: read_run(folder).manifest for folder in folders}
     editors = sorted({manifest.spec.editor for manifest in manifests.values()})
     if len(editors) != 1:
         raise BenchError(f"one entry is one editor, and these are runs of {', '.join(editors)}")
     text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
-    submission = _submission(id, list(manifests.values()), date, form, _told(text) | dict(given or {}))
+    submission = _submission(id, list(manifests.values()), date, form, _told(text), given or {})
     drawn = {folder: _drawn(manifest, secret, suites) for folder, manifest in manifests.items()}
     runs = tuple(
         VerifiedRun(
@@ -121,8 +122,14 @@ def _scored(folder: Path, manifest: Manifest, work: Path, suite: Suite) -> Path:
 
 
 def _submission(
-    id: str, manifests: Sequence[Manifest], date: str, form: Path | None, given: Mapping[str, Any]
+    id: str,
+    manifests: Sequence[Manifest],
+    date: str,
+    form: Path | None,
+    told: Mapping[str, Any],
+    given: Mapping[str, Any],
 ) -> Submission:
+    """What is `given` comes first, then the form, then what the card `told`, and last what runs say."""
     specs = [manifest.spec for manifest in manifests]
     spec = specs[0]
     values: dict[str, Any] = {
@@ -132,12 +139,11 @@ def _submission(
         "code": None, "training_data": [], "hyper_parameters": hyper_parameters(specs), "description": "",
         "deviations": [],
     }  # fmt: skip
-    if form is not None:
-        text, where = read_form(form), str(form)
-        submission, problems = Submission.parse(text, where, given={**given, "id": id})
-    else:
-        text, where = "schema: 1\n", "the entry's form"
-        submission, problems = Submission.parse(text, where, given=values | dict(given))
+    where = "the entry's form" if form is None else str(form)
+    text = "schema: 1\n" if form is None else read_form(form)
+    tree, _ = read(text, where)
+    lacking = {name: value for name, value in {**values, **told}.items() if name not in (tree or {})}
+    submission, problems = Submission.parse(text, where, given={**lacking, **given, "id": id})
     if submission is None:
         raise BenchError("; ".join(map(str, problems)))
     if submission.editor != spec.editor:

@@ -129,6 +129,25 @@ def test_a_form_is_taken(board: Path) -> None:
     assert "Says it back." in text and "id: ike-too" in text and "name: Echo" in text
 
 
+def test_a_form_goes_over_the_card_and_is_filled_up_by_it(board: Path) -> None:
+    """The card of MEND names its family, its paper and deviations."""
+    assert call("site", "admit", run(MEND), "--as", "mend").exit_code == 0
+    written = board / "entries" / "mend" / "submission.yaml"
+    filled, _ = Submission.parse(written.read_text())
+    assert filled is not None and filled.paper is not None and filled.deviations
+    form = "schema: 1\nfamily: hybrid\ndeviations: []\nname: Ours\nlicence: Apache-2.0\n"
+    Path("form.yaml").write_text(form)
+    words = ("site", "admit", run(MEND), "--as", "mend", "--replace", "--submission", "form.yaml")
+    done = call(*words, "--name", "Given")
+    assert done.exit_code == 0, done.output
+    found, _ = Submission.parse(written.read_text())
+    assert found is not None and found.family == "hybrid" and found.deviations == ()
+    assert (found.name, found.licence) == ("Given", "Apache-2.0")
+    assert (found.paper, found.editor, found.version) == (filled.paper, "mend", filled.version)
+    assert call(*words, "--family", "memory").exit_code == 0
+    assert "family: memory" in written.read_text()
+
+
 def test_a_form_is_in_utf_8(board: Path) -> None:
     Path("form.yaml").write_bytes(b"name: caf\xe9\n")
     done = call("site", "admit", run(IKE), "--as", "ike-too", "--submission", "form.yaml")
