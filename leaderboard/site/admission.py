@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,13 +14,13 @@ from leaderboard.site.model import registered
 from mmedit_bench import __version__
 from mmedit_bench.datasets.blind import BLIND, commitment, suite_named
 from mmedit_bench.errors import BenchError, naming
-from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.runs.baseline import FOLDER, path_of
 from mmedit_bench.runs.files import read_regular, write_whole
 from mmedit_bench.runs.folder import Manifest, read_run
 from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.scoring.score import scored
 from mmedit_bench.submissions.board_folder import MOST_CARD, admit
+from mmedit_bench.submissions.cards import installed_card
 from mmedit_bench.submissions.form import Submission, read_form
 from mmedit_bench.submissions.parameters import hyper_parameters
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
 FILES = ("manifest.json", "predictions.jsonl", "timings.jsonl")
-CARDS = ("card.md", "README.md")
-"""Names of the card that an editor's package may hold, beside its module."""
 
 
 def admit_own(
@@ -60,7 +57,11 @@ def admit_own(
     editors = sorted({manifest.spec.editor for manifest in manifests.values()})
     if len(editors) != 1:
         raise BenchError(f"one entry is one editor, and these are runs of {', '.join(editors)}")
-    text = _card(editors[0]) if card is None else read_regular(card, MOST_CARD).decode("utf-8", "replace")
+    text = (
+        installed_card(editors[0])
+        if card is None
+        else read_regular(card, MOST_CARD).decode("utf-8", "replace")
+    )
     submission = _submission(id, list(manifests.values()), date, form, _told(text), given or {})
     drawn = {folder: _drawn(manifest, secret, suites) for folder, manifest in manifests.items()}
     runs = tuple(
@@ -160,17 +161,3 @@ def _told(card: str | None) -> dict[str, Any]:
     if facts.paper is not None:
         found["paper"] = dict(zip(("title", "url"), facts.paper, strict=True))
     return found
-
-
-def _card(editor: str) -> str | None:
-    """The card that lies beside an installed editor's module, without importing it."""
-    if editor not in EDITORS.names():
-        return None
-    package = EDITORS.entry(editor).value.partition(":")[0].rpartition(".")[0]
-    found = importlib.util.find_spec(package) if package else None
-    for place in (found.submodule_search_locations or []) if found else []:
-        for name in CARDS:
-            path = Path(place) / name
-            if path.is_file():
-                return read_regular(path, MOST_CARD).decode("utf-8", "replace")
-    return None
