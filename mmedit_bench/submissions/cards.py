@@ -33,6 +33,12 @@ def packed_card(package: EditorPackage) -> str | None:
     return None
 
 
+def card_of(package: EditorPackage) -> str | None:
+    """The card of a package, in a folder of its own or installed."""
+    own = packed_card(package)
+    return own if own is not None or package.root is not None else installed_card(package.editor)
+
+
 def installed_card(editor: str) -> str | None:
     """The card of an installed editor; its own module is not imported."""
     if editor not in EDITORS.names():

@@ -11,6 +11,8 @@ from pathlib import Path
 from mmedit_bench.errors import BenchError, naming
 from mmedit_bench.runs.files import make_folder
 from mmedit_bench.submissions import digests, form
+from mmedit_bench.submissions.board_folder import CARD
+from mmedit_bench.submissions.cards import card_of
 from mmedit_bench.submissions.digests import Digests, digests_of
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.package import EditorPackage, Source
@@ -35,6 +37,7 @@ class SubmissionFolder:
         self.form = path / form.FILE
         self.digests = path / digests.FILE
         self.environment = path / "environment.txt"
+        self.card = path / CARD
         self.runs = path / "runs"
         self.edits = path / "edits"
         self.package = path / "package"
@@ -90,6 +93,8 @@ def _filled(place: SubmissionFolder, parts: Parts) -> str:
     """Write all files; returns the text of digests.json."""
     _write(place.form, parts.submission.text().encode())
     _write(place.environment, parts.environment.encode())
+    if (card := card_of(parts.package)) is not None:
+        _write(place.card, card.encode())
     for run in parts.runs:
         for name in RUN_FILES:
             if (run / name).exists():  # a run without an edit has cost nothing

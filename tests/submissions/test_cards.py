@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +13,11 @@ import pytest
 from mmedit_bench.plugins.registry import EDITORS
 from mmedit_bench.scaffold.package import write_package
 from mmedit_bench.submissions.board_folder import MOST_CARD
-from mmedit_bench.submissions.cards import installed_card, packed_card
+from mmedit_bench.submissions.cards import card_of, installed_card, packed_card
+from mmedit_bench.submissions.checks_files import card_of as card_in
+from mmedit_bench.submissions.folder import Parts, assembled
 from mmedit_bench.submissions.package import GROUP, in_folder
+from tests.submissions.made import form, looked_at
 
 
 @pytest.fixture
@@ -65,3 +70,23 @@ def test_a_card_is_cut_to_what_a_board_takes(project: Path) -> None:
     found = packed_card(in_folder(project))
     assert found is not None and found.startswith("\ufffd\u00e4") and "\0" not in found
     assert MOST_CARD - 4 < len(found.encode()) <= MOST_CARD
+
+
+@pytest.mark.parametrize("track", ["edits", "code", "self-reported"])
+def test_a_submission_has_the_card_of_its_package(project: Path, tmp_path: Path, track: str) -> None:
+    package = in_folder(project)
+    parts = Parts(
+        submission=form(editor="lonely", track=track), package=package, ships_package=track == "code",
+        environment="", runs=(), edits={}, scorer="mmedit-bench 0.1.0", suites={}, backbones={},
+    )  # fmt: skip
+    folder, _ = assembled(parts, tmp_path / "submissions")
+    examined = looked_at(folder)
+    assert not [one for one in examined.problems if "card.md" in one.where]
+    assert card_in(examined.contents, parts.submission) == (project / "card.md").read_text()
+    assert "card.md" in json.loads((folder / "digests.json").read_text())["files"]
+    assert not assembled(parts, tmp_path / "submissions")[1]
+
+
+def test_an_installed_module_brings_its_projects_card(project: Path) -> None:
+    bare = replace(in_folder(project), root=None, sources={"lonely_editor.py": b""})
+    assert card_of(bare) == (project / "card.md").read_text()
