@@ -20,7 +20,7 @@ FOLDERS = click.argument(
     nargs=-1,
     required=True,
     metavar="RUN...",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, exists=True),
 )
 SECRET = click.option(
     "--secret",
@@ -70,12 +70,13 @@ def score(runs: tuple[Path, ...], secret: Path | None, more: bool, legacy: bool,
 def folders(runs: Iterable[Path]) -> list[Path]:
     """Run folders, also those inside a folder of runs, each once. Raises `BadRecord` if a folder has none.
 
-    Among several, the baselines that stand beside runs are passed over: `runs/*` names them too.
+    Among several, what stands beside runs is passed over, baselines and plain files: `runs/*` names them
+    too.
     """
     from mmedit_bench.runs.baseline import FOLDER
 
     named = list(runs)
-    wanted = [run for run in named if run.name != FOLDER] or named
+    wanted = [run for run in named if run.is_dir() and run.name != FOLDER] or named
     return list(dict.fromkeys(folder for run in wanted for folder in _expanded(run)))
 
 

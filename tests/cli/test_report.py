@@ -100,3 +100,12 @@ def test_published_lines_are_shown_on_request(runs: Path) -> None:
     assert gap.exit_code == 0 and "free generation, whole answer minus LiveEdit" in gap.stdout
     lacking = call("report", folder, "--family", "legacy_trainer_exact")
     assert lacking.exit_code == 2 and "--evidence top10" in lacking.stderr
+
+
+def test_files_beside_runs_are_passed_over_and_alone_are_refused(runs: Path) -> None:
+    """`reproduce` logs beside its runs how long it took."""
+    (runs / "reproduce.jsonl").write_text("{}")
+    done = call("score", *sorted(runs.iterdir()), "--json")
+    assert done.exit_code == 0 and len(json.loads(done.stdout)) == len(EDITORS), done.stderr
+    alone = call("score", runs / "reproduce.jsonl")
+    assert alone.exit_code == 2 and "is no run and holds none" in alone.stderr
