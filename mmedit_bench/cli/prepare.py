@@ -65,7 +65,7 @@ def prepare(
     from mmedit_bench.execution.order import Order
     from mmedit_bench.plugins.registry import SUITES
 
-    workshop, made = Workshop(artefacts), []
+    workshop, made, lines = Workshop(artefacts), [], []
     if scale:
         if suites:
             raise click.BadParameter("it names the suites; leave --suite out", param_hint="--scale")
@@ -82,8 +82,9 @@ def prepare(
         )
         did = "trained" if artefact.new else "already there, trained"
         size = artefact.nbytes / 1e6
-        output.say(f"{artefact.folder}\n  {did} in {artefact.seconds:.0f} seconds, {size:.1f} MB")
-    output.result(made)
+        lines.append(f"{artefact.folder}\n  {did} in {artefact.seconds:.0f} seconds, {size:.1f} MB")
+        output.say(lines[-1])  # as it comes: the next training may take hours
+    output.result(made, prose="\n".join(lines) if output.quiet else None)
 
 
 def _at(scale: str, order: Mapping[str, Any]) -> tuple[str, ...]:

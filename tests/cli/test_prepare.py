@@ -55,3 +55,11 @@ def test_the_scale_of_the_paper_names_the_suites_and_wants_them_here(
     assert "`mmedit-bench doctor --backbone blip2-opt-2.7b --data mmedit` says what to do" in done.stderr
     both = call(*order, "--suite", "mmedit-vqa")
     assert both.exit_code == 2 and "leave --suite out" in both.stderr
+
+
+def test_quiet_leaves_the_result(call: Call) -> None:
+    words = ("prepare", "--editor", "pupil", *LAB, "--artefacts", "kept")
+    told = call(*words, "--quiet")
+    assert told.exit_code == 0 and told.stderr == ""
+    assert told.stdout.startswith("kept") and "trained in" in told.stdout
+    assert call(*words).stdout.count("already there") == 1
