@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,21 @@ def loads(command: Callable[..., Any]) -> Callable[..., Any]:
 def _placed(given: str | None) -> str | None:
     """A path that workers find from whichever folder they stand in; what is no path stays as it is."""
     return str(Path(given).absolute()) if given and Path(given).exists() else given
+
+
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+
+
+def told(loading: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """What may be said of it to others: option, backbone, and a name of the hub, or FOLDER for a path.
+
+    A device map is left out: where a model lies is no part of what is measured.
+    """
+    for backbone, given in loading.items():
+        for option, value in given.items():
+            if option != "device_map":
+                public = option == "revision" or _HUB.fullmatch(value)
+                yield option.replace("_", "-"), backbone, value if public else "FOLDER"
 
 
 def loads_each(command: Callable[..., Any]) -> Callable[..., Any]:

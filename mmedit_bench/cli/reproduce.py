@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mmedit_bench.cli.executors import executes
-from mmedit_bench.cli.loading import loads_each
+from mmedit_bench.cli.loading import loads_each, told
 from mmedit_bench.cli.output import Output, speaks
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def reproduce(
       mmedit-bench reproduce table1 --scale small \\
           --language-model minigpt4-qwen2.5-0.5b=qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
     """
+    from mmedit_bench.execution.order import refuse_strangers
     from mmedit_bench.reproduce.plan import narrowed
     from mmedit_bench.reproduce.plan_runs import Means
     from mmedit_bench.reproduce.scales import at_scale, check
@@ -115,11 +116,13 @@ def reproduce(
     command += "".join(f" --suite {name}" for name in suites)
     # both change numbers, if little
     command += f" --device {device}" * (device != "cpu") + f" --dtype {dtype}" * (dtype != "float32")
+    command += "".join(f" --{option} {name}={what}" for option, name, what in told(loading))
     if render_only:
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return
     plan = narrowed(at_scale(plan_of(target), scale), backbones=backbones, suites=suites)
+    refuse_strangers(loading, [place.backbone for place in plan.places])
     means = Means(engine=engine, device=device, dtype=dtype, loading=loading)
     if scale != "embedded" and not finished:
         check(plan.places, means)
