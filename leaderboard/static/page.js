@@ -38,7 +38,10 @@
   }
 
   function csv(section, family) {
-    const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+    // A spreadsheet takes such a text for a formula, unless an apostrophe stands in front; numbers stay.
+    const formula = /^[=+\-@\t\r\n＝＋－＠]/, number = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+    const harmless = (text) => (formula.test(text) && !number.test(text) ? `'${text}` : text);
+    const quoted = (value) => `"${harmless(String(value ?? "")).replaceAll('"', '""')}"`;
     const head = ["suite", "backbone", "setting", "family", "editor", "fingerprint", "sort", "column", ...data.fields];
     const lines = [head];
     for (const row of section.rows.filter((item) => item.family === family)) {

@@ -72,14 +72,15 @@ def compare(
         show(folders(runs), board, secret, form, family, columns, out, output)
         return
     from mmedit_bench.rendering.comparison import as_rows, render
+    from mmedit_bench.runs.files import make_folder, write_whole
     from mmedit_bench.scoring.columns import SHOWN
     from mmedit_bench.scoring.comparison import compared
 
     found = compared(checked_all(folders(runs), secret), family, columns or SHOWN, alpha=alpha)
     text = render(found, form)
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        make_folder(out.parent)
+        write_whole(out, text.encode())
         output.result({"written": str(out)}, prose=str(out))
         return
     values = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mmedit_bench.rendering.escaping import cell as harmless
 from mmedit_bench.rendering.grid import Grid, csv_of, rendered
 from mmedit_bench.rendering.wording import difference
 from mmedit_bench.scoring.columns import column
@@ -18,7 +19,7 @@ FIELDS = (
 def render(found: Comparison, form: str) -> str:
     """`form` is "terminal", "markdown", "latex" or "csv" (one line for each pair and column, exact)."""
     if form == "csv":
-        return csv_of(FIELDS, [_exact(found, pair) for pair in found.pairs])
+        return csv_of(FIELDS, [tuple(map(harmless, _exact(found, pair))) for pair in found.pairs])
     return rendered([_places(found), _pairs(found)], form)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import io
 import json
 import shutil
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mmedit_bench.cli import app
+from mmedit_bench.cli import app, compare
+from mmedit_bench.errors import Unusable
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.scoring.columns import SHOWN
 from tests.leaderboard.fake import EDITORS, FakeEditor, FakeSuite, fake_run
@@ -159,3 +161,24 @@ def test_report_shows_a_section_and_csv_has_them_all(runs: Path) -> None:
     assert {row["section"] for row in forced_rows} == {
         "", "spread/teacher_forced_token", "kept_right/teacher_forced_token",
     }  # fmt: skip
+
+
+def test_a_file_of_pairs_is_whole_and_holds_no_formula(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = compare.checked_all
+    monkeypatch.setattr(
+        compare, "checked_all", lambda *given: {f"={name}": run for name, run in checked(*given).items()}
+    )
+    out = tmp_path / "pairs.csv"
+    assert call("compare", runs, "--format", "csv", "--out", out).exit_code == 0
+    kept = out.read_text("utf-8")
+    assert ",'=ft," in kept and ",=ft," not in kept
+
+    def full(path: Path, data: bytes) -> None:
+        raise Unusable(path, OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr("mmedit_bench.runs.files.write_whole", full)
+    done = call("compare", runs, "--out", out)
+    assert done.exit_code == 2 and "No space left" in done.stderr
+    assert out.read_text("utf-8") == kept

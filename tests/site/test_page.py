@@ -128,22 +128,40 @@ def test_choosing_rewrites_the_hash(page: Path, tmp_path: Path) -> None:
     assert set(seen.shown("view", "data-family")) == {"teacher_forced_exact"}
 
 
+CSV = """
+  let caught = null;
+  const make = window.Blob;
+  window.Blob = class extends make {
+    constructor(parts, options) { super(parts, options); caught = parts[0]; }
+  };
+  document.querySelector("button.csv").click();
+  return btoa(unescape(encodeURIComponent(caught)));
+"""
+
+
+def csv_of(page: Path, tmp_path: Path) -> list[str]:
+    seen = visit(with_script(page, tmp_path, CSV), tmp_path)
+    return base64.b64decode(title(seen).strip('"')).decode().splitlines()
+
+
 def test_csv_holds_the_numbers(page: Path, tmp_path: Path) -> None:
-    script = """
-      let caught = null;
-      const make = window.Blob;
-      window.Blob = class extends make {
-        constructor(parts, options) { super(parts, options); caught = parts[0]; }
-      };
-      document.querySelector("button.csv").click();
-      return btoa(unescape(encodeURIComponent(caught)));
-    """
-    seen = visit(with_script(page, tmp_path, script), tmp_path)
-    lines = base64.b64decode(title(seen).strip('"')).decode().splitlines()
+    lines = csv_of(page, tmp_path)
     assert lines[0].startswith('"suite","backbone","setting","family","editor"')
     assert any(
         '"null"' in line and '"locality","generation_same","100","100","100"' in line for line in lines
     )
+
+
+def test_no_cell_of_the_csv_is_a_formula(page: Path, tmp_path: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert '"setting": "' in text
+    odd = tmp_path / "odd.html"
+    odd.write_text(
+        text.replace('"setting": "', '"setting": "=1+').replace('"editor": "ft"', '"editor": "-3"')
+    )
+    lines = csv_of(odd, tmp_path)[1:]
+    assert lines and all(""","'=1+""" in line for line in lines)
+    assert any(',"-3",' in line for line in lines)  # a number stays
 
 
 def test_without_script_everything_is_shown(page: Path, tmp_path: Path) -> None:
