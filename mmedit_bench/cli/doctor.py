@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmedit_bench.cli.idle import refuse_idle
 from mmedit_bench.cli.loading import loads
 from mmedit_bench.cli.output import Output, speaks
 
@@ -74,6 +75,7 @@ def doctor(
         return
     if editors or loading:
         raise click.UsageError("--editor, --weights and the like are for --backbone and --data")
+    refuse_idle("without --backbone and --data: all are asked in batches of 1 and 16", "batch_size")
     from mmedit_bench.execution.diagnosis import diagnose
 
     findings = []

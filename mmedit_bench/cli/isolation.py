@@ -73,6 +73,11 @@ def isolates(command: Callable[..., Any]) -> Callable[..., Any]:
         for number, option in ((ready_timeout, "--ready-timeout"), (memory_limit, "--memory-limit")):
             if number and not (isolate or sandbox):
                 raise click.BadParameter("it is for --isolate and --sandbox", param_hint=option)
+        if sandbox is False and not isolate:
+            raise click.BadParameter(
+                "it is for --isolate; without that the editor shares this process, in no sandbox anyway",
+                param_hint="--unsafe-no-sandbox",
+            )
         isolation: Isolation | None = None
         if isolate or sandbox:
             from mmedit_bench.execution.isolated import Isolation

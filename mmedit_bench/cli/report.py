@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mmedit_bench.cli.idle import refuse_idle
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.cli.score import FOLDERS, SECRET, as_dict, folders, score_all
 
@@ -74,6 +75,8 @@ def report(
       mmedit-bench report runs --section harm
       mmedit-bench report runs --family legacy_trainer_exact
     """
+    if form == "csv":
+        refuse_idle("with --format csv, which holds all of them", "section", "sort")
     from mmedit_bench.rendering.report import render
     from mmedit_bench.runs.files import make_folder, write_whole
     from mmedit_bench.scoring.families import legacy_families

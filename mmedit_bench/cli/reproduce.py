@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mmedit_bench.cli.executors import executes
+from mmedit_bench.cli.idle import refuse_idle
 from mmedit_bench.cli.loading import loads_each, told
 from mmedit_bench.cli.output import Output, speaks
 
@@ -118,6 +119,11 @@ def reproduce(
     command += f" --device {device}" * (device != "cpu") + f" --dtype {dtype}" * (dtype != "float32")
     command += "".join(f" --{option} {name}={what}" for option, name, what in told(loading))
     if render_only:
+        refuse_idle(
+            "with --render-only: the document that is there says what is shown",
+            "runs", "limit", "backbones", "suites", "device", "dtype", "finished", "executor", "workers",
+            "revision", "weights", "device_map", "language_model",
+        )  # fmt: skip
         written = rendered(target, out)
         output.result({"written": [str(path) for path in written]}, prose="\n".join(map(str, written)))
         return

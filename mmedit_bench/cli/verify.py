@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmedit_bench.cli.idle import refuse_idle
 from mmedit_bench.cli.loading import loads_each
 from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.errors import BenchError
@@ -92,11 +93,16 @@ def verify(
 
     if no_rerun and secret is not None:
         raise click.UsageError("--secret asks all edits again, and --no-rerun asks none; give one of them")
+    if no_rerun:
+        idle = ("sample", "seed", "edit_timeout", "unsafe_no_sandbox")
+        refuse_idle("with --no-rerun, which asks no edit again", *idle)
     if replace and admit is None:
         raise click.UsageError("--replace says how to --admit; name a board")
+    for_code = {"--edit-timeout": edit_timeout, "--unsafe-no-sandbox": unsafe_no_sandbox}
     manner = Manner(
         rerun=not no_rerun, sample=sample, seed=seed,
         secret=secret, baselines=baselines, board=admit, replace=replace, loading=loading,
+        for_code=tuple(option for option, given in for_code.items() if given),
         isolation=partial(
             Means(edit_timeout=edit_timeout, sandbox=False if unsafe_no_sandbox else None).isolation, "code"
         ),

@@ -54,6 +54,8 @@ class Manner:
     """This side's own folder of baselines, added to; None: all are made anew."""
     isolation: Callable[[], Isolation | None] = Isolation
     """What the editor's process is allowed, in the track `code`; called for a submission of that track."""
+    for_code: tuple[str, ...] = ()
+    """What was ordered, in the words of the order, that has a meaning in the track `code` alone."""
     loading: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By backbone, what is asked of it beyond its name: revision, weights, device_map, language_model."""
     board: Path | None = None
@@ -93,7 +95,12 @@ def verify(
             raise BenchError(
                 f"{folder} is self-reported: nothing of it can be asked again; verify it without --secret"
             )
-        refuse_strangers(manner.loading, [run.manifest.spec.backbone for run in examined.runs])
+        if manner.for_code and (track := examined.submission.track) != "code":
+            raise BenchError(
+                f"{manner.for_code[0]} is for track code, and this is track {track}; leave it out"
+            )
+        if not examined.problems:  # of a run that cannot be read, nobody knows its backbone
+            refuse_strangers(manner.loading, [run.manifest.spec.backbone for run in examined.runs])
         if manner.secret is not None:
             for suite in {run.manifest.spec.suite: run.suite for run in examined.runs}.values():
                 blind_suite(suite, read_secret(manner.secret))

@@ -182,3 +182,9 @@ def test_a_file_of_pairs_is_whole_and_holds_no_formula(
     done = call("compare", runs, "--out", out)
     assert done.exit_code == 2 and "No space left" in done.stderr
     assert out.read_text("utf-8") == kept
+
+
+@pytest.mark.parametrize("words", [("--section", "harm"), ("--sort", "correction")])
+def test_what_csv_holds_anyway_is_not_chosen(runs: Path, words: tuple[str, ...]) -> None:
+    done = call("report", runs, "--format", "csv", *words)
+    assert done.exit_code == 2 and f"{words[0]} does nothing with --format csv" in done.stderr

@@ -127,3 +127,8 @@ def test_a_language_model_that_the_user_brings_is_no_fault_of_the_installation(
 
     monkeypatch.setattr(zoo, "shipped", gone)  # what ships is missed
     assert call("doctor").exit_code == 2
+
+
+def test_a_batch_size_is_for_one_backbone(call: Call) -> None:
+    done = call("doctor", "--batch-size", 4)
+    assert done.exit_code == 2 and "--batch-size does nothing without --backbone" in done.stderr

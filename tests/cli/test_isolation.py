@@ -21,6 +21,7 @@ RUN = ("run", "--suite", "lab-suite", "--backbone", "lab-backbone", "--editor", 
         (("--unsafe-no-sandbox", "--readable", "."), "--readable"),
         (("--ready-timeout", "9"), "--ready-timeout"),
         (("--memory-limit", "9"), "--memory-limit"),
+        (("--unsafe-no-sandbox",), "it is for --isolate"),
     ],
 )
 def test_limits_of_what_is_not_asked_for_are_refused(
@@ -42,7 +43,7 @@ def test_no_sandbox_no_run(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_that_none_is_wanted_can_be_said(call: Call) -> None:
-    done = call(*RUN, "--unsafe-no-sandbox", "--json")
+    done = call(*RUN, "--isolate", "--unsafe-no-sandbox", "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "complete"
 

@@ -1,4 +1,4 @@
-"""What `reproduce` is told of loading backbones, and what it tells of it."""
+"""What `reproduce` is told of loading backbones, and what it tells of it; and options that do nothing."""
 
 from __future__ import annotations
 
@@ -47,3 +47,21 @@ def test_a_document_s_command_says_how_backbones_were_loaded(call: Call, tmp_pat
     assert done.exit_code == 0, done.output
     command = json.loads(Path("results/table1.json").read_text())["command"]
     assert command.endswith(" --revision lab-backbone=v2 --weights lab-backbone=FOLDER")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--limit", "1"),
+        ("--suite", "lab-suite"),
+        ("--backbone", "lab-backbone"),
+        ("--finished",),
+        ("--device", "cpu"),
+        ("--weights", "lab-backbone=here"),
+    ],
+)
+def test_what_does_nothing_where_files_are_only_rendered_is_refused(
+    call: Call, words: tuple[str, ...]
+) -> None:
+    done = call("reproduce", "table1", "--render-only", *words)
+    assert done.exit_code == 2 and f"{words[0]} does nothing with --render-only" in done.stderr

@@ -262,6 +262,9 @@ def test_without_rerun_it_is_checked(call: Call, submit: Submit) -> None:
         (("--secret", "short"), "openssl rand -hex 16"),
         (("--secret", "good", "--no-rerun"), "--no-rerun"),
         (("--replace",), "--admit"),
+        (("--no-rerun", "--sample", "3"), "--sample does nothing with --no-rerun"),
+        (("--no-rerun", "--seed", "3"), "--seed does nothing with --no-rerun"),
+        (("--no-rerun", "--edit-timeout", "3"), "--edit-timeout does nothing with --no-rerun"),
     ],
 )
 def test_what_is_to_mend_in_the_call(call: Call, words: tuple[str, ...], said: str) -> None:
@@ -270,6 +273,12 @@ def test_what_is_to_mend_in_the_call(call: Call, words: tuple[str, ...], said: s
     Path("folder").mkdir()
     done = call("verify", "folder", *words)
     assert done.exit_code == 2 and said in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--unsafe-no-sandbox",), ("--edit-timeout", "3")])
+def test_what_is_for_code_is_refused_elsewhere(call: Call, submit: Submit, words: tuple[str, ...]) -> None:
+    done = call("verify", submit(), *words)
+    assert done.exit_code == 2 and f"{words[0]} is for track code, and this is track edits" in done.stderr
 
 
 def test_an_empty_folder_lacks_everything(call: Call) -> None:
