@@ -255,12 +255,14 @@ def admit_runs(
     help="Folder of runs; what is there already stays.",
 )  # fmt: skip
 @click.option("--entry", "entries", multiple=True, metavar="ID", help="Only of this entry; repeatable.")
+@click.option("--blind", is_flag=True, help="Also runs whose probes a secret drew, which are read with it.")
 @speaks
-def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Output) -> None:
+def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], blind: bool, output: Output) -> None:
     """Lay out a board's runs as `run` left them: every answer, to score, compare and table anew.
 
     Needs neither backbone nor editor; nothing is asked again. Self-reported runs come only where --entry
-    names them: their answers are what somebody says.
+    names them: their answers are what somebody says. Blind runs come with --blind, and whatever reads
+    them takes --secret FILE.
 
     \b
     Examples:
@@ -270,12 +272,17 @@ def lay_out_runs(board: Path, out: Path, entries: tuple[str, ...], output: Outpu
       mmedit-bench reproduce table1 --runs published --finished
     """
     from mmedit_bench.submissions.board_folder import read_board
-    from mmedit_bench.submissions.board_runs import lay_out, self_reported
+    from mmedit_bench.submissions.board_runs import blindly_asked, lay_out, self_reported
 
     found = read_board(board)
     with output.progress("runs") as advance:
-        made = lay_out(found, out, entries, told=lambda done, total: advance("runs", done, total))
+        made = lay_out(
+            found, out, entries, blind=blind, told=lambda done, total: advance("runs", done, total)
+        )
     output.result({"runs": list(map(str, made))}, prose="\n".join(map(str, made)))
     if not entries and (names := self_reported(found)):
         output.say(f"left out, being self-reported: {', '.join(names)}; --entry ID lays them out")
-    output.say(f"next: mmedit-bench report {out}")
+    secret = blindly_asked(found, entries)
+    if secret and not blind:
+        output.say(f"left out, being blind: runs of {', '.join(secret)}; --blind lays them out")
+    output.say(f"next: mmedit-bench report {out}{' --secret FILE' if secret and blind else ''}")

@@ -21,19 +21,18 @@ def render(
     width: int = 100,
     color: bool = False,
 ) -> str:
-    """Tables of one scorer family, one for each suite, backbone, protocol and split.
+    """Tables of one scorer family, one for each suite, backbone, protocol, split and baseline.
 
     With `section`, such as "harm" or "spread", tables of that instead, made of the family's measurements
     (CSV always holds all of them). `sort` is "all", "correction" or "counterfactual" (CSV always holds
     all three); `width` and `color` matter to the terminal only. Raises `BenchError` for unknown names,
-    for no runs, and for
-    numbers that must not share a column.
+    for no runs, and for numbers that must not share a column.
     """
     if form not in FORMATS:
         raise BenchError(f"there is no format {form!r}; choose one of {', '.join(FORMATS)}")
     if not runs:
         raise BenchError("there is no run to report; name at least one scored run")
-    found = blocks(runs, family, sort=sort)
+    found = blocks(runs, family, sort=sort, by_baseline=True)
     match form:
         case "csv":
             from mmedit_bench.rendering.long_csv import long_csv

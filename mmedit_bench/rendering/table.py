@@ -76,6 +76,8 @@ class Block:
     columns: tuple[Column, ...]
     summary: Column
     """What rows are ordered and ranked by."""
+    baseline: str | None = None
+    """What its runs are measured against, where others of the same key are measured against another."""
 
     def __post_init__(self) -> None:
         for item in self.columns:
@@ -99,12 +101,17 @@ class Block:
         parts = [f"{key.suite} on {key.backbone}", protocol, f"split {key.split}"]
         parts += [] if key.limit is None else [f"first {key.limit} needed edits"]
         parts += [] if self.sort == ALL else [f"{self.sort}s only"]
+        if self.baseline is not None:
+            ways = sorted({f"{row.scores.spec.dtype} on {row.scores.spec.device}" for row in self.rows})
+            parts.append(f"baseline {self.baseline[:12]} ({', '.join(ways)})")
         return ", ".join(parts)
 
     @property
     def label(self) -> str:
         """The measurement behind every number."""
-        return f"{self.family.change} where the edit should reach, {self.family.keep} where it should not"
+        label = f"{self.family.change} where the edit should reach, {self.family.keep} where it should not"
+        apart = "; no number can be set against those of another baseline"
+        return label if self.baseline is None else label + apart
 
     @property
     def headline(self) -> tuple[Column, ...]:
@@ -131,23 +138,30 @@ class Block:
         return tuple((reason, tuple(names)) for reason, names in found.items())
 
 
-def blocks(runs: Iterable[RunScores], family: str, *, sort: str = ALL) -> list[Block]:
+def blocks(
+    runs: Iterable[RunScores], family: str, *, sort: str = ALL, by_baseline: bool = False
+) -> list[Block]:
     """One table for each suite, backbone, protocol and split among `runs`, in their order of names.
 
-    `sort` restricts the numbers to corrections or counterfactuals. Raises `BenchError` for an
-    unknown family or sort, for runs that were scored by different rules or are measured against
-    different baselines, and for two runs that claim to be one.
+    `sort` restricts the numbers to corrections or counterfactuals. Runs of a table that are measured
+    against different baselines have a table for each with `by_baseline`, that of most runs first.
+    Raises `BenchError` for them without it, for an unknown family or sort, for runs that were scored by
+    different rules, and for two runs that claim to be one.
     """
     chosen = family_named(family)
     distinct = once(runs)
     rules = {(run.normalizer, json.dumps(dict(run.bootstrap), sort_keys=True)) for run in distinct}
     if len(rules) > 1:
         raise BenchError("these runs were scored by different rules; score all of them with this version")
-    grouped: dict[BlockKey, list[RunScores]] = defaultdict(list)
+    grouped: dict[BlockKey, dict[str, list[RunScores]]] = defaultdict(lambda: defaultdict(list))
     for run in distinct:
-        grouped[_key(run)].append(run)
+        grouped[_key(run)][run.baseline if by_baseline else ""].append(run)
     order = sorted(grouped, key=lambda key: (*key[:4], key.limit is not None, key.limit or 0, *key[5:]))
-    return [_block(key, grouped[key], chosen, sort) for key in order]
+    return [
+        _block(key, own, chosen, sort, baseline if len(grouped[key]) > 1 else None)
+        for key in order
+        for baseline, own in sorted(grouped[key].items(), key=lambda one: (-len(one[1]), one[0]))
+    ]
 
 
 def once(runs: Iterable[RunScores]) -> list[RunScores]:
@@ -190,7 +204,9 @@ def _key(run: RunScores) -> BlockKey:
     )  # fmt: skip
 
 
-def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) -> Block:
+def _block(
+    key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str, baseline: str | None
+) -> Block:
     cells = {run.spec.fingerprint: _cells(run, family, sort) for run in runs}
     summary = summary_of(
         [key for key, cell in own.items() if cell.value is not None] for own in cells.values()
@@ -215,7 +231,7 @@ def _block(key: BlockKey, runs: Sequence[RunScores], family: Family, sort: str) 
         for mark in [run.spec.fingerprint]
     )
     keys = in_order(key for row in rows for key in row.cells)
-    return Block(key, family, sort, rows, tuple(column(key) for key in keys), column(summary))
+    return Block(key, family, sort, rows, tuple(column(key) for key in keys), column(summary), baseline)
 
 
 def _cells(run: RunScores, family: Family, sort: str) -> Cells:

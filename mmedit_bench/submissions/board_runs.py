@@ -36,17 +36,21 @@ def lay_out(
     out: Path,
     entries: tuple[str, ...] = (),
     *,
+    blind: bool = False,
     told: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Path]:
     """Put the runs of these entries, or of all that are not self-reported, below `out`, with baselines.
 
-    Returns the folders that were made. A run that is there already stays as it is, whole or begun, and
-    a baseline that is there gets the lines it lacks. Scores are not among the files: they follow from
-    the rest. Raises `BenchError` for an entry that the board does not have, for two entries that tell
-    one run otherwise and for a baseline that says otherwise than the board's, `BadRecord` for a file
-    that is damaged.
+    Runs whose probes a secret drew come with `blind` only: nothing reads them without it. Returns the
+    folders that were made. A run that is there already stays as it is, whole or begun, and a baseline
+    that is there gets the lines it lacks. Scores are not among the files: they follow from the rest.
+    Raises `BenchError` for an entry that the board does not have, for two entries that tell one run
+    otherwise and for a baseline that says otherwise than the board's, `BadRecord` for a file that is
+    damaged.
     """
-    chosen = _one_of_each(_chosen(board, entries))
+    chosen = _one_of_each(
+        (id, run) for id, run in _chosen(board, entries) if blind or run.verified.probes != "blind"
+    )
     make_folder(out / FOLDER)
     for name, path in board.baselines.items():
         _lay_baseline(out / FOLDER / f"{name}.jsonl", path)
@@ -98,6 +102,11 @@ def _left(folders: Sequence[Path]) -> dict[str, dict[str, bytes]]:
 def self_reported(board: BoardFolder) -> list[str]:
     """Ids of entries whose answers nobody checked: they are laid out where they are named, else not."""
     return [entry.id for entry in board.entries if entry.submission.track == "self-reported"]
+
+
+def blindly_asked(board: BoardFolder, entries: tuple[str, ...] = ()) -> list[str]:
+    """Ids of those of these entries that have runs whose probes a secret drew."""
+    return list(dict.fromkeys(id for id, run in _chosen(board, entries) if run.verified.probes == "blind"))
 
 
 def _chosen(board: BoardFolder, entries: tuple[str, ...]) -> Iterator[tuple[str, BoardRun]]:

@@ -120,6 +120,22 @@ def test_blind_runs_are_admitted_with_their_secret(blind: Suite) -> None:
     )
 
 
+def test_blind_runs_are_laid_out_where_they_are_asked_for(blind: Suite) -> None:
+    public = SUITES.load("picturebook-vqa")()
+    folders = [fake_run(Path("runs"), suite, FT, limit=2) for suite in (public, blind)]
+    done = call("site", "admit", *folders, "--board", "both", "--secret", "secret.hex")
+    assert done.exit_code == 0, done.output
+    done = call("site", "runs", "--board", "both", "--out", "again")
+    assert done.exit_code == 0 and "being blind: runs of ft; --blind" in done.output, done.output
+    assert [path.name for path in Path("again").glob("*--ft--*")] == [folders[0].name]
+    assert call("report", "again").exit_code == 0
+    done = call("site", "runs", "--board", "both", "--out", "all", "--blind")
+    assert "report all --secret FILE" in done.output
+    assert len(list(Path("all").glob("*--ft--*"))) == 2
+    done = call("report", "all", "--secret", "secret.hex")
+    assert done.exit_code == 0 and "picturebook-vqa-blind on" in done.output, done.output
+
+
 def test_a_form_is_taken(board: Path) -> None:
     text = (board / "entries" / "ike" / "submission.yaml").read_text()
     Path("form.yaml").write_text(text.replace("description: ''", "description: Says it back."))

@@ -180,6 +180,17 @@ def test_other_baselines_share_no_table(runs: list[RunScores]) -> None:
     with pytest.raises(BenchError, match="different baselines") as caught:
         blocks([stranger, *runs[1:]], "generation")
     assert runs[0].spec.folder_name in str(caught.value) and "000000000000" in str(caught.value)
+    for form in FORMATS:
+        text = render([stranger, *runs[1:]], form=form)
+        assert "0" * 12 in text and runs[1].baseline[:12] in text
+    tables = blocks([stranger, *runs[1:]], "generation", by_baseline=True)
+    assert [len(block.rows) for block in tables] == [len(runs) - 1, 1]
+    assert all(
+        f"{block.baseline}"[:12] in block.title and "another baseline" in block.label for block in tables
+    )
+    assert [block.title for block in blocks(runs, "generation", by_baseline=True)] == [
+        block.title for block in blocks(runs, "generation")
+    ]
     elsewhere = dataclasses.replace(stranger, spec=dataclasses.replace(stranger.spec, backbone="other"))
     assert len(blocks([elsewhere, *runs[1:]], "generation")) == 2
 
