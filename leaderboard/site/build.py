@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from leaderboard.site import (
     about,
@@ -101,9 +102,9 @@ def write_static(site: Site, out: Path) -> None:
     write_text(out / "static" / "site.css", "".join(map(static, STYLES)))
     for name in (*SCRIPTS, *PAGES):
         write_text(out / "static" / name, static(name))
-    write_page(
-        site.head, out, "404.html", "missing.html.j2", root=f"{site.head.url}/" if site.head.url else ""
-    )
+    # shown in the place of pages at any depth: from where the server begins, as the address says it
+    root = "/".join(["", *filter(None, urlsplit(site.head.url or "").path.split("/")), ""])
+    write_page(site.head, out, "404.html", "missing.html.j2", root=root)
     for name in (MARK, NO_JEKYLL):
         write_text(out / name, "")
 

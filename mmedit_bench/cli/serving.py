@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from mmedit_bench.errors import naming
 
 HOST = "127.0.0.1"
+_ROOT = re.compile(rb'<body data-root="([^"]+)"')
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -22,12 +24,14 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The site's 404 page where it has one."""
+        """The site's 404 page where it has one, with links to where the site lies here."""
         page = Path(self.directory) / "404.html"
         if code != 404 or not page.is_file():
             super().send_error(code, message, explain)
             return
         data = page.read_bytes()
+        if root := _ROOT.search(data):  # where it is published, which is seldom where this server begins
+            data = data.replace(b'="' + root[1], b'="/')
         self.send_response(code)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))

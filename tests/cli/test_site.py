@@ -257,7 +257,8 @@ def test_what_cannot_be_published(board: Path) -> None:
 
 def test_the_server_serves_this_machine(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("the board")
-    (tmp_path / "404.html").write_text("no such page")
+    page = '<link href="{0}static/site.css"><body data-root="{0}">no such page <a href="{0}index.html">'
+    (tmp_path / "404.html").write_text(page.format("/where/it/is/"))
     with server(tmp_path, 0) as running:
         assert running.server_address[0] == "127.0.0.1"
         threading.Thread(target=running.serve_forever, daemon=True).start()
@@ -266,5 +267,5 @@ def test_the_server_serves_this_machine(tmp_path: Path) -> None:
             assert answer.read() == b"the board"
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{base}/nowhere/at-all")
-        assert (caught.value.code, caught.value.read()) == (404, b"no such page")
+        assert (caught.value.code, caught.value.read()) == (404, page.format("/").encode())
         running.shutdown()

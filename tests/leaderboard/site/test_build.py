@@ -73,6 +73,21 @@ def test_every_link_leads_somewhere(built: Path) -> None:
                 assert target.resolve().is_relative_to(built) and target.is_file(), (path, value)
 
 
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [(None, "/"), ("https://example.org", "/"), ("https://example.org/deep/board", "/deep/board/")],
+)
+def test_the_page_for_what_is_missing_links_from_where_the_server_begins(
+    loaded: Site, tmp_path: Path, url: str | None, root: str
+) -> None:
+    """It is shown in the place of pages at any depth."""
+    write_static(replace(loaded, head=replace(loaded.head, url=url)), tmp_path)
+    links = [a["href"] for tag, a in Page(tmp_path / "404.html").tags if tag in ("link", "a") and "href" in a]
+    own = [link for link in links if link and not link.startswith(("data:", "#"))]
+    assert f"{root}static/site.css" in own and f"{root}index.html" in own
+    assert all(link.startswith(root) for link in own)
+
+
 def test_nothing_inline_and_nothing_from_elsewhere(built: Path) -> None:
     for path in built.rglob("*.html"):
         page = Page(path)
