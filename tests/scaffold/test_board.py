@@ -51,10 +51,22 @@ def test_what_starts_the_workflows(board: Path) -> None:
         "publish.yml": {
             "push": {
                 "branches": ["main"],
-                "paths": ["board.yaml", "requirements.txt", "entries/**", "baselines/**", "releases/**"],
+                "paths": [
+                    "board.yaml",
+                    "requirements.txt",
+                    "entries/**",
+                    "baselines/**",
+                    "releases/**",
+                    "audit/**",
+                ],
             }
         },
     }
+
+
+def test_the_readme_says_what_a_secret_asks_of_the_repository(board: Path) -> None:
+    text = " ".join((board / "README.md").read_text().split())
+    assert "Keep this repository private while the secret is in use" in text and "`audit/`" in text
 
 
 def test_what_the_workflows_may_do(board: Path) -> None:
