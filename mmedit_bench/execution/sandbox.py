@@ -103,7 +103,7 @@ def demanded() -> None:
     if why := available():
         raise BenchError(
             f"the sandbox cannot be started: {why}. To run an editor that you trust without one, "
-            "say --unsafe-no-sandbox"
+            "say --unsafe-no-sandbox (of `run`: --isolate --unsafe-no-sandbox)"
         )
 
 
