@@ -247,7 +247,7 @@
     const pages = { edits: `edits/${view.block}/index.html`, compare: `compare.html#block=${view.block}`, svg: `figures/${view.block}-tradeoff.svg`, png: `figures/${view.block}-tradeoff.png` };
     for (const link of document.querySelectorAll("#onward [data-page]")) link.href = pages[link.dataset.page];
     const curl = document.getElementById("curl");
-    curl.textContent = curl.textContent.replace(/\/data\/.*$/, `/data/${view.block}.csv`);
+    curl.textContent = curl.textContent.replace(/\/data\/[^/]*$/, `/data/${view.block}.csv`);
   }
 
   function draw(data) {

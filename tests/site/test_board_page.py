@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.site.browser import Visit
+from tests.site.browser import Visit, visiting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 PUBLIC = "synthetic-vqa--blip2-opt-mini--one-step--public"
 
@@ -46,6 +48,22 @@ def test_a_click_sorts_and_another_turns_it(wide: Visit) -> None:
     again = wide.open(address.removeprefix(wide.home))
     again.wait_for_function("!document.querySelector('#tools').hidden")
     assert numbers(again, place) == first
+
+
+def test_the_line_to_copy_names_the_block_at_any_address(
+    browser: Browser, site: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "site")
+    page, address = tmp_path / "site" / "index.html", "https://example.org/data/of/board"
+    text = page.read_text()
+    assert f"curl -O https://example.org/board/data/{PUBLIC}.csv" in text
+    page.write_text(text.replace("https://example.org/board/data/", f"{address}/data/"))
+    blind = PUBLIC.replace("public", "blind")
+    with visiting(browser, tmp_path / "site") as visit:
+        shown = visit.open(f"index.html#block={blind}")
+        shown.wait_for_function(f"document.querySelector('#curl').textContent.endsWith('{blind}.csv')")
+        assert shown.inner_text("#curl") == f"curl -O {address}/data/{blind}.csv"
+        assert visit.trouble == []
 
 
 def test_filters_narrow_and_the_address_remembers(wide: Visit) -> None:
