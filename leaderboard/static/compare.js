@@ -1,7 +1,7 @@
 // Two to four runs of a block side by side. All choices are in the address.
 "use strict";
 (() => {
-  const { load, make, foreign, place, keep, options, number, table, paired, charts, root } = mmedit;
+  const { load, make, foreign, place, keep, options, latest, number, table, paired, charts, root } = mmedit;
   const page = document.getElementById("compare");
   const form = page.querySelector("form");
   if (!form) return;
@@ -9,6 +9,7 @@
   const selects = Object.fromEntries([...page.querySelectorAll("select")].map((select) => [select.name, select]));
   const SEATS = ["first", "second", "third", "fourth"];
   const LISTED = 500;
+  const opened = latest(), compared = latest();
   let index, pairs = [], shownWidth = 0;
 
   const percent = (title, key) => ({ key, title, cost: false, spell: (value) => number(value), of: (editor, family) => editor.cells[family]?.[key] });
@@ -52,8 +53,8 @@
     const keys = chosen();
     const wanted = [];
     for (let one = 0; one < keys.length; one += 1) for (let other = one + 1; other < keys.length; other += 1) wanted.push([keys[one], keys[other]]);
-    const found = await Promise.all(wanted.map((pair) => pairOf(...pair)));
-    if (keys.join() !== chosen().join()) return;
+    const found = await compared(Promise.all(wanted.map((pair) => pairOf(...pair))));
+    if (found === null) return;
     pairs = found;
     render();
   }
@@ -166,7 +167,11 @@
   async function open(wanted) {
     const slug = [...selects.block.options].some((option) => option.value === wanted.get("block")) ? wanted.get("block") : selects.block.options[0].value;
     selects.block.value = slug;
-    index = await load(`compare/${slug}/index`);
+    const loaded = await opened(load(`compare/${slug}/index`));
+    if (loaded === null) return;
+    compared(Promise.resolve()); // what is still on its way is of the block before
+    index = loaded;
+    pairs = [];
     form.hidden = false;
     const why = index.why ? `${index.why} So runs of this block cannot be compared edit by edit here.` : index.editors.length < 2 ? "This block has one run; there is nothing to compare it with." : "";
     at("why").textContent = why;

@@ -1,7 +1,7 @@
 // Single edits of a block: finds those that a filter asks for, and shows one with every run's answers.
 "use strict";
 (() => {
-  const { load, make, foreign, place, keep, options, root } = mmedit;
+  const { load, make, foreign, place, keep, options, latest, root } = mmedit;
   const page = document.getElementById("edits");
   const block = page.dataset.block;
   const form = page.querySelector("form");
@@ -28,6 +28,7 @@
     ["failed", "the edit failed", BROKEN],
   ];
 
+  const newest = latest();
   let index, outcomes, matches = [], at = 0, starts = [];
 
   const meaning = [...Array(16).keys()].map((code) => {
@@ -191,7 +192,9 @@
 
   async function refresh(edit) {
     const editor = control("editor").value;
-    outcomes = await load(`details/${block}/outcomes${editor ? `-${editor}` : ""}`);
+    const loaded = await newest(load(`details/${block}/outcomes${editor ? `-${editor}` : ""}`));
+    if (loaded === null) return;
+    outcomes = loaded;
     find();
     const found = matches.findIndex((number) => editId(number) === edit);
     await go(found < 0 ? 0 : found);

@@ -32,6 +32,22 @@
     );
   }
 
+  // Of promises that are handed over one after another the last one counts: what loads slowly may come
+  // after what was chosen since. What one that came too late brings, or complains of, is null.
+  function latest() {
+    let turn = 0;
+    return async (promise) => {
+      const mine = (turn += 1);
+      try {
+        const value = await promise;
+        return mine === turn ? value : null;
+      } catch (error) {
+        if (mine === turn) throw error;
+        return null;
+      }
+    };
+  }
+
   const number = (value, digits = 1) => (value === null || value === undefined ? "" : value.toFixed(digits).replace("-", "−"));
 
   function table(caption, heads, rows) {
@@ -51,5 +67,5 @@
     );
   }
 
-  Object.assign(mmedit, { make, draw, foreign, place, keep, options, number, table, root: document.body.dataset.root });
+  Object.assign(mmedit, { make, draw, foreign, place, keep, options, latest, number, table, root: document.body.dataset.root });
 })();

@@ -13,7 +13,7 @@ from mmedit_bench.runs.files import parsed
 from tests.site.browser import Visit, visiting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 PUBLIC = "synthetic-vqa--blip2-opt-mini--one-step--public"
 BLIND = "synthetic-vqa--blip2-opt-mini--one-step--blind"
@@ -150,6 +150,44 @@ def test_a_block_of_secret_probes_says_why_it_compares_nothing(wide: Visit) -> N
     page.select_option("[name=block]", PUBLIC)
     page.wait_for_selector("#difference svg")
     assert not page.locator("#why").is_visible()
+
+
+def test_a_block_that_loads_slowly_is_not_shown_under_another_name(
+    browser: Browser, site: Path, served: str
+) -> None:
+    (other,) = [path.name for path in (site / "data" / "compare").iterdir() if "sequential" in path.name]
+    index = json.loads((site / "data" / "compare" / other / "index.json").read_text())
+    held: list[Route] = []
+    with visiting(browser, served) as visit:
+        page = visit.open(f"compare.html#block={BLIND}")
+        page.route(f"**/compare/{PUBLIC}/index.js", lambda asked: held.append(asked))
+        page.select_option("[name=block]", PUBLIC)
+        page.select_option("[name=block]", other)
+        page.wait_for_selector("#difference svg")
+        assert len(held) == 1
+        held[0].continue_()
+        page.evaluate(f"mmedit.load('compare/{PUBLIC}/index').then(() => null)")
+        page.wait_for_timeout(100)
+        names = page.locator("[name=first] option").all_inner_texts()
+        assert names == [one["name"] for one in index["editors"]]
+        assert page.input_value("[name=block]") == other and f"block={other}" in page.url
+        assert visit.trouble == []
+
+
+def test_runs_that_load_slowly_are_not_shown_for_those_chosen_since(browser: Browser, served: str) -> None:
+    held: list[Route] = []
+    with visiting(browser, served) as visit:
+        page = visit.open(f"compare.html#block={PUBLIC}&runs=editor-003,editor-004")
+        page.route("**/run-null.js", lambda asked: held.append(asked))
+        page.select_option("[name=first]", "null")
+        page.select_option("[name=block]", BLIND)
+        page.wait_for_selector("#why:visible")
+        assert len(held) == 1
+        held[0].continue_()
+        page.evaluate(f"mmedit.load('compare/{PUBLIC}/run-null').then(() => null)")
+        page.wait_for_timeout(100)
+        assert not page.locator("#trouble").is_visible() and not page.locator("#difference").is_visible()
+        assert visit.trouble == []
 
 
 def test_every_chart_has_a_table(wide: Visit) -> None:

@@ -13,7 +13,7 @@ from tests.site.browser import Visit, visiting
 from tests.site.conftest import EDITS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 PUBLIC = "synthetic-vqa--blip2-opt-mini--one-step--public"
 BLIND = "synthetic-vqa--blip2-opt-mini--one-step--blind"
@@ -115,6 +115,25 @@ def test_keys_walk_and_the_address_remembers(wide: Visit) -> None:
         again.locator(".answers tr.chosen .error").inner_text()
         == "edit failed: editing: ValueError: <b>no gradient</b>"
     )
+
+
+def test_what_loads_slowly_does_not_take_the_place_of_what_was_chosen_since(
+    browser: Browser, served: str
+) -> None:
+    held: list[Route] = []
+    with visiting(browser, served) as visit:
+        page = visit.open(f"{PAGE}#kind=reliability/main&outcome=bad")
+        page.route("**/outcomes-null.js", lambda asked: held.append(asked))
+        page.select_option("[name=editor]", "null")  # missed every one
+        page.select_option("[name=editor]", "copy-target")
+        page.locator("#where", has_text="None of").wait_for()
+        assert len(held) == 1
+        held[0].continue_()
+        page.evaluate(f"mmedit.load('details/{PUBLIC}/outcomes-null').then(() => null)")
+        page.wait_for_timeout(100)
+        assert where(visit) == f"None of {EDITS} edits is like that"
+        assert page.input_value("[name=editor]") == "copy-target"
+        assert visit.trouble == []
 
 
 def test_a_filter_that_nothing_fits(wide: Visit) -> None:
