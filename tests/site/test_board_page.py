@@ -61,7 +61,7 @@ def test_the_line_to_copy_names_the_block_at_any_address(
     blind = PUBLIC.replace("public", "blind")
     with visiting(browser, tmp_path / "site") as visit:
         shown = visit.open(f"index.html#block={blind}")
-        shown.wait_for_function(f"document.querySelector('#curl').textContent.endsWith('{blind}.csv')")
+        shown.locator("#curl", has_text=f"{blind}.csv").wait_for()
         assert shown.inner_text("#curl") == f"curl -O {address}/data/{blind}.csv"
         assert visit.trouble == []
 
