@@ -90,7 +90,14 @@ READINGS = {
         BOTH,
     ),
     "unike-layers": Reading("0012-unike-states", rows("layers", 4, 2)),
-    "unike-own-states": Reading("0013-unike-own-states", rows("own", "answer", "final", "none")),
+    "unike-own-states": Reading(
+        "0013-unike-own-states",
+        (
+            *rows("own", "answer", "final"),
+            {"own": "answer", "top_k": 8},
+            {"own": "none", "top_k": 8},  # without own states there must be others
+        ),
+    ),
     "unike-gate": Reading("0013-unike-own-states", rows("gate", "dynamic", "mass"), BOTH),
     "unike-latent-alone": Reading(
         "0013-unike-own-states", rows("top_k", 0, 8, 40), always=LATENT_ALONE, said="only latent IKE"
@@ -146,6 +153,9 @@ def measured(
             raise SystemExit(f"{outcome.order}: {outcome.error}")
         folders.append(outcome.folder)
     runs = [checked_run(folder, suites[o.order.suite]) for folder, o in zip(folders, outcomes, strict=True)]
+    for folder, run in zip(folders, runs, strict=True):
+        if run.state.failed:  # such a row would say what the unedited backbone does
+            raise SystemExit(f"{folder}: {run.state.failed} edits failed; `mmedit-bench report` says why")
     each = [runs[start : start + len(suites)] for start in range(0, len(runs), len(suites))]
     prints = [read_run(folder).manifest.spec.fingerprint for folder in folders]
     return [
