@@ -74,9 +74,7 @@ def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: C
         "search",
         *words,
         "--budget",
-        "4",  # each trial is a process of its own
-        "--workers",
-        "1",
+        "5",
         "--record",
         "search.json",
         "--config",
@@ -86,7 +84,7 @@ def test_ladders_are_climbed_within_their_budget_and_the_best_is_written(call: C
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert json.loads(Path("search.json").read_text()) == found
-    assert len(found["tried"]) == found["budget"] == 4
+    assert len(found["tried"]) == found["budget"] == 5
     assert found["ladders"] == {"lr": [1e-4, 1e-3], "steps": [1, 3]}
     written = stored(EDITORS.load("ft").settings_type, Path(), "lab-backbone")
     assert written == found["best"] | {"threshold": 0.05}
