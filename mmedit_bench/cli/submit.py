@@ -231,8 +231,11 @@ def trial_as_dict(desk: Desk, tried: Sequence[tuple[Order, RunResult | None]]) -
 
 def describe_trial(desk: Desk, tried: Sequence[tuple[Order, RunResult | None]]) -> str:
     """What would be written, for people."""
+    from mmedit_bench.submissions.cards import card_of
+
     lines = [f"nothing is written; it would be {desk.folder}/"]
-    lines += [f"  {name}" for name in ("submission.yaml", "digests.json", "environment.txt")]
+    card = ["card.md"] if card_of(desk.package) is not None else []
+    lines += [f"  {name}" for name in ("submission.yaml", "digests.json", "environment.txt", *card)]
     for order, result in tried:
         word = "one edit made"
         if result is None:

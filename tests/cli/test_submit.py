@@ -142,10 +142,12 @@ def digests_of_runs(folder: Path) -> dict[str, Any]:
 
 
 def test_a_trial_writes_nothing(own: Call) -> None:
+    assert "card.md" not in submitted(own, "--dry-run").stdout
+    Path("own/README.md").write_text("# Own\n")
     before = sorted(Path().rglob("*"))
     done = submitted(own, "--dry-run", "--protocol", "sequential", "--protocol-set", "length=3")
     assert "nothing is written" in done.stdout and "submissions/own-1" in done.stdout
-    assert "one edit made" in done.stdout and "edits/" in done.stdout
+    assert all(part in done.stdout for part in ("one edit made", "edits/", "card.md"))
     assert [path for path in sorted(Path().rglob("*")) if "__pycache__" not in str(path)] == before
     told = json.loads(submitted(own, "--dry-run", "--json").stdout)
     assert told["runs"] == [
