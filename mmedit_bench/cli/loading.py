@@ -62,7 +62,7 @@ _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 
 
 def told(loading: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
-    """What may be said of it to others: option, backbone, and a name of the hub, or FOLDER for a path.
+    """What may be said of it to others: option, backbone, and a name of the hub, or PLACE for a path.
 
     A device map is left out: where a model lies is no part of what is measured.
     """
@@ -70,7 +70,7 @@ def told(loading: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str, s
         for option, value in given.items():
             if option != "device_map":
                 public = option == "revision" or _HUB.fullmatch(value)
-                yield option.replace("_", "-"), backbone, value if public else "FOLDER"
+                yield option.replace("_", "-"), backbone, value if public else "PLACE"
 
 
 def loads_each(command: Callable[..., Any]) -> Callable[..., Any]:

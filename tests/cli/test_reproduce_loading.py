@@ -35,8 +35,8 @@ def test_the_command_names_what_others_can_have_and_no_path(tmp_path: Path) -> N
     assert list(told(loading)) == [
         ("weights", "one", "owner/name"),
         ("revision", "one", "a" * 40),
-        ("weights", "two", "FOLDER"),
-        ("language-model", "two", "FOLDER"),
+        ("weights", "two", "PLACE"),
+        ("language-model", "two", "PLACE"),
     ]
 
 
@@ -46,7 +46,7 @@ def test_a_document_s_command_says_how_backbones_were_loaded(call: Call, tmp_pat
     done = call("reproduce", "table1", *words)
     assert done.exit_code == 0, done.output
     command = json.loads(Path("results/table1.json").read_text())["command"]
-    assert command.endswith(" --revision lab-backbone=v2 --weights lab-backbone=FOLDER")
+    assert command.endswith(" --revision lab-backbone=v2 --weights lab-backbone=PLACE")
 
 
 @pytest.mark.parametrize(
