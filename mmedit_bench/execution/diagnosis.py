@@ -59,7 +59,7 @@ def diagnose(*, probes: int, device: str, dtype: str) -> Iterator[Finding]:
     def whole(name: str) -> Finding:
         if why := lacks_language_model(name):
             silent.add(name)
-            return Finding(f"checkpoint {name}", "warn", f"not here, only needed for its own runs: {why}")
+            return Finding(f"checkpoint {name}", "warn", f"only needed for its own runs: {why}")
         return checkpoint(name, device)
 
     # published weights are large, and fetched by who runs them: they are checked by name

@@ -52,7 +52,7 @@ def grafted_here(backbone: str, loading: Mapping[str, str]) -> Path | None:
 
 
 def lacks_language_model(backbone: str) -> str | None:
-    """How to get the language model that a backbone ships without, where it is not here; else None.
+    """Why the language model that a backbone ships without cannot be had unasked, and what to do; else None.
 
     Raises `BenchError` where what does ship is not here either.
     """
