@@ -13,21 +13,11 @@ from mmedit_bench.execution.jobs import needs_of
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.view import _weights
 from mmedit_bench.runs.folder import Manifest
-from tests.backbones.test_checkpoint import write
 from tests.backbones.test_placement import split
 from tests.cli.conftest import Call
 from tests.tiny import tiny_backbone
 
 ROW = ("--suite", "lab-suite", "--backbone", "llava-1.5-7b", "--editor", "echo", "--limit", "2", "--json")
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """A small LLaVA as the row's own checkpoint is laid out: without backbone.json."""
-    folder = tmp_path / "small"
-    write(tiny_backbone("llava"), folder)
-    (folder / "backbone.json").unlink()
-    return folder
 
 
 def manifest(done: Any) -> Manifest:

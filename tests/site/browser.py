@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,3 +106,11 @@ def visiting(browser: Browser, home: str | Path, **context: Any) -> Iterator[Vis
         yield visit
     finally:
         window.close()
+
+
+def let_come(page: Page, held: Sequence[Route], name: str) -> None:
+    """Let the one answer that was held back arrive, which brings the data `name`, and the page take it."""
+    assert len(held) == 1
+    held[0].continue_()
+    page.evaluate(f"mmedit.load('{name}').then(() => null)")
+    page.wait_for_timeout(100)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mmedit_bench.runs.files import parsed
-from tests.site.browser import Visit, visiting
+from tests.site.browser import Visit, let_come, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -164,10 +164,7 @@ def test_a_block_that_loads_slowly_is_not_shown_under_another_name(
         page.select_option("[name=block]", PUBLIC)
         page.select_option("[name=block]", other)
         page.wait_for_selector("#difference svg")
-        assert len(held) == 1
-        held[0].continue_()
-        page.evaluate(f"mmedit.load('compare/{PUBLIC}/index').then(() => null)")
-        page.wait_for_timeout(100)
+        let_come(page, held, f"compare/{PUBLIC}/index")
         names = page.locator("[name=first] option").all_inner_texts()
         assert names == [one["name"] for one in index["editors"]]
         assert page.input_value("[name=block]") == other and f"block={other}" in page.url
@@ -182,10 +179,7 @@ def test_runs_that_load_slowly_are_not_shown_for_those_chosen_since(browser: Bro
         page.select_option("[name=first]", "null")
         page.select_option("[name=block]", BLIND)
         page.wait_for_selector("#why:visible")
-        assert len(held) == 1
-        held[0].continue_()
-        page.evaluate(f"mmedit.load('compare/{PUBLIC}/run-null').then(() => null)")
-        page.wait_for_timeout(100)
+        let_come(page, held, f"compare/{PUBLIC}/run-null")
         assert not page.locator("#trouble").is_visible() and not page.locator("#difference").is_visible()
         assert visit.trouble == []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.site.browser import Visit, visiting
+from tests.site.browser import Visit, let_come, visiting
 from tests.site.conftest import EDITS
 
 if TYPE_CHECKING:
@@ -127,10 +127,7 @@ def test_what_loads_slowly_does_not_take_the_place_of_what_was_chosen_since(
         page.select_option("[name=editor]", "null")  # missed every one
         page.select_option("[name=editor]", "copy-target")
         page.locator("#where", has_text="None of").wait_for()
-        assert len(held) == 1
-        held[0].continue_()
-        page.evaluate(f"mmedit.load('details/{PUBLIC}/outcomes-null').then(() => null)")
-        page.wait_for_timeout(100)
+        let_come(page, held, f"details/{PUBLIC}/outcomes-null")
         assert where(visit) == f"None of {EDITS} edits is like that"
         assert page.input_value("[name=editor]") == "copy-target"
         assert visit.trouble == []

@@ -9,22 +9,12 @@ import pytest
 
 from mmedit_bench.submissions.checks_run import _is_device
 from mmedit_bench.verification.acting import _rest
-from tests.backbones.test_checkpoint import write
 from tests.backbones.test_placement import split
 from tests.cli.conftest import Call
 from tests.tiny import tiny_backbone
 from tests.verification.conftest import FORM, PACKAGE, PROJECT
 
 ROW = "llava-1.5-7b"
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """A small LLaVA as the row's own checkpoint is laid out: without backbone.json."""
-    folder = tmp_path / "small"
-    write(tiny_backbone("llava"), folder)
-    (folder / "backbone.json").unlink()
-    return folder
 
 
 @pytest.mark.parametrize("track", ["edits", "code"])
