@@ -265,8 +265,8 @@ def _digest(values: Sequence[object]) -> str:
     return hashlib.sha256(canonical(list(values)).encode()).hexdigest()[:8]
 
 
-def _rows(runs: Sequence[tuple[Entry, Run]], others: Sequence[bool]) -> tuple[Row, ...]:
-    """Names are those of the entries, with what tells runs and namesakes apart. `others`, by run: is it
+def _rows(runs: Sequence[tuple[Entry, Run]], apart: Sequence[bool]) -> tuple[Row, ...]:
+    """Names are those of the entries, with what tells runs and namesakes apart. `apart`, by run: is it
     measured against another baseline."""
 
     def spelt(entry: Entry, run: Run, much: int) -> str:
@@ -284,5 +284,5 @@ def _rows(runs: Sequence[tuple[Entry, Run]], others: Sequence[bool]) -> tuple[Ro
             name if shared[name] == 1 else spelt(*one, much) for name, one in zip(names, runs, strict=True)
         ]
     return tuple(
-        Row(name, entry, run, other) for name, (entry, run), other in zip(names, runs, others, strict=True)
+        Row(name, entry, run, other) for name, (entry, run), other in zip(names, runs, apart, strict=True)
     )
