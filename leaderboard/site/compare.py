@@ -19,6 +19,7 @@ from mmedit_bench.scoring.cells import label_of
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, family_named
 from mmedit_bench.scoring.groups import GROUPS, groups_of
 from mmedit_bench.scoring.intervals import FEWEST
+from mmedit_bench.scoring.tails import left_out
 
 FAMILIES = (HEADLINE_FAMILY, FORCED)
 AT_ONCE = 30
@@ -72,6 +73,8 @@ def _index(site: Site, edits: Edits, *, ahead: bool) -> dict[str, Any]:
         "units": [unit for unit, _ in edits.rows] if several else None,
         "clusters": None if len(clusters) == len(edits.rows) else [clusters[one] for one in edits.clusters],
         "fewest": FEWEST,
+        # by number of clusters, from the fewest on: the share of resamples on either side of an interval
+        "tails": [round(left_out(n) / 100, 7) for n in range(FEWEST, len(clusters) + 1)],
         "ahead": ahead,
     }
 

@@ -1,5 +1,5 @@
 // Paired differences between two runs, from their values edit by edit: means, 95 % intervals by the
-// percentile bootstrap over clusters, and the edits won and lost.
+// expanded percentile bootstrap over clusters, and the edits won and lost.
 "use strict";
 mmedit.paired = (() => {
   const RESAMPLES = 2000;
@@ -27,12 +27,13 @@ mmedit.paired = (() => {
     return sides;
   }
 
-  // By column and group the difference of every edit. A group lacks an edit that one of its parts lacks.
+  // By column and group the difference of every edit. A group is made of those of its parts that the edit has.
   function deltas(index, mine, theirs) {
     const sides = shared(mine, theirs);
+    const there = (value) => !Number.isNaN(value);
     for (const side of sides) {
       for (const [name, { parts, harmonic }] of Object.entries(index.groups)) {
-        if (parts.every((part) => part in side)) side[name] = side[parts[0]].map((_, edit) => joined(parts.map((part) => side[part][edit]), harmonic));
+        if (parts.every((part) => side[part]?.some(there))) side[name] = side[parts[0]].map((_, edit) => joined(parts.map((part) => side[part][edit]).filter(there), harmonic));
       }
     }
     return Object.fromEntries(Object.entries(sides[0]).map(([name, own]) => [name, own.map((value, edit) => value - sides[1][name][edit])]));
@@ -113,9 +114,10 @@ mmedit.paired = (() => {
     const columns = {};
     for (const [name, value] of Object.entries(points)) {
       if (Number.isNaN(value)) continue;
-      const wide = Math.min(...leavesOf(name).map((leaf) => parts[0][leaf].wide)) >= index.fewest;
+      const wide = Math.min(...leavesOf(name).map((leaf) => parts[0][leaf].wide));
+      const out = index.tails[wide - index.fewest]; // none for fewer clusters than an interval needs
       const sorted = samples[name].sort((one, other) => one - other);
-      columns[name] = wide ? [value, Math.min(percentile(sorted, 0.025), value), Math.max(percentile(sorted, 0.975), value)] : [value, null, null];
+      columns[name] = out === undefined ? [value, null, null] : [value, Math.min(percentile(sorted, out), value), Math.max(percentile(sorted, 1 - out), value)];
     }
     return { edits: made.filter(Boolean).length, clusters: numbers.size, columns };
   }

@@ -18,7 +18,7 @@ from mmedit_bench.scoring.cells import label_of
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.edit_values import EditValues, edit_values
 from mmedit_bench.scoring.families import family_named
-from mmedit_bench.scoring.groups import Floats, Group, combined, linear
+from mmedit_bench.scoring.groups import Floats, Group, linear
 from mmedit_bench.scoring.intervals import Estimate, differences, estimates
 from mmedit_bench.scoring.paired import same_edits
 from mmedit_bench.scoring.permutation import contributions, holm, sign_flip, swap
@@ -41,9 +41,10 @@ class Pair:
     holm: float
     """The same after Holm's correction over all pairs of this column."""
     won: int
-    """Edits on which `first` does better."""
+    """Edits on which `first` does better, by the column itself or by those parts of it that they have."""
     lost: int
     tied: int
+    """With those won and lost, all edits that the column asks something of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,30 @@ def _pairs(tables: Mapping[str, Floats], one: EditValues, columns: Sequence[str]
 
 
 def by_edit(values: Floats, columns: Sequence[str], groups: Mapping[str, Group]) -> dict[str, Floats]:
-    """Each edit's own value in every column and group; NaN where it lacks one or a part."""
-    found = combined({name: values[:, place] for place, name in enumerate(columns)}, groups)
-    return {name: np.broadcast_to(own, len(values)) for name, own in found.items()}
+    """Each edit's own value in every column and group, [edits]; `values` is [edits, columns] in [0, 1].
+
+    A group is made of those of its parts that the edit has: no suite asks everything of every edit. NaN
+    where an edit lacks the column or all parts; and for all edits where none has one of the parts, since
+    the table as a whole has no number of that group either.
+    """
+    found = {name: values[:, place] for place, name in enumerate(columns)}
+    nothing = np.full(len(values), np.nan)
+    for name, group in groups.items():
+        parts = [found.get(part, nothing) for part in group.parts]
+        lacking = any(np.isnan(part).all() for part in parts)
+        found[name] = nothing if lacking else _of_those_there(group, np.stack(parts))
+    return found
+
+
+def _of_those_there(group: Group, parts: Floats) -> Floats:
+    """The group of [parts, edits], for each edit over those that are not NaN; NaN where all are."""
+    there = ~np.isnan(parts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if group.harmonic:
+            means: Floats = there.sum(axis=0) / np.where(there, 1 / parts, 0.0).sum(axis=0)
+        else:
+            means = np.where(there, parts, 0.0).sum(axis=0) / there.sum(axis=0)
+    return means
 
 
 def won_and_lost(votes: Floats) -> tuple[int, int, int]:

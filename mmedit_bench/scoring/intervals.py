@@ -1,10 +1,10 @@
-"""95 % intervals by the percentile bootstrap over clusters: an edit, or a sequence in all its orders.
+"""95 % intervals by the bootstrap over clusters: an edit, or a sequence in all its orders.
 
 What shares a cluster succeeds and fails together, so clusters are resampled, never edits or orders of
 one sequence or probes of one edit: each of R resamples draws as many clusters as there are, with
-replacement, every column is averaged over the edits in them, and the interval spans the 2.5th to the
-97.5th percentile of those averages. Drawing is expressed as multinomial counts, which makes the whole
-computation one matrix product.
+replacement, every column is averaged over the edits in them, and the interval spans those averages
+between two percentiles, which lie further out the fewer clusters there are (`tails`). Drawing is
+expressed as multinomial counts, which makes the whole computation one matrix product.
 
 A few clusters cannot say how far others would lie from them: below `FEWEST` there is no interval.
 Where all edits agree the interval has no width. That says that the resamples cannot tell more, not
@@ -20,10 +20,11 @@ from functools import lru_cache
 import numpy as np
 
 from mmedit_bench.scoring.groups import Floats, Group, combined, linear
+from mmedit_bench.scoring.tails import left_out
 
 RESAMPLES = 2000
 SEED = 20240919
-LEVEL = 95
+METHOD = "expanded percentile, by cluster of units"
 FEWEST = 5
 """Clusters that an interval needs, at least."""
 _LAST_BITS = 1e-12
@@ -179,7 +180,7 @@ def averaged(several: Sequence[Drawn]) -> Drawn:
 def estimated(found: Drawn) -> dict[str, Estimate | None]:
     """Every number with the interval of its resamples, as `estimates` gives it."""
     return {
-        name: _estimate(float(point[0]), found.samples[name], wide=found.behind[name] >= FEWEST)
+        name: spanned(float(point[0]), found.samples[name], found.behind[name])
         for name, point in found.points.items()
     }
 
@@ -223,18 +224,6 @@ def _means(counts: Floats, values: Floats) -> Floats:
     return result
 
 
-def _estimate(value: float, sample: Floats, *, wide: bool) -> Estimate | None:
-    if np.isnan(value):
-        return None
-    if not wide:
-        return Estimate(value, None, None)
-    seen = sample[~np.isnan(sample)]  # a rare stratum may be absent from some resamples
-    tail = (100 - LEVEL) / 2
-    low, high = np.percentile(seen, [tail, 100 - tail]) if len(seen) else (value, value)
-    # With a handful of edits the percentiles can miss the mean by rounding or by coarse steps.
-    return Estimate(value, min(float(low), value), max(float(high), value))
-
-
 def resampled(
     values: Floats,
     clusters: Sequence[str],
@@ -258,4 +247,12 @@ def resampled(
 
 def spanned(value: float, sample: Floats, clusters: int) -> Estimate | None:
     """A number with the interval of its resamples; without bounds for fewer than `FEWEST` clusters."""
-    return _estimate(float(value), sample, wide=clusters >= FEWEST)
+    if np.isnan(value):
+        return None
+    if clusters < FEWEST:
+        return Estimate(float(value), None, None)
+    seen = sample[~np.isnan(sample)]  # a rare stratum may be absent from some resamples
+    out = left_out(clusters)
+    low, high = np.percentile(seen, [out, 100 - out]) if len(seen) else (value, value)
+    # With a handful of edits the percentiles can miss the mean by rounding or by coarse steps.
+    return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from typing import Literal
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.protocols.moments import ALONE
@@ -79,26 +80,39 @@ def paired_rows(one: EditValues, other: EditValues) -> list[tuple[int, int]]:
 
 
 def differences_of(family: Family, mine: EditValues, theirs: EditValues) -> dict[str, Cell]:
-    """`mine` minus `theirs`, row by row, in columns and means, resampled by the clusters of `theirs`."""
+    """`mine` minus `theirs`, row by row, in columns and means, resampled by the clusters of `theirs`.
+
+    In percentage points.
+    """
     empty = mine.empty | theirs.empty
     found = intervals.differences(
         mine.without(empty), theirs.without(empty), theirs.clusters, theirs.columns, MEANS
     )
     reasons = {key: cell.reason for key, cell in cells_of(family, mine).items()}
     return {
-        key: with_estimate(cell, found[key], cell.reason or reasons[key])
+        key: with_estimate(cell, found[key], cell.reason or reasons[key], unit="points")
         for key, cell in cells_of(family, theirs).items()
         if key in found
     }
 
 
-def with_estimate(cell: Cell, estimate: Estimate | None, why: str | None = None) -> Cell:
-    """`cell` with another number, in percent; without one, with the reason for that."""
+def with_estimate(
+    cell: Cell,
+    estimate: Estimate | None,
+    why: str | None = None,
+    *,
+    unit: Literal["percent", "points"] = "percent",
+) -> Cell:
+    """`cell` with another number, given as a share; without one, with the reason for that.
+
+    `unit` is that of the new number, whatever the cell's was: an area is a score again, a difference or
+    a spread is in "points".
+    """
     if estimate is None:
-        return replace(cell, value=None, low=None, high=None, reason=why or cell.reason)
-    percent = estimate.times(100)
-    few = TOO_FEW if percent.low is None else None
-    return replace(cell, value=percent.value, low=percent.low, high=percent.high, reason=few)
+        return replace(cell, value=None, low=None, high=None, reason=why or cell.reason, unit=unit)
+    hundred = estimate.times(100)
+    few = TOO_FEW if hundred.low is None else None
+    return replace(cell, value=hundred.value, low=hundred.low, high=hundred.high, reason=few, unit=unit)
 
 
 def _comparable(run: Checked, other: Checked) -> None:

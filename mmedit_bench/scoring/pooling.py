@@ -18,12 +18,13 @@ def pooled(
 
     Every run has one vote, whatever its number of edits, and its groups are formed before it is given.
     With `against`, the mean of the paired differences, run by run. What is resampled are the edits (or
-    sequences of them): runs that made some of the same, on another backbone, are resampled in step,
-    because an edit that is hard on one is hard on the other; runs that share none, each by itself.
-    Columns are those that all of them have. Raises as `paired`.
+    sequences of them): runs that made some of the same, on another backbone or in longer sequences, are
+    resampled in step, because an edit that is hard on one is hard on the other; runs that share none, each
+    by itself. Sequences of one run that those of another tie together are resampled as one, so that
+    bounds can be missing that the run alone has. Columns are those that all of them have. Raises as `paired`.
     """
     tables = [edit_values(run, family) for run in runs]
-    named = [_named(run, table) for run, table in zip(runs, tables, strict=True)]
+    named = _named([run.state.manifest.spec.suite for run in runs], tables)
     steps = _in_step([frozenset(names) for names in named])
     parts: list[Drawn] = []
     for number, (run, mine) in enumerate(zip(runs, tables, strict=True)):
@@ -48,14 +49,27 @@ def pooled(
     }
 
 
-def _named(run: Checked, table: EditValues) -> list[str]:
-    """For each row its cluster, by what is in it: sequences of two runs are both called the first."""
-    held: dict[str, set[str]] = defaultdict(set)
-    for cluster, case in zip(table.clusters, table.cases, strict=True):
-        held[cluster].add(case)
-    suite = run.state.manifest.spec.suite
-    names = {cluster: " ".join([suite, *sorted(cases)]) for cluster, cases in held.items()}
-    return [names[cluster] for cluster in table.clusters]
+def _named(suites: Sequence[str], tables: Sequence[EditValues]) -> list[list[str]]:
+    """For each table and row the name of what is resampled with it; `suites` are those of the tables.
+
+    It goes by cases, for sequences of any two runs are both called the first. Clusters of any tables that
+    share a case of one suite, or are tied by others that do, bear one name: a sequence of 10 lies in that of
+    20 which was drawn from the same cases. Two clusters of one table that another table ties together are
+    one as well, for they are drawn where that one is. An edit that is made alone everywhere keeps its own.
+    """
+    held: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+    for number, (suite, table) in enumerate(zip(suites, tables, strict=True)):
+        for cluster, case in zip(table.clusters, table.cases, strict=True):
+            held[number, cluster].add(f"{suite} {case}")
+    tied: dict[str, set[str]] = {}
+    for cases in held.values():
+        together = cases.union(*(tied[case] for case in cases if case in tied))
+        tied.update(dict.fromkeys(together, together))
+    names = {case: min(together) for case, together in tied.items()}
+    return [
+        [names[f"{suite} {case}"] for case in table.cases]
+        for suite, table in zip(suites, tables, strict=True)
+    ]
 
 
 def _in_step(clusters: Sequence[frozenset[str]]) -> list[list[int]]:

@@ -17,7 +17,7 @@ import numpy as np
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.records import NATS, Measured
 from mmedit_bench.scoring.groups import Floats
-from mmedit_bench.scoring.intervals import FEWEST, LEVEL, RESAMPLES, SEED, Estimate, resample_counts
+from mmedit_bench.scoring.intervals import FEWEST, RESAMPLES, SEED, Estimate, resample_counts, spanned
 
 START = "start"
 """The moment at which nothing is edited yet."""
@@ -106,7 +106,7 @@ def paired_change(after: Floats, before: Floats, *, exponential: bool) -> Estima
     """Change of the mean of [units, items], or of its exponential, with its 95 % interval.
 
     Both are resampled in step. Units are drawn where there are at least `FEWEST`, items likewise;
-    without either there are no bounds.
+    without either there are no bounds. The percentiles are those of whichever is drawn and is fewer.
     """
     value = _read(after.mean(), exponential) - _read(before.mean(), exponential)
     units, items = after.shape
@@ -128,9 +128,10 @@ def paired_change(after: Floats, before: Floats, *, exponential: bool) -> Estima
         means = [((rows @ table) * by_item).sum(axis=1) / table.size for table in (after, before)]
         ends = [np.exp(np.minimum(own, _MOST_NATS)) if exponential else own for own in means]
         changes.append(ends[0] - ends[1])
-    tail = (100 - LEVEL) / 2
-    low, high = np.percentile(np.concatenate(changes), [tail, 100 - tail])
-    return Estimate(value, min(float(low), value), max(float(high), value))
+    fewest = min(number for number in (units, items) if number >= FEWEST)
+    found = spanned(value, np.concatenate(changes), fewest)
+    assert found is not None  # the change is a number
+    return found
 
 
 def _table(name: str, units: Sequence[str], records: Mapping[str, Measured]) -> Floats:

@@ -42,6 +42,7 @@ from mmedit_bench.scoring.scores import (
 )
 from mmedit_bench.scoring.sections import Table, not_recorded, parts_of, sections_of
 from mmedit_bench.scoring.sequences import sequence_scores
+from mmedit_bench.scoring.tails import LEVEL
 
 if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
@@ -122,8 +123,8 @@ def scores_of(run: Checked, *, legacy: bool = False) -> RunScores:
         control=state.manifest.control,
         normalizer=NORMALIZER_VERSION,
         bootstrap={
-            "method": "percentile, by cluster of units",
-            "level": intervals.LEVEL,
+            "method": intervals.METHOD,
+            "level": LEVEL,
             "resamples": intervals.RESAMPLES,
             "seed": intervals.SEED,
             "fewest": intervals.FEWEST,

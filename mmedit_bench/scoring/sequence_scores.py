@@ -33,7 +33,7 @@ class HalfLife:
     """Bounds of the 95 % interval, at ages asked. None: beyond the oldest one, or too few clusters."""
     high: int | None
     oldest: int | None
-    """The oldest age asked."""
+    """The oldest age asked; None where there is nothing that could halve."""
     reason: str | None = None
 
 

@@ -24,6 +24,7 @@ from mmedit_bench.scoring.groups import GROUPS, MEANS, Floats, combined
 from mmedit_bench.scoring.matched import interference, with_estimate
 from mmedit_bench.scoring.scores import TOO_FEW, Cell, Cells
 from mmedit_bench.scoring.sequence_scores import HalfLife, Point, SequenceScores
+from mmedit_bench.scoring.tails import left_out
 
 NO_AGE_0 = "age 0 was not asked"
 NOTHING_HELD = "nothing was held at age 0"
@@ -155,14 +156,14 @@ def _half_lives(kept: Sequence[Point], values: Mapping[int, EditValues]) -> dict
     ages = [point.at for point in kept]
     cells, reasons = _linear(kept[0].cells), _reasons(kept)
     if ages[0] != 0:
-        return {key: HalfLife(None, None, None, ages[-1], NO_AGE_0) for key in cells}
+        return {key: HalfLife(None, None, None, None, NO_AGE_0) for key in cells}
     means = _means(values)
     found = {}
     for key in cells:
         points = np.array([means[at].points[key] for at in ages])
         if np.isnan(points).any() or points[0] == 0:
             why = NOTHING_HELD if points[0] == 0 else reasons.get(key)
-            found[key] = HalfLife(None, None, None, ages[-1], why)
+            found[key] = HalfLife(None, None, None, None, why)
             continue
         samples = np.stack([means[at].samples[key] for at in ages])
         samples = samples[:, ~np.isnan(samples).any(axis=0)]
@@ -170,13 +171,12 @@ def _half_lives(kept: Sequence[Point], values: Mapping[int, EditValues]) -> dict
         value = None if np.isinf(first) else int(first)
         reason = None if value is not None else f"not under half within {ages[-1]} edits"
         low = high = None
-        if min(means[at].clusters[key] for at in ages) < intervals.FEWEST:
+        behind = min(means[at].clusters[key] for at in ages)
+        if behind < intervals.FEWEST:
             reason = reason or TOO_FEW
         elif samples.size:
-            tail = (100 - intervals.LEVEL) / 2
-            bounds = np.percentile(
-                _first_under_half(samples, ages), [tail, 100 - tail], method="inverted_cdf"
-            )
+            out = left_out(behind)
+            bounds = np.percentile(_first_under_half(samples, ages), [out, 100 - out], method="inverted_cdf")
             low, high = (None if np.isinf(bound) else int(bound) for bound in bounds)
         found[key] = HalfLife(value, low, high, ages[-1], reason)
     return found
@@ -209,7 +209,7 @@ def _order_deviation(run: Checked, family: Family, end: EditValues) -> dict[str,
         walks[end.clusters[rows[0]]].append(np.concatenate([means[name] for name in columns]))
     several = {name: np.stack(own) for name, own in walks.items() if len(own) > 1}
     if not several:
-        return {key: with_estimate(cell, None, ONE_ORDER) for key, cell in cells.items()}
+        return {key: with_estimate(cell, None, ONE_ORDER, unit="points") for key, cell in cells.items()}
     variances = np.stack([own.var(axis=0, ddof=1) for own in several.values()])
     points, samples = intervals.resampled(variances, list(several), list(several))
     clusters = (~np.isnan(variances)).sum(axis=0)
@@ -217,6 +217,7 @@ def _order_deviation(run: Checked, family: Family, end: EditValues) -> dict[str,
         key: with_estimate(
             cells[key],
             intervals.spanned(np.sqrt(points[place]), np.sqrt(samples[:, place]), int(clusters[place])),
+            unit="points",
         )
         for place, key in enumerate(columns)
     }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, harmonic_mean
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from mmedit_bench.runs.evidence import Reading
 from mmedit_bench.runs.spec import RunSpec
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import HEADLINE
-from mmedit_bench.scoring.comparison import compared
+from mmedit_bench.scoring.comparison import by_edit, compared, won_and_lost
 from mmedit_bench.scoring.edit_values import edit_values
+from mmedit_bench.scoring.groups import GROUPS, HARD, combined, groups_of, leaves
 from mmedit_bench.scoring.intervals import Estimate
 from mmedit_bench.scoring.paired import paired
 from mmedit_bench.scoring.permutation import contributions, holm, sign_flip
@@ -67,6 +71,80 @@ def test_won_and_lost_are_counted_by_edit(runs: dict[str, Checked]) -> None:
     gaps = mine.values[:, place] - theirs.values[:, place]
     (pair,) = [p for p in found.pairs if (p.first, p.second, p.column) == ("ft", "ike", "text_locality/main")]
     assert (pair.won, pair.lost) == ((gaps > 0).sum(), (gaps < 0).sum())
+
+
+class Uneven(FakeSuite):
+    """Of every third edit no `same_relation` is asked, of every seventh no near text at all."""
+
+    def _case(self, number: int) -> EditCase:
+        case = super()._case(number)
+        left_out = {"same_relation"} if number % 3 == 0 else set()
+        left_out |= {"same_relation", "same_thing"} if number % 7 == 0 else set()
+        probes = tuple(probe for probe in case.probes if probe.stratum not in left_out)
+        return replace(case, probes=probes)
+
+
+def own_hard(row: Mapping[str, float]) -> float:
+    """`hard` of one edit from the columns that it has."""
+
+    def mean(*parts: float | None) -> float | None:
+        there = [part for part in parts if part is not None]
+        return fmean(there) if there else None
+
+    near = mean(row.get("text_locality/same_relation"), row.get("text_locality/same_thing"))
+    generality = [value for name, value in row.items() if "generality" in name]
+    locality = [row.get(name) for name in GROUPS["hard_locality"].parts[:-1]]
+    parts = row["reliability/main"], mean(*generality), mean(*locality, near)
+    return harmonic_mean([part for part in parts if part is not None])
+
+
+def test_edits_that_lack_a_part_of_hard_are_counted_by_the_others(tmp_path: Path) -> None:
+    suite = Uneven(count=40)
+    runs = {one.name: checked_run(fake_run(tmp_path, suite, one), suite) for one in (IKE, UNIKE)}
+    (pair,) = compared(runs, columns=[HARD]).pairs
+    assert pair.won + pair.lost + pair.tied == 40
+    sides = []
+    for run in runs.values():
+        found = edit_values(run, "generation")
+        rows = [
+            {name: value for name, value in zip(found.columns, row, strict=True) if not np.isnan(value)}
+            for row in found.values.tolist()
+        ]
+        assert {len(row) for row in rows} == {9, 10, 11}
+        sides.append([own_hard(row) for row in rows])
+    gaps = np.subtract(*sides)
+    assert (pair.won, pair.lost) == ((gaps > 1e-9).sum(), (gaps < -1e-9).sum()) and pair.won + pair.lost > 20
+    # of a column, those that have it: 14 of 40 lack one, 4 more both
+    (pair,) = compared(runs, columns=["text_locality/same_relation"]).pairs
+    assert pair.won + pair.lost + pair.tied == 40 - 18
+
+
+def test_an_edit_that_has_all_parts_has_the_group_of_them() -> None:
+    columns = leaves(HARD, GROUPS)
+    values = np.random.default_rng(1).random((20, len(columns)))
+    values[3] = 0.0
+    found = by_edit(values, columns, GROUPS)
+    whole = combined({name: values[:, place] for place, name in enumerate(columns)}, GROUPS)
+    assert found.keys() == whole.keys() and found[HARD][3] == 0
+    for name, own in found.items():
+        np.testing.assert_allclose(own, whole[name], rtol=1e-12)
+
+
+def test_what_no_edit_has_makes_no_group() -> None:
+    main = [name for name in leaves(HARD, GROUPS) if name.endswith("main")]
+    values = np.full((9, len(main)), 0.5)
+    values[2, main.index("text_locality/main")] = np.nan
+    values[4] = np.nan
+    found = by_edit(values, main, groups_of(main))
+    assert np.isnan(found[HARD]).all() and np.isnan(found["hard_locality"]).all()
+    assert np.flatnonzero(np.isnan(found["mean"])).tolist() == [4]
+    assert np.flatnonzero(np.isnan(found["text_locality/main"])).tolist() == [2, 4]
+    assert won_and_lost(found["mean"] - 0.4) == (8, 0, 0)
+    # nor does a column of which some probe was not read, though the suite asks it
+    columns = leaves(HARD, GROUPS)
+    values = np.full((9, len(columns)), 0.5)
+    values[:, columns.index("text_locality/same_thing")] = np.nan
+    assert np.isnan(by_edit(values, columns, GROUPS)[HARD]).all()
 
 
 def test_places_follow_from_the_corrected_tests(runs: dict[str, Checked]) -> None:

@@ -23,6 +23,7 @@ from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.rollbacks import NEVER_MADE, UNEDITED, rollback_scores
 from mmedit_bench.scoring.score import checked_run
 from mmedit_bench.scoring.scores import TEXT_ALONE
+from mmedit_bench.scoring.tails import left_out
 from tests.leaderboard.fake import FakeEditor, FakeSuite, fake_run
 
 SUITE = FakeSuite(count=30)
@@ -102,7 +103,7 @@ def bootstrap(values: list[float], clusters: list[str]) -> tuple[float, float]:
     for counts in resample_counts(len(names)):
         drawn = [v for name, times in zip(names, counts, strict=True) for v in own[name] * int(times)]
         means.append(100 * statistics.fmean(drawn))
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.percentile(means, [left_out(len(names)), 100 - left_out(len(names))])
     return float(low), float(high)
 
 

@@ -15,6 +15,7 @@ from mmedit_bench.errors import BadRecord
 from mmedit_bench.runs.records import Measured
 from mmedit_bench.scoring.intervals import FEWEST
 from mmedit_bench.scoring.retention import COLLAPSE, MeasureCell, measure_scores, paired_change
+from mmedit_bench.scoring.tails import left_out
 
 Values = dict[str, Any]
 
@@ -113,7 +114,8 @@ def slow(after: np.ndarray, before: np.ndarray, exponential: bool) -> tuple[floa
         columns = [draw.randrange(items) for _ in range(items)] if items >= FEWEST else range(items)
         a, b = (np.mean([[table[r, c] for c in columns] for r in rows]) for table in (after, before))
         found.append(math.exp(a) - math.exp(b) if exponential else a - b)
-    low, high = np.percentile(found, [2.5, 97.5])
+    out = left_out(min(number for number in (units, items) if number >= FEWEST))
+    low, high = np.percentile(found, [out, 100 - out])
     return float(low), float(high)
 
 

@@ -28,6 +28,7 @@ from mmedit_bench.scoring.normalize import same_answer
 from mmedit_bench.scoring.score import checked_run, scored, scores_of
 from mmedit_bench.scoring.scores import TEXT_ALONE, TOO_FEW
 from mmedit_bench.scoring.sequences import NO_AGE_0, ONE_ORDER, ONE_POINT, sequence_scores
+from mmedit_bench.scoring.tails import left_out
 from tests.leaderboard.fake import FakeEditor, FakeSuite, fake_run
 
 PARTS = (
@@ -167,7 +168,8 @@ def test_area_and_half_life_with_their_resamples(run: Checked, key: str) -> None
     curve = {1: rows_at(run, "after 1"), 4: rows_at(run, "after 4"), 8: rows_at(run, "end")}
     cell = scores.area[key]
     assert cell.value == pytest.approx(100 * area(curve, key))
-    low, high = np.percentile(resamples(curve, lambda tables: area(tables, key)), [2.5, 97.5])
+    out = left_out(5)
+    low, high = np.percentile(resamples(curve, lambda tables: area(tables, key)), [out, 100 - out])
     assert (cell.low, cell.high) == (pytest.approx(100 * low), pytest.approx(100 * high))
 
     ages = {gap: rows_at(run, f"age {gap}") for gap in (0, 2, 5)}
@@ -175,7 +177,7 @@ def test_area_and_half_life_with_their_resamples(run: Checked, key: str) -> None
     expected = half_life(ages, key)
     assert life.edits == (None if math.isinf(expected) else expected)
     found = sorted(resamples(ages, lambda tables: half_life(tables, key)))
-    bounds = [found[math.ceil(share * len(found)) - 1] for share in (0.025, 0.975)]
+    bounds = [found[math.ceil(share * len(found)) - 1] for share in (out / 100, 1 - out / 100)]
     assert [life.low, life.high] == [None if math.isinf(bound) else bound for bound in bounds]
 
 
