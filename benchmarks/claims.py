@@ -71,17 +71,17 @@ def one_step(scale: str) -> str:
     """Mean of five and `hard` of every editor in every block, the best `hard` over all blocks first."""
     own = blocks(scale, "table1")
     rows = _by_key(own)
-    order = sorted(rows, key=lambda key: -_average(value(row, HARD) for row in rows[key].values()))
+    order = sorted(rows, key=lambda key: _rank(rows[key], len(own)))
     head = ["editor"]
     for block in own:
         head += [f"{_of(block)}: mean", "hard"]
     best = {
         (title, column): max(
-            (v for found in rows.values() if (v := value(found[title], column)) is not None), default=None
+            (v for found in rows.values() if (v := value(found.get(title, {}), column)) is not None),
+            default=None,
         )
         for title in (block["title"] for block in own)
         for column in (MEAN, HARD)
-        if all(title in found for found in rows.values())
     }
     lines = []
     for key in order:
@@ -106,12 +106,11 @@ def best_and_unike(_: str = "") -> str:
             rows = {row["key"]: row for row in block["rows"] if not row.get("control") and "cells" in row}
             for column in (MEAN, HARD):
                 scored = [row for row in rows.values() if value(row, column) is not None]
-                first = max(scored, key=lambda row: value(row, column) or 0.0)
-                unike = value(rows["unike"], column)
-                own = first.get("difference", {}).get(GENERATION, {}).get(column)
+                first = max(scored, key=lambda row: value(row, column) or 0.0, default=None)
+                own = (first or {}).get("difference", {}).get(GENERATION, {}).get(column)
                 texts += [
-                    f"{first['label']} {value(first, column):.1f}",
-                    f"{unike:.1f}",
+                    "" if first is None else f"{first['label']} {value(first, column):.1f}",
+                    _one(value(rows.get("unike", {}), column)),
                     "" if own is None else difference(**own),
                 ]
             lines.append(texts)
@@ -129,14 +128,15 @@ def told_apart(_: str = "") -> str:
 
 def near(scale: str) -> str:
     """What `hard` is made of, of the paper's editors, averaged over the blocks of a scale."""
-    rows = _by_key(blocks(scale, "table1"))
+    own = blocks(scale, "table1")
+    rows = _by_key(own)
     chosen = [key for key in rows if key in compares()]
     lines = [
         [
             _label(rows[key]),
             *(_one(_average_or_none(value(row, column) for row in rows[key].values())) for column in NEAR),
         ]
-        for key in sorted(chosen, key=lambda key: -_average(value(row, HARD) for row in rows[key].values()))
+        for key in sorted(chosen, key=lambda key: _rank(rows[key], len(own)))
     ]
     return _table(["editor", *NEAR_HEADS], lines)
 
@@ -276,9 +276,10 @@ def _of(block: Block) -> str:
     return f"{_task(block)}, `{block['backbone']}`"
 
 
-def _average(values: Iterable[float | None]) -> float:
-    """Of those that there are; 0 of none."""
-    return _average_or_none(values) or 0.0
+def _rank(found: Mapping[str, Row], blocks: int) -> tuple[int, float]:
+    """To sort by: the best average `hard` first, and last who lacks a block, which may be the hardest."""
+    values = [own for row in found.values() if (own := value(row, HARD)) is not None]
+    return blocks - len(values), -(_average_or_none(values) or 0.0)
 
 
 def _average_or_none(values: Iterable[float | None]) -> float | None:

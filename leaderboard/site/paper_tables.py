@@ -8,11 +8,10 @@ from typing import Any
 
 from leaderboard.site.paper_documents import FAMILIES, made
 from mmedit_bench.rendering.wording import MISSING, difference, seconds
-from mmedit_bench.scoring.columns import HEADLINE, column
+from mmedit_bench.reproduce.along import half_life
+from mmedit_bench.scoring.columns import CONCISE, HEADLINE, column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, family_named
 
-MEANS = ("reliability/main", "generality", "locality", "mean")
-"""The columns of the paper's table 5, and of what sequences come to."""
 PUBLISHED_BY = "teacher_forced_token"
 """The measurement that the paper's numbers are of: only it is put beside them."""
 
@@ -45,7 +44,7 @@ def tables(document: Mapping[str, Any], block: Mapping[str, Any]) -> list[Table]
 
 
 def _scores(document: Mapping[str, Any], block: Mapping[str, Any], rows: Sequence[Row], family: str) -> Table:
-    wanted = MEANS if "places" in block else HEADLINE
+    wanted = CONCISE if "places" in block else HEADLINE
     columns = [key for key in wanted if any(row["cells"][family].get(key) for row in rows)]
     against = next((row["label"] for row in rows if row["key"] == document.get("against")), None)
     heads = [column(key).short for key in columns]
@@ -104,9 +103,9 @@ def _along(rows: Sequence[Row]) -> list[Table]:
     lines = []
     for row, found in own:
         points = (*found["curve"], *found["retention"])
-        cells = [_spelt(point["cells"].get(MEANS[0])) for point in points]
-        cells += [_aged(found["half_life"].get(MEANS[0]))] * ages
-        cells += [_spelt(found["area"].get(MEANS[0])), _spelt(found["order_deviation"].get("mean"))]
+        cells = [_spelt(point["cells"].get(CONCISE[0])) for point in points]
+        cells += [half_life(found["half_life"].get(CONCISE[0]))] * ages
+        cells += [_spelt(found["area"].get(CONCISE[0])), _spelt(found["order_deviation"].get("mean"))]
         lines.append(Line("", row["label"], (*cells, _signed((row.get("gap") or {}).get("mean")) or MISSING)))
     caption = (
         f"Along {first['sequences']} sequences of {first['length']} edits, {first['orders']} orders each, "
@@ -118,12 +117,6 @@ def _along(rows: Sequence[Row]) -> list[Table]:
     return [Table(caption, tuple(heads), tuple(lines))]
 
 
-def _aged(found: Mapping[str, Any] | None) -> str:
-    if not found or (found["edits"] is None and found["oldest"] is None):
-        return MISSING
-    return f"over {found['oldest']}" if found["edits"] is None else str(found["edits"])
-
-
 def _by_task(rows: Sequence[Row]) -> list[Table]:
     own = [row for row in rows if row.get("sequences") and row["tasks"][HEADLINE_FAMILY]]
     if not own:
@@ -131,13 +124,13 @@ def _by_task(rows: Sequence[Row]) -> list[Table]:
     tasks = list(own[0]["tasks"][HEADLINE_FAMILY])
     costs = bool(own[0]["sequences"][HEADLINE_FAMILY]["interference"])
     heads = [f"{task}: {head}" for task in tasks for head in (
-        *(column(key).short for key in MEANS), *["interference"] * costs,
+        *(column(key).short for key in CONCISE), *["interference"] * costs,
     )]  # fmt: skip
     lines = []
     for row in own:
         cells: list[str] = []
         for task in tasks:
-            cells += [_spelt(row["tasks"][HEADLINE_FAMILY][task].get(key)) for key in MEANS]
+            cells += [_spelt(row["tasks"][HEADLINE_FAMILY][task].get(key)) for key in CONCISE]
             if costs:
                 cells.append(
                     _signed(row["sequences"][HEADLINE_FAMILY]["interference"].get(task, {}).get("mean"))

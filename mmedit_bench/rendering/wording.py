@@ -26,9 +26,17 @@ def with_margin(cell: Cell | None) -> str:
 
 
 def difference(value: float, low: float | None, high: float | None) -> str:
-    """With its sign, and the interval where there is one."""
-    bounds = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
+    """With its sign, and the interval where there is one: whether 0 lies in it can be seen."""
+    bounds = "" if low is None or high is None else f" [{_bound(low)}, {_bound(high)}]"
     return f"{value:+.1f}{bounds}"
+
+
+def _bound(value: float) -> str:
+    """One decimal; a second one, or a third, where the first would make 0 of it."""
+    for places in (1, 2, 3):
+        if round(value, places):
+            return f"{value:+.{places}f}"
+    return "0.0"
 
 
 def explained(reasons: Iterable[tuple[str, Sequence[str]]]) -> list[str]:

@@ -6,21 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import MISSING, difference, with_margin
+from mmedit_bench.rendering.wording import MISSING, difference, explained, with_margin
 from mmedit_bench.scoring.checking import Checked
-from mmedit_bench.scoring.columns import column
+from mmedit_bench.scoring.columns import CONCISE, column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
 from mmedit_bench.scoring.matched import lifelong_gap
 from mmedit_bench.scoring.scores import Cell, Cells, RunScores
 from mmedit_bench.scoring.sequence_scores import HalfLife, Point
 
-SHOWN = ("reliability/main", "generality", "locality", "mean")
 Numbers = Callable[[float, float | None, float | None], dict[str, Any]]
 """How a value and its bounds are written into a document."""
 
 
-def measured(scores: RunScores, numbers: Numbers) -> dict[str, Any]:
-    """What sequences come to, by family, and what is left of the model, by measure; {} for neither."""
+def measured(scores: RunScores, numbers: Numbers, shares: Numbers) -> dict[str, Any]:
+    """What sequences come to, by family, and what is left of the model, by measure; {} for neither.
+
+    `shares` writes what measures say, which may be a share of 1 as well as a perplexity of any size.
+    """
     found: dict[str, Any] = {}
     if scores.sequences:
         found["sequences"] = {
@@ -30,7 +32,7 @@ def measured(scores: RunScores, numbers: Numbers) -> dict[str, Any]:
                 "orders": own.orders,
                 "curve": [_point(point, numbers) for point in own.curve],
                 "retention": [_point(point, numbers) for point in own.retention],
-                "half_life": {key: _half_life(own.half_life[key]) for key in SHOWN if key in own.half_life},
+                "half_life": {key: _half_life(own.half_life[key]) for key in CONCISE if key in own.half_life},
                 "area": _cells(own.area, numbers),
                 "order_deviation": _cells(own.order_deviation, numbers),
                 "interference": {task: _cells(cells, numbers) for task, cells in own.interference.items()},
@@ -44,9 +46,11 @@ def measured(scores: RunScores, numbers: Numbers) -> dict[str, Any]:
     if scores.measures:
         found["measures"] = {
             f"{measure} {name}": {
-                "value": cell.value,
-                "start": cell.start,
-                "delta": None if cell.delta is None else numbers(cell.delta, cell.low, cell.high),
+                **{
+                    key: None if own is None else shares(own, None, None)["value"]
+                    for key, own in (("value", cell.value), ("start", cell.start))
+                },
+                "delta": None if cell.delta is None else shares(cell.delta, cell.low, cell.high),
                 "collapsed": cell.collapsed,
                 "units": cell.units,
             }
@@ -87,11 +91,11 @@ def _order_and_decay(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     for row, found in own:
         texts = [row["label"]]
-        texts += [_value(point["cells"], SHOWN[0]) for point in (*found["curve"], *found["retention"])]
+        texts += [_value(point["cells"], CONCISE[0]) for point in (*found["curve"], *found["retention"])]
         if ages:
-            texts.append(_aged(found["half_life"].get(SHOWN[0])))
+            texts.append(half_life(found["half_life"].get(CONCISE[0])))
         if len(places) > 1:
-            texts.append(_value(found["area"], SHOWN[0]))
+            texts.append(_value(found["area"], CONCISE[0]))
         texts.append(_value(found["order_deviation"], "mean"))
         if gapped:
             texts.append(_signed(row.get("gap") or {}, "mean"))
@@ -104,7 +108,18 @@ def _order_and_decay(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "Gap: mean of one-step editing minus mean at the end, over the same edits.",
     ]
     told = [True, bool(ages), len(places) > 1, True, gapped]
-    return [*lines, "", " ".join(text for text, wanted in zip(said, told, strict=True) if wanted)]
+    lines += ["", " ".join(text for text, wanted in zip(said, told, strict=True) if wanted)]
+    return [*lines, *(line for note in _without_half_life(own) for line in ("", md.escaped(note)))]
+
+
+def _without_half_life(own: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[str]:
+    """Why there is none, and in which rows."""
+    found: dict[str, list[str]] = {}
+    for row, sequences in own:
+        life = sequences["half_life"].get(CONCISE[0])
+        if life and half_life(life) == MISSING and life["reason"]:
+            found.setdefault(life["reason"], []).append(row["label"])
+    return explained((f"no half-life, {reason}", names) for reason, names in found.items())
 
 
 def _by_task(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -115,13 +130,13 @@ def _by_task(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     costs = bool(own[0]["sequences"][HEADLINE_FAMILY]["interference"])
     head = ["editor"]
     for task in tasks:
-        head += [f"{task}: {column(key).short}" for key in SHOWN] + [f"{task}: interference"] * costs
+        head += [f"{task}: {column(key).short}" for key in CONCISE] + [f"{task}: interference"] * costs
     lines = ["", "**By task (free generation)**", "", md.line(head)]
     lines.append(md.line(["---", *["---:"] * (len(head) - 1)], keep=True))
     for row in own:
         texts = [row["label"]]
         for task in tasks:
-            texts += [_value(row["tasks"][HEADLINE_FAMILY][task], key) for key in SHOWN]
+            texts += [_value(row["tasks"][HEADLINE_FAMILY][task], key) for key in CONCISE]
             if costs:
                 texts.append(_signed(row["sequences"][HEADLINE_FAMILY]["interference"].get(task, {}), "mean"))
         lines.append(md.line(texts))
@@ -174,7 +189,7 @@ def _cells(cells: Cells, numbers: Numbers) -> dict[str, Any]:
     return {
         key: None if cell.value is None else numbers(cell.value, cell.low, cell.high)
         for key, cell in cells.items()
-        if key in SHOWN
+        if key in CONCISE
     }
 
 
@@ -210,7 +225,8 @@ def _bounds(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {name: cell[name] for name in ("value", "low", "high")}
 
 
-def _aged(found: Mapping[str, Any] | None) -> str:
+def half_life(found: Mapping[str, Any] | None) -> str:
+    """As it stands in a table: the age, over which age it lies, or that there is none."""
     if not found or (found["edits"] is None and found["oldest"] is None):
         return MISSING
     return f"over {found['oldest']}" if found["edits"] is None else str(found["edits"])

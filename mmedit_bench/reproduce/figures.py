@@ -6,9 +6,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmedit_bench.scoring.columns import column
+from mmedit_bench.scoring.columns import CONCISE, column
 
-_SHOWN = ("reliability/main", "generality", "locality", "mean")
 _FAMILY = "generation"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Told apart also by those who do not see all colours (Okabe and Ito)."""
@@ -25,8 +24,8 @@ def curves(results: Mapping[str, Any]) -> Drawn:
     block = results["blocks"][0]
     rows = [row for row in block["rows"] if "cells" in row]
     names = list(dict.fromkeys(row["curve"] for row in rows))
-    figure, axes = _panels(len(_SHOWN))
-    for panel, key in zip(axes, _SHOWN, strict=True):
+    figure, axes = _panels(len(CONCISE))
+    for panel, key in zip(axes, CONCISE, strict=True):
         for color, name in zip(COLORS, names, strict=False):
             own = [row for row in rows if row["curve"] == name and row["cells"][_FAMILY][key]]
             _draw_curve(panel, own, key, name, color)
@@ -76,8 +75,8 @@ def bars(results: Mapping[str, Any]) -> Drawn:
     """One panel per measure: a bar with its interval for each row, the published value as a mark."""
     block = results["blocks"][0]
     rows = [row for row in block["rows"] if "cells" in row]
-    figure, axes = _panels(len(_SHOWN))
-    for panel, key in zip(axes, _SHOWN, strict=True):
+    figure, axes = _panels(len(CONCISE))
+    for panel, key in zip(axes, CONCISE, strict=True):
         for place, row in enumerate(rows):
             cell = row["cells"][_FAMILY][key]
             if cell:

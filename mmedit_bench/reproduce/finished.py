@@ -57,7 +57,10 @@ def _outcome(order: Order, held: Sequence[tuple[Path, RunSpec]], out: Path, part
     named = [(folder, spec) for folder, spec in held if not _differing(asked, spec.as_dict())]
     fitting = [folder for folder, spec in named if not strange(spec)]
     if len(fitting) == 1:
-        state = read_run(fitting[0])
+        try:
+            state = read_run(fitting[0])
+        except BadRecord as damaged:
+            return Outcome(order, None, 0, str(damaged), 0.0)
         if state.complete:
             return Outcome(order, fitting[0], state.failed, None, 0.0)
         error = f"{fitting[0]} is not complete; carry it on where it was begun"

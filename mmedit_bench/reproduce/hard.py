@@ -8,9 +8,10 @@ from typing import Any
 
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import difference, explained, with_margin
+from mmedit_bench.rendering.wording import difference, with_margin
 from mmedit_bench.reproduce import along
 from mmedit_bench.reproduce.published import compares
+from mmedit_bench.reproduce.rows import Row, apart, bounded, made, notes
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import column
 from mmedit_bench.scoring.edit_values import edit_values
@@ -22,7 +23,6 @@ from mmedit_bench.scoring.paired import same_edits
 COLUMNS = ("reliability/main", "hard_generality", "hard_locality", HARD)
 MEAN = "mean"
 
-Row = Mapping[str, Any]
 Pair = Mapping[str, Any]
 
 
@@ -64,7 +64,7 @@ def ordered(block: Mapping[str, Any], family: str) -> list[Row]:
         cell = row["cells"][family].get(HARD)
         return row["control"], cell is None, -cell["value"] if cell else 0.0
 
-    rows = [row for row in block["rows"] if "cells" in row]
+    rows = made(block)
     return sorted(rows, key=order) if any(row["cells"][family].get(HARD) for row in rows) else []
 
 
@@ -80,7 +80,7 @@ def findings(block: Mapping[str, Any], family: str) -> str:
     turned = [pair for pair in both if pair[HARD]["value"] * pair[MEAN]["value"] < 0]
     said = [
         f"Of {len(both)} pairs {len(turned)} stand the other way round by hard than by the mean of five"
-        + ("" if turned else "; the two orders are the same")
+        + ("; the two orders are the same" if _agree(both) else "")
         + "."
     ]
     kinds = {
@@ -92,11 +92,13 @@ def findings(block: Mapping[str, Any], family: str) -> str:
     listed = [
         f"{words}: {', '.join(_over(pair, names) for pair in own)}"
         for words, wanted in kinds.items()
-        if (own := [pair for pair in turned if (_apart(pair[HARD]), _apart(pair[MEAN])) == wanted])
+        if (own := [pair for pair in turned if (apart(pair[HARD]), apart(pair[MEAN])) == wanted])
     ]
     said += [f"As hard has them, {'; '.join(listed)}."] if listed else []
     paper, by_mean, by_hard = told_apart(block, family)
-    if paper:
+    if paper and not any(bounded(pair[name]) for pair in both for name in (MEAN, HARD)):
+        said.append(f"There are too few {block['resampled']} to tell pairs apart.")
+    elif paper:
         said.append(
             f"Of {paper} pairs of the paper's editors {by_mean} are told apart by the mean of five "
             f"and {by_hard} by hard (paired 95 % interval without 0)."
@@ -107,7 +109,7 @@ def findings(block: Mapping[str, Any], family: str) -> str:
 def told_apart(block: Mapping[str, Any], family: str) -> tuple[int, int, int]:
     """How many pairs of the paper's editors a block has, and how many the mean and `hard` tell apart."""
     own = [pair for pair in _numbered(block, family) if {pair["first"], pair["second"]} <= compares()]
-    by_mean, by_hard = (sum(_apart(pair[name]) for pair in own) for name in (MEAN, HARD))
+    by_mean, by_hard = (sum(apart(pair[name]) for pair in own) for name in (MEAN, HARD))
     return len(own), by_mean, by_hard
 
 
@@ -116,8 +118,13 @@ def _numbered(block: Mapping[str, Any], family: str) -> list[Pair]:
     return [pair for pair in block.get("pairs", {}).get(family, ()) if pair[HARD] and pair[MEAN]]
 
 
-def _apart(cell: Mapping[str, Any]) -> bool:
-    return cell["low"] is not None and (cell["low"] > 0 or cell["high"] < 0)
+def _agree(both: Sequence[Pair]) -> bool:
+    """Whether every pair stands the same way by both, equals beside equals."""
+    return all(_sign(pair[HARD]) == _sign(pair[MEAN]) for pair in both)
+
+
+def _sign(cell: Mapping[str, Any]) -> int:
+    return int(cell["value"] > 0) - int(cell["value"] < 0)
 
 
 def _over(pair: Pair, names: Mapping[str, str]) -> str:
@@ -141,7 +148,7 @@ def markdown(block: Mapping[str, Any], family: str, against: str | None) -> list
         lines.append(
             md.line([place, name, *_texts(row, family, with_margin), *_versus(row, family, against)])
         )
-    for note in [*_notes(rows, family), findings(block, family)]:
+    for note in [*notes(rows, COLUMNS, family), findings(block, family)]:
         lines += ["", md.escaped(note)] if note else []
     return lines
 
@@ -163,7 +170,8 @@ def latex(results: Mapping[str, Any], block: Mapping[str, Any], family: str, aga
         f"{block['resampled']}). {findings(block, family)}"
     )
     heads = [" & ".join(map(tex.escaped, head)) + r" \\"]
-    return tex.floating(caption.strip(), f"rl{'r' * (len(head) - 2)}", heads, body, _notes(rows, family))
+    under = notes(rows, COLUMNS, family)
+    return tex.floating(caption.strip(), f"rl{'r' * (len(head) - 2)}", heads, body, under)
 
 
 def _heads(against: str | None) -> list[str]:
@@ -171,10 +179,12 @@ def _heads(against: str | None) -> list[str]:
 
 
 def _placed(rows: Sequence[Row], family: str) -> list[tuple[str, Row]]:
-    """Rows with their places; controls, and rows without a number, have none."""
+    """Rows with their places, equals with one; controls, and rows without a number, have none."""
+    numbers = [None if row["control"] else row["cells"][family].get(HARD) for row in rows]
+    values = [None if cell is None else cell["value"] for cell in numbers]
     return [
-        ("" if row["control"] or not row["cells"][family].get(HARD) else str(number), row)
-        for number, row in enumerate(rows, start=1)
+        ("" if value is None else str(values.index(value) + 1), row)
+        for value, row in zip(values, rows, strict=True)
     ]
 
 
@@ -187,13 +197,3 @@ def _versus(row: Row, family: str, against: str | None) -> list[str]:
         return []
     delta = row.get("difference", {}).get(family, {}).get(HARD)
     return ["" if delta is None else difference(delta["value"], delta["low"], delta["high"])]
-
-
-def _notes(rows: Sequence[Row], family: str) -> list[str]:
-    """Why numbers or intervals are missing, and in which rows."""
-    found: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for key, reason in row.get("reasons", {}).get(family, {}).items():
-            if key in COLUMNS:
-                found.setdefault(reason, {})[row["label"]] = None
-    return explained((reason, tuple(names)) for reason, names in found.items())

@@ -69,7 +69,7 @@ def made(
     def log(runs: int) -> None:
         nonlocal since
         now = time.monotonic()
-        wall_time.log(out, plan.target, now - since, workers=means.engine.workers, runs=runs)
+        wall_time.log(out, plan, now - since, workers=means.engine.workers, runs=runs)
         since = now
 
     def tell(outcome: Outcome) -> None:

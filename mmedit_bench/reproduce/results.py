@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mmedit_bench.reproduce import along, hard
 from mmedit_bench.reproduce.plan import Place, Plan, PlanRow
 from mmedit_bench.reproduce.plan_runs import PlannedRun
 from mmedit_bench.reproduce.published import published, source
+from mmedit_bench.reproduce.rows import FAMILIES
 from mmedit_bench.runs.folder import Manifest, RunFolder
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.paired import paired
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from mmedit_bench.datasets.suite import Suite
 
 SCHEMA = 1
-FAMILIES = ("generation", "teacher_forced_token")
-"""The headline, and the measurement that the paper's numbers are of."""
 PLACES = 2
 """Decimals kept: far below any interval, and the same on every machine that agrees on the answers."""
 
@@ -103,7 +103,7 @@ def _block(
         if key not in scored:
             rows.append(row | {"error": run.trouble})
             continue
-        row |= _measured(scored[key]) | along.measured(scored[key], _numbers)
+        row |= _measured(scored[key]) | along.measured(scored[key], _numbers, _shares)
         row["label"] = run.row.label.format_map(scored[key].spec.editor_settings)
         if folder := alone.get(key):
             row["gap"] = along.gap(runs[key], checked_run(folder, suite), _numbers)
@@ -148,8 +148,14 @@ def _pooled_block(
             continue
         folders = [(run.folder, suites[run.place.suite]) for run in own if run.folder is not None]
         runs[row.key] = [checked_run(folder, suite) for folder, suite in folders]
-        scores = [_measured(score_run(folder, suite)) for folder, suite in folders]
-        rows.append(described | _joined(scores) | {"cells": _pooled_cells(runs[row.key])})
+        scores = [score_run(folder, suite) for folder, suite in folders]
+        # where a number in it differs between blocks, both
+        label = " / ".join(dict.fromkeys(row.label.format_map(one.spec.editor_settings) for one in scores))
+        rows.append(
+            described
+            | _joined([_measured(one) for one in scores])
+            | {"label": label, "cells": _pooled_cells(runs[row.key])}
+        )
     if plan.against in runs:
         base = runs[plan.against]
         for described in rows:
@@ -274,10 +280,13 @@ def _cells(cells: Cells) -> dict[str, Any]:
     }
 
 
-def _numbers(value: float, low: float | None, high: float | None) -> dict[str, Any]:
+def _numbers(value: float, low: float | None, high: float | None, *, places: int = PLACES) -> dict[str, Any]:
     """The bounds are null where there are too few units for an interval."""
-    bounds = {
-        name: None if bound is None else round(bound, PLACES)
-        for name, bound in (("low", low), ("high", high))
+    return {
+        name: None if number is None else round(number, places) + 0.0  # never -0
+        for name, number in (("value", value), ("low", low), ("high", high))
     }
-    return {"value": round(value, PLACES), **bounds}
+
+
+_shares = partial(_numbers, places=PLACES + 3)
+"""Of what may be a share of 1, as precise as percentages are."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from mmedit_bench.rendering import latex as tex
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import difference, explained, seconds, size, with_margin
+from mmedit_bench.rendering.wording import difference, seconds, size, with_margin
 from mmedit_bench.reproduce import along, hard
-from mmedit_bench.scoring.columns import HEADLINE, column
+from mmedit_bench.reproduce.rows import FAMILIES, apart, bounded, made, notes
+from mmedit_bench.scoring.columns import CONCISE, HEADLINE, column
 from mmedit_bench.scoring.families import family_named
 
 MeasuredRow = Mapping[str, Any]
-_MEASURED = ("generation", "teacher_forced_token")
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -23,11 +23,11 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines += ["", f"![{md.escaped(results['title'])}]({results['target']}.svg)"]
     for block in results["blocks"]:
         lines += ["", f"## {md.escaped(block['title'])}", "", *_findings(results, block)]
-        for family in _MEASURED:
+        for family in FAMILIES:
             lines += ["", f"**{_what(family)}**", "", *_table(results, block, family)]
-        for family in _MEASURED:
+        for family in FAMILIES:
             lines += hard.markdown(block, family, _against(results))
-        lines += along.tables(_made(block))
+        lines += along.tables(made(block))
         lines += _absent(block)
     lines += ["", "## Runs", "", *_runs(results), ""]
     return "\n".join(lines)
@@ -40,8 +40,8 @@ def latex(results: Mapping[str, Any]) -> str:
         draw
         for block in results["blocks"]
         for draw in (
-            *(_floating(results, block, family) for family in _MEASURED),
-            *(hard.latex(results, block, family, against) for family in _MEASURED),
+            *(_floating(results, block, family) for family in FAMILIES),
+            *(hard.latex(results, block, family, against) for family in FAMILIES),
         )
     ]
     return "\n".join(filter(None, found))
@@ -52,28 +52,24 @@ def latex(results: Mapping[str, Any]) -> str:
 
 def best_mean(block: Mapping[str, Any], family: str) -> MeasuredRow | None:
     """The complete row, controls aside, with the highest mean; the first of equals."""
-    rows = [row for row in _made(block) if not row["control"] and row["cells"][family]["mean"]]
+    rows = [row for row in made(block) if not row["control"] and row["cells"][family]["mean"]]
     return max(rows, key=lambda row: row["cells"][family]["mean"]["value"], default=None)
 
 
 def _findings(results: Mapping[str, Any], block: Mapping[str, Any]) -> list[str]:
     """Computed sentences: who has the best mean, and which rows differ from the one compared with."""
     said = [_made_of(results, block)]
-    for family in _MEASURED:
+    for family in FAMILIES:
         best = best_mean(block, family)
         if best is None:
             continue
         mean = best["cells"][family]["mean"]
         said.append(f"Best mean by {_short(family)}: {best['label']}, {mean['value']:.1f}{_bounds(mean)}.")
-        base = next((row for row in _made(block) if row["key"] == results["against"]), None)
+        base = next((row for row in made(block) if row["key"] == results["against"]), None)
         if base is None or not base["cells"][family]["mean"]:
             continue
-        better, worse = _compared(block, family)
         verb = "has" if base is best else "does not have"
-        said.append(
-            f"{base['label']} {verb} the best mean here; clearly better than it (paired): "
-            f"{', '.join(better) or 'none'}; clearly worse: {', '.join(worse) or 'none'}."
-        )
+        said.append(f"{base['label']} {verb} the best mean here; {_compared(block, family)}.")
     return [md.escaped(" ".join(said))]
 
 
@@ -84,17 +80,21 @@ def _made_of(results: Mapping[str, Any], block: Mapping[str, Any]) -> str:
     return " ".join(part for part in (f"{block['edits']} edits per row.", of, over) if part)
 
 
-def _compared(block: Mapping[str, Any], family: str) -> tuple[list[str], list[str]]:
-    better, worse = [], []
-    for row in _made(block):
-        mean = row.get("difference", {}).get(family, {}).get("mean")
-        if mean is None or mean["low"] is None or row["control"]:
-            continue
-        if mean["low"] > 0:
-            better.append(row["label"])
-        elif mean["high"] < 0:
-            worse.append(row["label"])
-    return better, worse
+def _compared(block: Mapping[str, Any], family: str) -> str:
+    """Which methods differ clearly from the one compared with, as far as there are intervals to say so."""
+    means = {
+        row["label"]: mean
+        for row in made(block)
+        if not row["control"] and (mean := row.get("difference", {}).get(family, {}).get("mean"))
+    }
+    if means and not any(bounded(mean) for mean in means.values()):
+        return f"there are too few {block['resampled']} to say which rows differ from it clearly"
+    better = [label for label, mean in means.items() if apart(mean) and mean["value"] > 0]
+    worse = [label for label, mean in means.items() if apart(mean) and mean["value"] < 0]
+    return (
+        f"clearly better than it (paired): {', '.join(better) or 'none'}; "
+        f"clearly worse: {', '.join(worse) or 'none'}"
+    )
 
 
 def _preface(results: Mapping[str, Any]) -> list[str]:
@@ -114,7 +114,7 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
             f"The last column but one compares a row with {md.escaped(against)} edit by edit: difference of "
             "the means, with its paired interval."
         )
-    if any(hard.ordered(block, family) for block in results["blocks"] for family in _MEASURED):
+    if any(hard.ordered(block, family) for block in results["blocks"] for family in FAMILIES):
         lines.append(
             "The tables by hard: H-Gen is the mean of generality over other words, another picture, both and "
             "an unseen artist, H-Loc that of locality over random and near things, and Hard the harmonic "
@@ -122,7 +122,7 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
         )
     if results["published"]:
         place = f"{results['published']['table']} of <{results['published']['source']}>"
-        if any(row["published"] for block in results["blocks"] for row in _made(block)):
+        if any(row["published"] for block in results["blocks"] for row in made(block)):
             lines.append(f"Published: {place}, {_told_apart(results)}")
         else:
             lines.append(f"After {place}, of which no numbers are on record here.")
@@ -131,7 +131,7 @@ def _preface(results: Mapping[str, Any]) -> list[str]:
 
 def _most_memory(results: Mapping[str, Any]) -> str:
     """Of the process that took the most; nothing where it was not noted."""
-    rows = [row for block in results["blocks"] for row in _made(block) if row.get("peak_bytes")]
+    rows = [row for block in results["blocks"] for row in made(block) if row.get("peak_bytes")]
     if not rows:
         return ""
     most = max(rows, key=lambda row: float(row["peak_bytes"]))
@@ -153,7 +153,7 @@ def _told_apart(results: Mapping[str, Any]) -> str:
 
 def _against(results: Mapping[str, Any]) -> str | None:
     """What the row is called that all others are compared with; None where none was made."""
-    rows = (row for block in results["blocks"] for row in _made(block))
+    rows = (row for block in results["blocks"] for row in made(block))
     return next((row["label"] for row in rows if row["key"] == results["against"]), None)
 
 
@@ -176,13 +176,9 @@ def _short(family: str) -> str:
 # ---- tables
 
 
-MEANS = ("reliability/main", "generality", "locality", "mean")
-"""The columns of the paper's table 5."""
-
-
 def _columns(block: Mapping[str, Any], family: str) -> list[str]:
-    wanted = MEANS if "places" in block else HEADLINE
-    return [key for key in wanted if any(row["cells"][family].get(key) for row in _made(block))]
+    wanted = CONCISE if "places" in block else HEADLINE
+    return [key for key in wanted if any(row["cells"][family].get(key) for row in made(block))]
 
 
 def _versus(against: str | None) -> list[str]:
@@ -193,7 +189,7 @@ def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) ->
     columns, against = _columns(block, family), _against(results)
     head = ["editor", *(column(key).short for key in columns), *_versus(against), "s/edit"]
     lines = [md.line(head), md.line(["---", *["---:"] * (len(head) - 1)], keep=True)]
-    for row in _made(block):
+    for row in made(block):
         cells = row["cells"][family]
         texts = [
             row["label"] + (" (control)" if row["control"] else ""),
@@ -205,19 +201,9 @@ def _table(results: Mapping[str, Any], block: Mapping[str, Any], family: str) ->
         if beside := _beside(row, columns, family):
             texts = [f"*{text}*" if text else "" for text in ("published", *beside)]
             lines.append(md.line([*texts, *([""] if against else []), ""], keep=True))
-    for note in _notes(block, columns, family):
+    for note in notes(made(block), columns, family):
         lines += ["", md.escaped(note)]
     return lines
-
-
-def _notes(block: Mapping[str, Any], columns: Sequence[str], family: str) -> list[str]:
-    """Why numbers or intervals of these columns are missing, and in which rows."""
-    found: dict[str, dict[str, None]] = {}
-    for row in _made(block):
-        for key, reason in row.get("reasons", {}).get(family, {}).items():
-            if key in columns:
-                found.setdefault(reason, {})[row["label"]] = None
-    return explained((reason, tuple(rows)) for reason, rows in found.items())
 
 
 def _beside(row: MeasuredRow, columns: Sequence[str], family: str) -> list[str]:
@@ -233,7 +219,7 @@ def _beside(row: MeasuredRow, columns: Sequence[str], family: str) -> list[str]:
 def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str) -> str:
     columns, against = _columns(block, family), _against(results)
     body = []
-    for row in _made(block):
+    for row in made(block):
         cells = row["cells"][family]
         texts = [tex.escaped(row["label"]), *(tex.numbered(along.cell_of(cells.get(key))) for key in columns)]
         texts += [_tex_difference(row, family)] if against else []
@@ -249,14 +235,15 @@ def _floating(results: Mapping[str, Any], block: Mapping[str, Any], family: str)
         f"{_what(family)}; percent with half the 95 % interval (bootstrap over {block['resampled']})."
     )
     head = [" & ".join(heads) + r" \\"]
-    return tex.floating(caption, f"l{'r' * (len(heads) - 1)}", head, body, _notes(block, columns, family))
+    under = notes(made(block), columns, family)
+    return tex.floating(caption, f"l{'r' * (len(heads) - 1)}", head, body, under)
 
 
 def _runs(results: Mapping[str, Any]) -> list[str]:
     head = ["block", "row", "version", "options", "fingerprint"]
     lines = [md.line(head), md.line(["---"] * len(head), keep=True)]
     for block in results["blocks"]:
-        for row in _made(block):
+        for row in made(block):
             options = ", ".join(f"{name}={value}" for name, value in sorted(row["options"].items()))
             texts = [block["title"], row["label"], f"{row['editor']} {row['version']}", options]
             named = " ".join(
@@ -277,10 +264,6 @@ def _absent(block: Mapping[str, Any]) -> list[str]:
                 + ("" if row["complete"] else ", not complete")
             )
     return ["", *lines] if lines else []
-
-
-def _made(block: Mapping[str, Any]) -> Sequence[MeasuredRow]:
-    return [row for row in block["rows"] if "cells" in row]
 
 
 def _bounds(cell: Mapping[str, Any]) -> str:

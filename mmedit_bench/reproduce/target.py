@@ -64,7 +64,7 @@ def produced(
         had = "found" if as_they_lie else "made"
         raise BenchError(f"{plan.target}: no run could be {had}; the first says: {own[0].trouble}")
     suites: dict[str, Suite] = {place.suite: SUITES.load(place.suite)() for place in plan.places}
-    wall = wall_time.total(runs, plan.target)
+    wall = wall_time.total(runs, plan)
     document = results.collect(plan, own, suites, command=command, wall=wall)
     if plan.form == "spaces":
         document |= latent_spaces.measured(plan, own, suites, means)

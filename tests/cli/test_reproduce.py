@@ -268,6 +268,7 @@ def test_a_line_is_said_of_each_block_and_the_time_is_logged(call: Call) -> None
     assert [(own["target"], own["workers"], own["runs"]) for own in logged] == [
         ("table1", 2, runs) for runs in (1, 1, 1, 0)
     ]
+    assert {(own["scale"], own["limit"]) for own in logged} == {("", plans.PLANS["table1"].limit)}
     assert logged[0]["seconds"] > 0
     document = json.loads(files()["table1.json"])
     assert document["wall_seconds"] == round(sum(own["seconds"] for own in logged))

@@ -34,6 +34,13 @@ def test_a_difference_bears_its_sign_and_its_interval_where_there_is_one() -> No
     assert difference(4.0, None, None) == "+4.0"
 
 
+def test_whether_0_lies_in_an_interval_can_be_seen() -> None:
+    assert difference(1.0, 0.01, 1.9) == "+1.0 [+0.01, +1.9]"
+    assert difference(0.6, -0.04, 1.2) == "+0.6 [-0.04, +1.2]"
+    assert difference(0.6, 0.0, 0.004) == "+0.6 [0.0, +0.004]"
+    assert difference(0.0, -0.0, 0.0) == "+0.0 [0.0, 0.0]"
+
+
 def test_caption_and_notes_are_texts_and_the_lines_are_latex() -> None:
     table = floating("50 % of a_b", "lr", [r"\textit{a} & b \\"], [r"1 & $\pm$2 \\"], ["– & more"])
     assert r"\caption{50 \% of a\_b}" in table and r"\footnotesize -- \& more" in table

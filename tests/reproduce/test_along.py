@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from mmedit_bench.reproduce import along
+from mmedit_bench.reproduce import along, results
 from mmedit_bench.reproduce.figures import decay
+from mmedit_bench.scoring.columns import CONCISE
+from mmedit_bench.scoring.retention import MeasureCell
 
 
 def cell(value: float, half: float | None = 1.0) -> dict[str, Any]:
@@ -14,7 +17,7 @@ def cell(value: float, half: float | None = 1.0) -> dict[str, Any]:
 
 
 def cells(value: float, half: float | None = 1.0) -> dict[str, Any]:
-    return {key: cell(value, half) for key in along.SHOWN}
+    return {key: cell(value, half) for key in CONCISE}
 
 
 def row(label: str, base: float, **more: Any) -> dict[str, Any]:
@@ -88,6 +91,26 @@ def test_a_score_that_never_falls_under_half_says_how_long_it_was_watched() -> N
     steady["sequences"]["generation"]["half_life"]["reliability/main"] |= {"edits": None, "oldest": 50}
     text = along.tables([steady])
     assert dict(zip(heads(text)[0], lines(text, "A")[0], strict=True))["half-life"] == "over 50"
+
+
+def test_what_never_held_has_no_half_life_and_says_why() -> None:
+    never = row("A", 90.0)
+    never["sequences"]["generation"]["half_life"]["reliability/main"] |= {
+        "edits": None, "oldest": None, "reason": "nothing was held at age 0",
+    }  # fmt: skip
+    text = along.tables([never, row("B", 80.0)])
+    assert dict(zip(heads(text)[0], lines(text, "A")[0], strict=True))["half-life"] == "–"
+    assert "–: no half-life, nothing was held at age 0 (A)." in text
+
+
+def test_a_share_is_written_as_exactly_as_a_percentage() -> None:
+    cell = MeasureCell(0.28584474885844746, 0.29, -0.0049123, -0.0074999, -0.0000001, 70, 5, None, 0)
+    scores = SimpleNamespace(sequences={}, families={}, measures={"lm-eval": {"end": {"acc": cell}}})
+    found = along.measured(scores, results._numbers, results._shares)  # type: ignore[arg-type]
+    own = found["measures"]["lm-eval acc"]
+    assert (own["value"], own["start"]) == (0.28584, 0.29)
+    assert own["delta"] == {"value": -0.00491, "low": -0.0075, "high": 0.0}
+    assert str(own["delta"]["high"]) == "0.0"  # and not -0.0
 
 
 def test_the_figure_has_a_line_and_a_band_for_each_editor() -> None:

@@ -109,6 +109,33 @@ def test_where_the_orders_differ_is_said(document: dict[str, Any]) -> None:
     assert hard.findings(block, "teacher_forced_token") == ""
 
 
+def test_equals_by_one_summary_alone_are_no_equal_orders(document: dict[str, Any]) -> None:
+    (block,) = document["blocks"]
+    block["rows"].append(row("lora", 95.0, 76.0))
+    block["pairs"] = {"generation": [pair("ft", "lora", 0.0, 9.0)]}
+    assert hard.findings(block, "generation") == (
+        "Of 1 pairs 0 stand the other way round by hard than by the mean of five."
+    )
+
+
+def test_pairs_without_intervals_are_not_called_alike(document: dict[str, Any]) -> None:
+    (block,) = document["blocks"]
+    block["rows"].append(row("mend", 92.0, 81.0))
+    alone = {"value": 5.0, "low": None, "high": None}
+    block["pairs"] = {"generation": [{"first": "ft", "second": "mend", "mean": alone, "hard": alone}]}
+    block["resampled"] = "sequences"
+    said = hard.findings(block, "generation")
+    assert "There are too few sequences to tell pairs apart." in said and "0 by hard" not in said
+
+
+def test_equals_share_a_place(document: dict[str, Any]) -> None:
+    (block,) = document["blocks"]
+    block["pairs"] = {}
+    block["rows"] += [row("lora", 95.0, 89.0), row("mend", 92.0, 81.0)]
+    places = [line.split("|")[1].strip() for line in rows_of(tables.markdown(document))]
+    assert places == ["1", "1", "3", "4", "", ""]
+
+
 def test_documents_from_before_are_drawn_as_they_were(document: dict[str, Any]) -> None:
     (block,) = document["blocks"]
     del block["pairs"]

@@ -54,11 +54,24 @@ def test_a_value_stands_without_its_interval(document: dict[str, Any]) -> None:
     assert "54.3" in line and "±" not in line and "-7.0 |" in line
     assert f"{TOO_FEW} (LONE)" in text and f"{TEXT_ALONE} (ROUTED)" in text
     assert "Best mean by free generation, whole answer: WIDE, 61.0 [50.0, 70.0]" in text.replace("\\", "")
-    assert "clearly worse: none" in text  # without an interval nothing is clear
+    # without an interval nothing is clear, neither that rows differ nor that none does
+    assert "there are too few edits to say which rows differ from it clearly" in text
     latex = tables.latex(document)
     (line, _) = [line for line in latex.splitlines() if line.startswith("LONE")]
     assert "54.3 &" in line and "pm" not in line
     assert f"{TOO_FEW} (LONE)" in latex and f"{TEXT_ALONE} (ROUTED)" in latex
+
+
+def test_what_differs_clearly_is_named(document: dict[str, Any]) -> None:
+    (block,) = document["blocks"]
+    spans = {"over": (2.0, 0.01, 4.0), "under": (-3.0, -4.0, -0.01), "near": (1.0, -0.5, 2.0)}
+    block["rows"] += [
+        row(name, WIDE, None, difference={
+            family: {"mean": dict(zip(("value", "low", "high"), span, strict=True))} for family in FAMILIES
+        })
+        for name, span in spans.items()
+    ]  # fmt: skip
+    assert "clearly better than it (paired): OVER; clearly worse: UNDER." in tables.markdown(document)
 
 
 def test_the_best_may_have_no_interval(document: dict[str, Any]) -> None:
