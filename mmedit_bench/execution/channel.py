@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.runs.files import parsed
+from mmedit_bench.runs.doubles import parsed
 
 MOST_HEAD = 16 << 20
 """Most bytes of a frame's head."""

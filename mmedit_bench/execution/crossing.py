@@ -26,6 +26,9 @@ DATA = frozenset(
 """Kinds of interventions whose class belongs to this package."""
 READER = "constant_answer"
 """The one reader that is data."""
+MOST_TOLD = 1 << 53
+"""What the bytes, and the numbers, of the routes of an edit stay below, all together: a whole number up to
+here is the same in every JSON reader."""
 
 
 class NoData(BenchError):
@@ -125,7 +128,8 @@ def unpacked(head: Mapping[str, Any], body: bytes, known: MutableMapping[str, Sh
     """
     try:
         own, opaque = head["sizes"]
-        rest = own + (opaque or 0)
+        rest = _length(own, len(body))
+        rest += 0 if opaque is None else _length(opaque, len(body) - rest)
         unpacked_parts(head, memoryview(body)[rest:], known)
         data = body[:own]
         _only_data(data)
@@ -134,6 +138,9 @@ def unpacked(head: Mapping[str, Any], body: bytes, known: MutableMapping[str, Sh
         items = tuple(next(near) if item is None else _far(item) for item in head["items"])
         if next(near, None) is not None:
             raise NoData("an edit has more interventions than it says")
+        far = [item for item in items if isinstance(item, Far)]
+        if max(sum(item.nbytes for item in far), sum(item.parameters for item in far)) >= MOST_TOLD:
+            raise NoData(f"its routes have {MOST_TOLD} bytes or parameters and more")
         whole = None if opaque is None else body[own:rest]
         return Crossed(items, read.note, whole, tuple(map(str, head["shared"])))
     except (KeyError, TypeError, ValueError, StopIteration, RuntimeError, RecursionError) as error:
@@ -147,9 +154,16 @@ def is_data(item: Intervention) -> bool:
     return type(item).__module__.startswith("mmedit_bench.interventions.")
 
 
+def _length(size: Any, left: int) -> int:
+    """The bytes of a part of a body of which so many are left, as its head tells them."""
+    if type(size) is not int or not 0 <= size <= left:
+        raise NoData(f"a part of an edit has {size!r:.50} bytes of {left}")
+    return size
+
+
 def _far(item: Mapping[str, Any]) -> Far:
     key, sizes = item["key"], (item["nbytes"], item["parameters"])
-    if not isinstance(key, str) or any(type(size) is not int or size < 0 for size in sizes):
+    if not isinstance(key, str) or any(type(size) is not int or not 0 <= size < MOST_TOLD for size in sizes):
         raise NoData(f"a route has the key {key!r:.50} and {sizes!r:.50} bytes and parameters")
     return Far(key, *sizes)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.runs.files import MOST_BYTES, finite, parsed, read_regular
+from mmedit_bench.runs.doubles import parsed
+from mmedit_bench.runs.files import MOST_BYTES, finite, read_regular
 from mmedit_bench.scoring.scores import Cost
 
 FILE_NAME = "timings.jsonl"
@@ -39,14 +40,14 @@ def cost_of(found: Iterable[dict[str, Any]], training: Path) -> Cost:
     seconds = _numbers(rows, "seconds")
     # a pace counts as a pair: both times of one line, of the same questions
     pairs = [row for row in rows if _number(row, "edited_seconds") and _number(row, "unedited_seconds")]
-    edited, unedited = _numbers(pairs, "edited_seconds"), _numbers(pairs, "unedited_seconds")
+    overhead = _ratio(_numbers(pairs, "edited_seconds"), _numbers(pairs, "unedited_seconds"))
     return Cost(
         seconds=_mean(seconds),
         edit_bytes=_mean(_numbers(rows, "edit_bytes")),
         n=len(seconds),
         parameters=_mean(_numbers(rows, "edit_parameters")),
-        overhead=sum(edited) / sum(unedited) if pairs else None,
-        timed=len(pairs),
+        overhead=overhead,
+        timed=0 if overhead is None else len(pairs),
         peak_bytes=max(_numbers(rows, "peak_bytes"), default=None),
         preparation=_number(_described(training), "seconds"),
     )
@@ -84,4 +85,15 @@ def _numbers(rows: list[dict[str, Any]], name: str) -> list[float]:
 
 
 def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    """None as well where the sum is beyond a float: what no table and no JSON can hold is no cost."""
+    return _finite(sum(values) / len(values)) if values else None
+
+
+def _ratio(values: list[float], of: list[float]) -> float | None:
+    """The sum of `values` over that of `of`, all positive; None likewise: some are as small as 5e-324."""
+    whole = _finite(sum(of))
+    return _finite(sum(values) / whole) if whole else None
+
+
+def _finite(value: float) -> float | None:
+    return value if finite(value) else None

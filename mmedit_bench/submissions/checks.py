@@ -18,14 +18,19 @@ from mmedit_bench.submissions.checks_files import (
     runs_of,
 )
 from mmedit_bench.submissions.checks_package import package_problems
+from mmedit_bench.submissions.checks_records import at_most
 from mmedit_bench.submissions.checks_run import ExaminedRun, Suites, examined_run
 from mmedit_bench.submissions.digests import FILE as DIGESTS
 from mmedit_bench.submissions.digests import Digests
+from mmedit_bench.submissions.edit_files import FOLDER as EDITS
 from mmedit_bench.submissions.edit_files import edit_problems
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.hostile import Contents, read_folder, shown_path, shown_text
 from mmedit_bench.submissions.problems import Problem
+
+MOST_DIGESTS = 8 << 20
+"""Bytes of digests.json: it names `MOST_FILES` files, in at most 400 bytes each."""
 
 _SCORER = re.compile(r"mmedit-bench [0-9][A-Za-z0-9.+_-]{0,60}", re.ASCII)
 _AGAIN = "make the submission anew with `mmedit-bench submit`"
@@ -55,15 +60,18 @@ def examine(folder: Path, suites: Suites) -> Examined:
     submission = None
     if FORM in contents.texts:
         submission, more = Submission.parse(contents.texts[FORM].decode())
-        problems += more
+        problems += at_most(more, FORM)
     track = submission.track if submission else None
     problems += layout_problems(contents, track)
     digests = None
-    if DIGESTS in contents.texts:
-        digests, more = Digests.parse(contents.texts[DIGESTS])
-        problems += more
+    if len(text := contents.texts.get(DIGESTS, b"")) > MOST_DIGESTS:
+        fix = f"it has at most {MOST_DIGESTS}: name the submission's files alone"
+        problems.append(Problem("too-large", DIGESTS, f"it has {len(text)} bytes", fix))
+    elif DIGESTS in contents.texts:
+        digests, more = Digests.parse(text)
+        problems += at_most(more, DIGESTS)
     if digests:
-        problems += digest_problems(contents, digests)
+        problems += at_most(digest_problems(contents, digests), DIGESTS)
         if not _SCORER.fullmatch(digests.scorer):
             where = f"{DIGESTS}#scorer"
             problems.append(Problem("digests", where, "it names no version of mmedit-bench", _AGAIN))
@@ -75,24 +83,29 @@ def examine(folder: Path, suites: Suites) -> Examined:
         if run:
             runs.append(run)
             if track == "edits":
-                problems += edit_problems(contents, name, run.schedule, run.failed)
+                edits = edit_problems(contents, name, run.schedule, run.failed)
+                problems += at_most(edits, f"{EDITS}/{name}")
     if digests and runs and len(runs) == len(runs_of(contents)):
         problems += _basis_problems(runs, digests)
     if ENVIRONMENT in contents.texts:
         specs = [run.manifest.spec for run in runs]
-        problems += environment_problems(
+        told = environment_problems(
             contents.texts[ENVIRONMENT], {s.torch for s in specs}, {s.transformers for s in specs}
         )
+        problems += at_most(told, ENVIRONMENT)
     return Examined(contents, submission, tuple(runs), bounded(problems), digests)
 
 
 def bounded(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Each problem once, fit to be printed and kept: they quote what a stranger wrote."""
+    """Each problem once, fit to be printed and kept: they quote what a stranger wrote.
+
+    At most `MOST_LISTED` of one code are kept of one file, with a count of the rest.
+    """
     found = (
         replace(one, where=shown_text(one.where), text=shown_text(one.text), fix=shown_text(one.fix))
         for one in problems
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(at_most(found)))
 
 
 def _basis_problems(runs: Sequence[ExaminedRun], digests: Digests) -> Iterator[Problem]:

@@ -11,10 +11,13 @@ from mmedit_bench.submissions.folder import RUN_FILES
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.hostile import Contents, shown_path
+from mmedit_bench.submissions.limits import MOST_FORM
 from mmedit_bench.submissions.problems import Problem
 
 ENVIRONMENT = "environment.txt"
 CARD = "card.md"
+MOST_ENVIRONMENT = MOST_FORM
+"""Bytes of environment.txt: two thousand distributions and more."""
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==[A-Za-z0-9][A-Za-z0-9.+!_-]*", re.ASCII)
 _OURS = ("scores.json", "baselines")
@@ -88,6 +91,10 @@ def _plain(name: str) -> bool:
 
 def environment_problems(text: bytes, torch: set[str], transformers: set[str]) -> Iterator[Problem]:
     """What is wrong with environment.txt; the sets are the versions that the manifests name."""
+    if len(text) > MOST_ENVIRONMENT:
+        fix = f"it has at most {MOST_ENVIRONMENT}: run with what is needed alone"
+        yield Problem("too-large", ENVIRONMENT, f"it has {len(text)} bytes", fix)
+        return
     lines = text.decode().split("\n")
     if lines[-1]:
         yield Problem("environment", ENVIRONMENT, "its last line does not end", _AGAIN)

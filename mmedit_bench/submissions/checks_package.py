@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 
 from mmedit_bench.errors import BenchError
-from mmedit_bench.plugins.registry import EDITORS
+from mmedit_bench.plugins.registry import EDITORS, Registry
 from mmedit_bench.submissions.digests import FILE as DIGESTS
 from mmedit_bench.submissions.digests import Digests, package_digest
 from mmedit_bench.submissions.form import Submission
@@ -70,9 +70,9 @@ def _code_problems(contents: Contents, digests: Digests | None, submission: Subm
         text = f"a distribution called {package.distribution} is installed here already"
         yield Problem("taken-name", where, text, fix)
     for group, points in package.groups.items():
-        if group == EDITORS.group:
-            for name in sorted(points.keys() & set(EDITORS.names())):
-                yield Problem("taken-name", where, f"an editor {name} is installed here already", fix)
+        what = "an editor" if group == EDITORS.group else group
+        for name in sorted(points.keys() & set(Registry(group, what).names())):
+            yield Problem("taken-name", where, f"{what} {name} is installed here already", fix)
 
 
 def _unread(contents: Contents) -> set[str]:

@@ -11,11 +11,12 @@ from mmedit_bench.cases import EditCase
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.plugins.registry import BACKBONES
 from mmedit_bench.protocols.steps import EditingProtocol, Unit, options_of, schedule_of
+from mmedit_bench.runs.doubles import refuse_doubles
 from mmedit_bench.runs.evidence import DEFAULT, KINDS
 from mmedit_bench.runs.folder import Manifest, RunState
 from mmedit_bench.runs.records import Applied, StepRecord
 from mmedit_bench.scoring.checking import data_problems, measure_problems, protocol_of, schedule_problems
-from mmedit_bench.submissions.checks_records import at_most, read_all, record_problems, timing_problems
+from mmedit_bench.submissions.checks_records import Line, at_most, predictions_problems, timing_problems
 from mmedit_bench.submissions.hostile import Contents
 from mmedit_bench.submissions.problems import Problem
 
@@ -101,16 +102,14 @@ def examined_run(
     if schedule is None:
         return None, problems
     where = f"{at}/predictions.jsonl"
-    records: tuple[StepRecord, ...] = ()
+    lines: list[Line] = []
     if where in contents.texts:
-        lines, unread = read_all(contents.texts[where], manifest.spec.evidence, where)
-        problems += unread
-        told = list(record_problems(lines, schedule, where, whole=not unread))
+        told = predictions_problems(contents.texts[where], manifest.spec.evidence, schedule, where, lines)
         problems += at_most(told, where)
-        records = tuple(line.record for line in lines)
+    records = tuple(line.record for line in lines)
     where = f"{at}/timings.jsonl"
     if where in contents.texts:
-        problems += at_most(list(timing_problems(contents.texts[where], schedule, where)), where)
+        problems += at_most(timing_problems(contents.texts[where], schedule, where), where)
     return ExaminedRun(folder, manifest, suite, schedule, records), problems
 
 
@@ -118,6 +117,7 @@ def _manifest(contents: Contents, where: str) -> tuple[Manifest | None, list[Pro
     if where not in contents.texts:
         return None, []  # missing or unreadable: told already
     try:
+        refuse_doubles(contents.texts[where])
         return Manifest.parse(contents.texts[where], where), []
     except (BadRecord, RecursionError, OverflowError) as error:
         said = str(error)[:500] or type(error).__name__

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mmedit_bench.errors import BadRecord, naming
-from mmedit_bench.runs.files import parsed
+from mmedit_bench.runs.doubles import parsed
 from mmedit_bench.submissions.limits import MOST_BYTES, MOST_DEPTH, MOST_FILE, MOST_FILES
 from mmedit_bench.submissions.problems import Problem
 

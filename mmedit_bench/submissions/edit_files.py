@@ -13,7 +13,7 @@ from typing import Any
 
 from mmedit_bench.errors import BadRecord
 from mmedit_bench.protocols.steps import Apply, Unit
-from mmedit_bench.runs.files import parsed
+from mmedit_bench.runs.doubles import parsed
 from mmedit_bench.submissions.folder import SHARED, edit_file
 from mmedit_bench.submissions.hostile import Contents
 from mmedit_bench.submissions.problems import Problem

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from mmedit_bench.errors import BadRecord
-from mmedit_bench.runs.files import parsed
+from mmedit_bench.runs.doubles import parsed
 
 MOST_HEADER = 4 << 20
 """Bytes of a header."""

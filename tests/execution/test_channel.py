@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -56,6 +58,20 @@ def test_a_side_that_hung_up_is_seen(ends: tuple[Channel, socket.socket]) -> Non
     os.close(ends[1].detach())
     with pytest.raises(ChannelBroken, match="hung up"):
         ends[0].quiet()
+
+
+def test_a_head_of_many_fields_takes_no_longer_than_its_length(ends: tuple[Channel, socket.socket]) -> None:
+    fields = ",".join(f'"{number}":0' for number in (*range(100_000), 99_999))
+    head = f"{{{fields}}}".encode()
+    sending = threading.Thread(
+        target=ends[1].sendall, args=(b"mmeb" + len(head).to_bytes(4, "big") + bytes(8) + head,)
+    )
+    sending.start()
+    started = time.process_time()
+    with pytest.raises(ChannelBroken, match="no JSON"):
+        ends[0].receive(60)
+    assert time.process_time() - started < 10  # one pass: a tenth of a second; field by field: minutes
+    sending.join()
 
 
 def test_half_a_frame_is_waited_for_only_so_long(ends: tuple[Channel, socket.socket]) -> None:

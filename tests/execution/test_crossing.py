@@ -81,6 +81,22 @@ def test_a_route_through_code_stays_behind() -> None:
     assert crossed.whole is None, "a scope that is code cannot be saved"
 
 
+@pytest.mark.parametrize("name", ["nbytes", "parameters"])
+@pytest.mark.parametrize("told", [[1 << 53], [int("9" * 4300)] * 2, [1 << 52, 1 << 52], [-1], [True], [1.0]])
+def test_a_route_that_claims_more_than_can_be_noted_fails(name: str, told: list[int]) -> None:
+    head, body = packed(Edit((Context("so "),)), {})
+    far = [{"key": "k", "nbytes": 1, "parameters": 1} | {name: size} for size in told]
+    alone = len(told) == 1 or told[0] > 1 << 53
+    with pytest.raises(NoData, match="the key 'k'" if alone else "its routes have"):
+        unpacked(head | {"items": [None, *far]}, body, {})
+
+
+def test_a_route_may_claim_as_much_as_can_be_noted() -> None:
+    head, body = packed(Edit((Context("so "),)), {})
+    far = {"key": "k", "nbytes": (1 << 53) - 1, "parameters": 0}
+    assert unpacked(head | {"items": [None, far]}, body, {}).items[1] == Far("k", (1 << 53) - 1, 0)
+
+
 def test_a_type_of_its_own_cannot_leave() -> None:
     class Own(Intervention):
         """Somebody's."""
@@ -117,8 +133,12 @@ def test_forged_edits_are_refused(forge: Callable[[dict[str, Any]], None], fault
 
 
 @pytest.mark.parametrize(
-    "change", [{"sizes": [9, 9]}, {"items": []}, {"items": [None] * 3}, {"new": [["a", 9]]}]
-)
+    "change",
+    [
+        {"sizes": [9, 9]}, {"sizes": [-1, None]}, {"sizes": [True, None]}, {"sizes": [10**4000, -(10**4000)]},
+        {"items": []}, {"items": [None] * 3}, {"new": [["a", 9]]}, {"new": [["a", 10**4000]]},
+    ],
+)  # fmt: skip
 def test_heads_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
     head, body = packed(Edit((Context("so "),)), {})
     with pytest.raises(NoData):

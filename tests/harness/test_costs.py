@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from mmedit_bench.harness.costs import PACED, Meter, edit_cost, resident_peak
 from mmedit_bench.harness.run import run
 from mmedit_bench.interventions import Edit
 from mmedit_bench.protocols.sequential import Sequential
-from mmedit_bench.scoring.cost import read_cost
+from mmedit_bench.scoring.cost import cost_of_lines, read_cost
 from tests.fakes.backbone import FakeBackbone, FakeEdit
 from tests.fakes.experiment import experiment
 from tests.fakes.suite import FakeSuite
@@ -88,3 +89,24 @@ def test_costs_are_read_as_pairs_and_nonsense_is_passed_over(tmp_path: Path) -> 
     assert cost.preparation == 12.5
     (tmp_path / "artefact.json").write_text("[")
     assert read_cost(tmp_path, {"u"}).preparation is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"unit":"u","unedited_seconds":5e-324,"edited_seconds":1e7}'],
+        ['{"unit":"u","unedited_seconds":1e308,"edited_seconds":1e308}'] * 2,
+        ['{"unit":"u","unedited_seconds":1e308,"edited_seconds":1}'] * 2,
+    ],
+    ids=["quotient", "both sums", "divisor"],
+)
+def test_a_pace_that_no_number_can_tell_is_none(lines: list[str]) -> None:
+    cost = cost_of_lines([line.encode() for line in lines], Path("nowhere"))
+    assert (cost.overhead, cost.timed) == (None, 0)
+
+
+def test_means_that_no_number_can_tell_are_none() -> None:
+    line = b'{"unit":"u","seconds":1e308,"edit_bytes":1e308,"edit_parameters":1e308,"peak_bytes":1e308}'
+    cost = cost_of_lines([line, line], Path("nowhere"))
+    assert (cost.seconds, cost.edit_bytes, cost.parameters) == (None, None, None)
+    json.dumps(asdict(cost), allow_nan=False)
