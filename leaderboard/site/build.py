@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -63,15 +64,15 @@ def build(
 ) -> Path:
     """Write the site of a board folder to `out` and return it; the same board gives the same bytes.
 
-    It is written beside `out` and moved into its place when it is whole. `release`, a name and a day,
-    freezes the numbers in the board's folder first; `results` is a folder of what `reproduce` wrote, for
-    the paper's pages. Raises `BenchError` where `out` holds something else than a site or the release
-    says otherwise, and `BadRecord` for a board that cannot be read.
+    It is written beside `out` and moved into its place when it is whole; where `out` is a link, that
+    stays, and the folder that it leads to is replaced. `release`, a name and a day, freezes the numbers
+    in the board's folder first; `results` is a folder of what `reproduce` wrote, for the paper's pages.
+    Raises `BenchError` where `out` holds something else than a site or the release says otherwise, and
+    `BadRecord` for a board that cannot be read.
     """
-    _replaceable(out)
-    make_folder(out.parent)
-    with naming(out.parent):
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent))
+    place = led_to(out)
+    _replaceable(place)
+    work = made_beside(place)
     try:
         site = load(board, suites=suites, workers=workers, told=told)
         if release is not None:
@@ -89,7 +90,7 @@ def build(
             audit.write(site, work, findings)
         write_static(site, work)
         work.chmod(0o755)
-        replace_folder(work, out)
+        replace_folder(work, place)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -109,13 +110,25 @@ def write_static(site: Site, out: Path) -> None:
         write_text(out / name, "")
 
 
+def led_to(out: Path) -> Path:
+    """Where `out` really lies: a folder moved to the place of a link would leave what is served as it was."""
+    return Path(os.path.realpath(out)) if out.is_symlink() else out
+
+
+def made_beside(place: Path) -> Path:
+    """A new folder next to `place`, to be moved there. Raises `Unusable`."""
+    make_folder(place.parent)
+    with naming(place.parent):
+        return Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".new", dir=place.parent))
+
+
 def _replaceable(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
         raise BenchError(f"{out} holds something else than a site; name another folder, or empty it")
 
 
 def replace_folder(work: Path, out: Path) -> None:
-    """Put `work` in the place of `out`, which is there whole at any moment but one.
+    """Put `work` in the place of `out`, which is there whole at any moment but one and is no link.
 
     Raises `BenchError` where `out` holds something else than a site.
     """

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from leaderboard.site.answers import Before
 from leaderboard.site.details_reading import Asked, Wanted
-from leaderboard.site.loading import Suites
+from leaderboard.site.loading import Suites, at_hand, lacking
 from leaderboard.site.runs import BLIND
 from mmedit_bench.cases import EditCase
-from mmedit_bench.errors import BadRecord
+from mmedit_bench.errors import BadData, BadRecord, BenchError
 from mmedit_bench.protocols.steps import Unit, schedule_of
 from mmedit_bench.runs.folder import Manifest
 from mmedit_bench.runs.spec import RunSpec
@@ -38,15 +38,29 @@ class Data:
 def data_of(spec: RunSpec, suites: Suites, *, blind: bool) -> Data:
     """The cases of a run's suite. Where they cannot be had, the reason, in words."""
     name = spec.suite.removesuffix(BLIND) if blind else spec.suite
-    suite = suites(name)
+    suite = at_hand(suites, name)
     if suite is None or spec.split not in suite.splits:
         return Data({}, False, f"The suite {name} was not at hand when these pages were built.")
+    if not blind and suite.digest != spec.suite_digest:
+        return Data({}, False, f"The suite {name} at hand is another version of the data than was asked.")
     cases = {case.id: case for case in suite.cases(spec.split)}
+    if _unscheduled(spec, tuple(cases.values())[: spec.limit]):
+        why = "were not at hand when these pages were built, and which edits were made together follows from"
+        return Data({}, False, f"Pictures of the suite {name} {why} them.")
     if blind:
         return Data(cases, False, "The probes were drawn with a secret, and so is what each of them asks.")
-    if suite.digest != spec.suite_digest:
-        return Data({}, False, f"The suite {name} at hand is another version of the data than was asked.")
     return Data(cases, True, "")
+
+
+def _unscheduled(spec: RunSpec, cases: Sequence[EditCase]) -> bool:
+    """Whether a schedule cannot be made for want of pictures, by which a protocol tells contradictions."""
+    try:
+        schedule_of(protocol_of(spec), cases, spec.seed)
+    except BadData:
+        return lacking(cases)
+    except BenchError:
+        return False  # a run may have kept others of these cases; what is wrong with those its reader says
+    return False
 
 
 def columns_of(data: Data) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.site.build import MARK, replace_folder
+from leaderboard.site.build import MARK, led_to, made_beside, replace_folder
 from mmedit_bench.errors import BadRecord, BenchError, naming
-from mmedit_bench.runs.files import make_folder
 
 MOST_FILE = 100 << 20
 """Bytes of a file that GitHub takes, at most."""
@@ -29,17 +28,19 @@ class Published:
 
 
 def to_folder(site: Path, out: Path) -> Published:
-    """Copy a built site to `out`, whole or not at all. Raises `BenchError` where anything else lies there."""
+    """Copy a built site to `out`, or to where that leads as a link, whole or not at all.
+
+    Raises `BenchError` where anything else lies there.
+    """
     _built(site)
     if out.resolve().is_relative_to(site.resolve()):
         raise BenchError(f"{out} lies inside the site; name a folder elsewhere")
-    make_folder(out.parent)
-    with naming(out.parent):
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent))
+    place = led_to(out)
+    work = made_beside(place)
     try:
         with naming(out):
             shutil.copytree(site, work, dirs_exist_ok=True)
-        replace_folder(work, out)
+        replace_folder(work, place)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise

@@ -28,7 +28,7 @@
     ["failed", "the edit failed", BROKEN],
   ];
 
-  const newest = latest();
+  const newest = latest(), walked = latest();
   let index, outcomes, matches = [], at = 0, starts = [];
 
   const meaning = [...Array(16).keys()].map((code) => {
@@ -67,9 +67,9 @@
     return false;
   }
 
-  function remember() {
+  function remember(edit) {
     const values = Object.fromEntries(["editor", "kind", "outcome", "sort"].map((name) => [name, control(name).value]));
-    keep({ ...values, edit: matches.length ? editId(matches[at]) : null });
+    keep({ ...values, edit });
   }
 
   function listMatches() {
@@ -77,30 +77,38 @@
       const question = text(index.edits.questions[number]);
       const what = question ? [foreign(question), " → ", make("strong", {}, foreign(text(index.edits.targets[number])))] : [foreign(editId(number))];
       const button = make("button", { type: "button", class: "match", "aria-current": position === at ? "true" : null }, ...what);
-      button.addEventListener("click", () => go(position));
+      button.addEventListener("click", () => walk(position));
       return make("li", {}, button);
     });
     if (matches.length > LISTED) items.push(make("li", { class: "quiet" }, `and ${matches.length - LISTED} more; narrow the filter, or go on by Next`));
     list.replaceChildren(...items);
   }
 
-  async function go(position) {
-    at = Math.min(Math.max(position, 0), Math.max(matches.length - 1, 0));
-    remember();
+  function offer() {
     listMatches();
     document.getElementById("previous").disabled = at === 0;
     document.getElementById("next").disabled = at >= matches.length - 1;
+  }
+
+  async function go(position) {
+    at = Math.min(Math.max(position, 0), Math.max(matches.length - 1, 0));
+    remember(matches.length ? editId(matches[at]) : null);
+    offer();
     const all = index.edits.ids.length;
     if (!matches.length) {
+      walked(Promise.resolve()); // what is still on its way is of the filter before
       status.textContent = `None of ${all} edits is like that`;
       shown.replaceChildren(make("p", { class: "empty" }, "Choose another outcome, kind or run."));
+      page.dataset.state = "ready";
       return;
     }
     const number = matches[at];
     const open = ["kind", "outcome", "sort"].every((name) => control(name).value === "");
     status.textContent = matches.length === all && open ? `${at + 1} of ${all} edits` : `${at + 1} of ${matches.length} that match, of ${all} edits`;
-    const chunk = await load(`details/${block}/${String(Math.floor(number / index.size)).padStart(4, "0")}`);
-    if (matches[at] === number) show(number, chunk);
+    const chunk = await walked(load(`details/${block}/${String(Math.floor(number / index.size)).padStart(4, "0")}`));
+    if (chunk === null) return;
+    show(number, chunk);
+    page.dataset.state = "ready";
   }
 
   function show(number, chunk) {
@@ -120,6 +128,7 @@
   }
 
   function picture([file, width, height], label, size) {
+    if (!file) return make("small", {}, "(picture not at hand)"); // where these pages were built
     const small = Math.max(width, height) <= 128;
     return make("img", { src: `${root}data/pictures/${file}`, alt: label, width: size, height: Math.round((size * height) / width), class: small ? "pixelated" : "photograph" });
   }
@@ -192,7 +201,14 @@
 
   async function refresh(edit) {
     const editor = control("editor").value;
-    const loaded = await newest(load(`details/${block}/outcomes${editor ? `-${editor}` : ""}`));
+    const loaded = await newest(load(`details/${block}/outcomes${editor ? `-${editor}` : ""}`)).catch((error) => {
+      // which edits match cannot be told, and those that matched before are of another choice
+      [matches, at, status.textContent] = [[], 0, ""];
+      walked(Promise.resolve());
+      remember(edit);
+      offer();
+      throw error;
+    });
     if (loaded === null) return;
     outcomes = loaded;
     find();
@@ -223,23 +239,26 @@
     form.hidden = false;
     for (const item of page.querySelectorAll("[data-ready]")) item.hidden = false;
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("change", () => refresh(matches.length ? editId(matches[at]) : null));
-    document.getElementById("previous").addEventListener("click", () => go(at - 1));
-    document.getElementById("next").addEventListener("click", () => go(at + 1));
-    window.addEventListener("hashchange", () => refresh(fromAddress()));
+    form.addEventListener("change", () => choose(place().get("edit")));
+    document.getElementById("previous").addEventListener("click", () => walk(at - 1));
+    document.getElementById("next").addEventListener("click", () => walk(at + 1));
+    window.addEventListener("hashchange", () => choose(fromAddress()));
     document.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       const busy = event.target.closest("select, input, textarea, .scroll") || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
       if (!step || busy || at + step < 0 || at + step >= matches.length) return;
       event.preventDefault();
-      go(at + step);
+      walk(at + step);
     });
     await refresh(fromAddress());
-    page.dataset.state = "ready";
   }
 
-  begin().catch((error) => {
+  const failed = (error) => {
     shown.replaceChildren(make("p", { class: "empty", role: "alert" }, `These edits cannot be shown: ${error.message}`));
     page.dataset.state = "failed";
-  });
+  };
+  const walk = (position) => go(position).catch(failed);
+  const choose = (edit) => refresh(edit).catch(failed);
+
+  begin().catch(failed);
 })();

@@ -217,6 +217,23 @@ def test_a_folder_with_something_else_is_left_alone(board: Path, suites: Suites,
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
+def test_a_link_stays_and_leads_to_the_new_site(tmp_path: Path) -> None:
+    """As a server's folder is often reached: what is served is what has to be replaced."""
+    (tmp_path / "board").mkdir()
+    title = tmp_path / "board" / "board.yaml"
+    served, link = tmp_path / "www" / "served", tmp_path / "site"
+    link.symlink_to(Path("www") / "served")
+    for name in ("First", "Second"):  # into nothing, and over a site
+        title.write_text(f"title: {name}\n")
+        assert build(tmp_path / "board", link) == link
+        assert link.is_symlink() and name in Page(served / "index.html").text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["board", "site", "www"]
+    assert [path.name for path in served.parent.iterdir()] == ["served"]
+    (served / MARK).unlink()
+    with pytest.raises(BenchError, match="something else than a site"):
+        build(tmp_path / "board", link)
+
+
 def test_a_build_that_fails_leaves_the_old_site(built: Path, tmp_path: Path) -> None:
     out = tmp_path / "site"
     out.mkdir()

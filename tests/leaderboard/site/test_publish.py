@@ -99,6 +99,18 @@ def test_a_folder_is_a_copy_that_is_replaced_whole(small: Path, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["docs", "site"]
 
 
+def test_a_link_stays_and_where_it_leads_is_replaced(small: Path, tmp_path: Path) -> None:
+    served, link = tmp_path / "www" / "served", tmp_path / "docs"
+    served.mkdir(parents=True)
+    link.symlink_to(served)
+    assert to_folder(small, link).place == str(link)
+    (small / "index.html").write_text("new")
+    to_folder(small, link)
+    assert link.is_symlink() and (served / "index.html").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["docs", "site", "www"]
+    assert [path.name for path in served.parent.iterdir()] == ["served"]
+
+
 def test_a_folder_with_something_else_is_left_alone(small: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "thesis.txt").touch()
