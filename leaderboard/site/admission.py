@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,9 +20,10 @@ from mmedit_bench.runs.files import read_regular, write_whole
 from mmedit_bench.runs.folder import Manifest, read_run
 from mmedit_bench.scoring.cost import TRAINING
 from mmedit_bench.scoring.score import scored
-from mmedit_bench.submissions.board_folder import MOST_CARD, admit
+from mmedit_bench.submissions.board_folder import MOST_CARD, admit, agreeing, ready_for
 from mmedit_bench.submissions.cards import installed_card
 from mmedit_bench.submissions.form import Submission, read_form
+from mmedit_bench.submissions.limits import MOST_FILE
 from mmedit_bench.submissions.parameters import hyper_parameters
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
 from mmedit_bench.submissions.yaml_tree import read
@@ -44,6 +46,8 @@ def admit_own(
     replace: bool = False,
     secret: bytes | None = None,
     suites: Suites = registered,
+    beside: Mapping[str, Sequence[Path]] | None = None,
+    told: Callable[[int, int], object] = lambda done, total: None,
 ) -> Path:
     """Score runs of one editor, and put them on the board as the entry `id`; returns its folder.
 
@@ -51,18 +55,69 @@ def admit_own(
 
     `form` is a submission.yaml, over whose fields go those of `given`. Without one, or with fields of it
     left out, they follow from the card and the runs. The card is the editor's own unless `card` names
-    another. Raises `BenchError` naming what is wrong with a run or with the form.
+    another. `beside` are runs of further entries, by id: of all entries, none is put there before each
+    of them can be. Raises `BenchError` naming what is wrong with a run or with the form.
     """
+    entries = {id: folders, **(beside or {})}
+    ready: dict[str, _Prepared] = {}
+    for own, runs in entries.items():
+        ready_for(board, own, replace=replace)
+        ready[own] = _prepared(runs, own, date, form, given or {}, card, secret, suites)
+        told(len(ready), len(entries))
+    agreeing(board, *dict.fromkeys(path for one in ready.values() for path in one.baselines))
+    placed = {own: one.put(board, replace=replace) for own, one in ready.items()}
+    return placed[id]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An entry with its scores, of which nothing is on the board yet."""
+
+    submission: Submission
+    verification: Verification
+    card: str | None
+    scores: Mapping[Path, bytes]
+    """By the folder of the run."""
+    baselines: tuple[Path, ...]
+
+    def put(self, board: Path, *, replace: bool) -> Path:
+        """Put it on the board; returns its folder there."""
+        with tempfile.TemporaryDirectory() as work:
+            runs = [
+                _copied(folder, Path(work) / run.folder, scores)
+                for (folder, scores), run in zip(self.scores.items(), self.verification.runs, strict=True)
+            ]
+            return admit(
+                board, self.submission, self.verification, runs, self.baselines,
+                card=self.card, replace=replace,
+            )  # fmt: skip
+
+
+def _prepared(
+    folders: Sequence[Path],
+    id: str,
+    date: str,
+    form: Path | None,
+    given: Mapping[str, Any],
+    card: Path | None,
+    secret: bytes | None,
+    suites: Suites,
+) -> _Prepared:
+    """Score these runs, and see that a board can hold them as the entry `id`. Raises as `admit_own`."""
     manifests = {folder: read_run(folder).manifest for folder in folders}
     editors = sorted({manifest.spec.editor for manifest in manifests.values()})
     if len(editors) != 1:
         raise BenchError(f"one entry is one editor, and these are runs of {', '.join(editors)}")
+    named: dict[str, Path] = {}
+    for folder, manifest in manifests.items():
+        if (other := named.setdefault(manifest.spec.folder_name, folder)) != folder:
+            raise BenchError(f"{other} and {folder} are both run {manifest.spec.folder_name}; name one")
     text = (
         installed_card(editors[0])
         if card is None
         else read_regular(card, MOST_CARD).decode("utf-8", "replace")
     )
-    submission = _submission(id, list(manifests.values()), date, form, _told(text), given or {})
+    submission = _submission(id, list(manifests.values()), date, form, _told(text), given)
     drawn = {folder: _drawn(manifest, secret, suites) for folder, manifest in manifests.items()}
     runs = tuple(
         VerifiedRun(
@@ -76,16 +131,16 @@ def admit_own(
         submission=id, digest=None, date=date, by=f"mmedit-bench {__version__}", status="reference",
         problems=(), runs=runs,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as work:
-        ready = [
-            _scored(folder, manifest, Path(work), drawn[folder].suite)
-            for folder, manifest in manifests.items()
-        ]
-        baselines = {
-            path_of(folder.resolve().parent / FOLDER, manifest.spec): None
-            for folder, manifest in manifests.items()
-        }
-        return admit(board, submission, verification, ready, list(baselines), card=text, replace=replace)
+    scores = {}
+    for folder in manifests:
+        scores[folder] = scored(folder, drawn[folder].suite).text().encode()
+        for name in (*FILES, TRAINING):
+            if (folder / name).exists():  # of more bytes than a board takes, or no regular file
+                read_regular(folder / name, MOST_FILE)
+    baselines = (
+        path_of(folder.resolve().parent / FOLDER, manifest.spec) for folder, manifest in manifests.items()
+    )
+    return _Prepared(submission, verification, text, scores, tuple(dict.fromkeys(baselines)))
 
 
 class _Drawn(NamedTuple):
@@ -105,10 +160,8 @@ def _drawn(manifest: Manifest, secret: bytes | None, suites: Suites) -> _Drawn:
     return _Drawn(suite, commitment(secret or b""))
 
 
-def _scored(folder: Path, manifest: Manifest, work: Path, suite: Suite) -> Path:
+def _copied(folder: Path, place: Path, scores: bytes) -> Path:
     """A copy of a run with its scores; the run's own folder stays as it is."""
-    scores = scored(folder, suite)
-    place = work / manifest.spec.folder_name
     with naming(place):
         place.mkdir()
         for name in FILES:
@@ -118,7 +171,7 @@ def _scored(folder: Path, manifest: Manifest, work: Path, suite: Suite) -> Path:
                 (place / name).touch()  # timings are notes: a run may have none
         if (folder / TRAINING).exists():
             shutil.copyfile(folder / TRAINING, place / TRAINING)
-    write_whole(place / "scores.json", scores.text().encode())
+    write_whole(place / "scores.json", scores)
     return place
 
 

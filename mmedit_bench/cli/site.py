@@ -200,7 +200,7 @@ def admit_runs(
 
     RUN is a run's folder or a folder of runs. They are scored anew, and marked as reference runs: what
     strangers submit comes in by `verify --admit`. A board that is not there is made. Without --as an entry
-    that is there with the same runs stays as it is.
+    that is there with the same runs stays as it is. Nothing is admitted before all that is named can be.
 
     \b
     Examples:
@@ -233,15 +233,15 @@ def admit_runs(
     for folder in folders(runs):
         by_entry[id or read_run(folder).manifest.spec.editor].append(folder)
     waiting = sorted(by_entry) if id or replace else still_to_admit(board, by_entry)
-    made = []
-    with output.progress("admit") as advance:
-        for entry in waiting:
-            entered = admit(
-                by_entry[entry], board, entry, date=day, form=form, given=given, card=card, replace=replace,
-                secret=drawn_by,
+    if waiting:
+        first, *others = waiting
+        with output.progress("admit") as advance:
+            admit(
+                by_entry[first], board, first, date=day, form=form, given=given, card=card, replace=replace,
+                secret=drawn_by, beside={entry: by_entry[entry] for entry in others},
+                told=lambda done, total: advance("entries", done, total),
             )  # fmt: skip
-            made.append(str(entered))
-            advance("entries", len(made), len(waiting))
+    made = [str(board / "entries" / entry) for entry in waiting]
     there = [str(board / "entries" / entry) for entry in sorted(by_entry) if entry not in waiting]
     prose = "\n".join([*made, *(f"{entry}, there already with these runs" for entry in there)])
     output.result({"entries": made, "there": there}, prose=prose)

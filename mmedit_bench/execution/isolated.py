@@ -27,12 +27,16 @@ from mmedit_bench.harness.editor_side import Carried, EditFailed, EditorLost
 from mmedit_bench.harness.identity import EditorIdentity
 from mmedit_bench.interventions import Edit, Route, Shared
 
-__all__ = ["Isolated", "Isolation"]
+__all__ = ["Isolated", "Isolation", "NotReady"]
 
 MOST_RESTARTS = 20
 """Processes that may be lost in a row, with no question answered between, until the run is given up."""
 MOST_ANSWER = 4096
 """Most characters of an answer that a route gives."""
+
+
+class NotReady(BenchError):
+    """An editor whose process came up and cannot be used, by what it did itself: no fault of this side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class Isolated:
         """Starts the process; the first MiB of its output goes to the file `log`.
 
         With `blinding`, what its routes are asked is mixed with what does not count. Raises
-        `BenchError` if it cannot start, or not in the sandbox that is asked for.
+        `BenchError` if it cannot start in the sandbox that is asked for, and `NotReady` if it ends, or
+        says that it cannot load the editor, or is another.
         """
         order = replace(order, secret=None)  # whoever runs the editor's code is not told where it is
         self._order, self._isolation, self._artefacts = order, isolation, artefacts
@@ -98,15 +103,18 @@ class Isolated:
             why = self._child.reason or f"its process ended ({error})"
             if isinstance(error, TimeoutError):
                 why = f"it took longer than {self._isolation.ready_timeout:g} seconds"
-            raise BenchError(
+            raise NotReady(
                 f"editor {self._order.editor} was not made ready: {why}; see {self._log}"
             ) from None
         if "error" in head:
-            raise BenchError(f"editor {self._order.editor} cannot be made ready: {head['error']!s:.2000}")
+            raise NotReady(f"editor {self._order.editor} cannot be made ready: {head['error']!s:.2000}")
         self._ready = True
         learned: Mapping[str, Any] | None = head.get("learned")
         if self._trainings and learned is not None:
-            learned, found = checked(learned, head.get("kept"), data)
+            try:
+                learned, found = checked(learned, head.get("kept"), data)
+            except BenchError as error:
+                raise NotReady(f"editor {self._order.editor} cannot be made ready: {error}") from None
             if found != kept:  # it may have been trained anew, with other code of this package
                 self._trainings.write(found)
         return learned
@@ -249,13 +257,13 @@ class Isolated:
         self._child = Child(self._order, self._isolation, self._log, self._artefacts)
         try:
             return introduced(self._child.hello(), self._order)
-        except BenchError:
+        except BenchError as error:
             self._child.end()
-            raise
+            raise NotReady(str(error)) from error
         except (ChannelBroken, TimeoutError) as error:
             self._child.end()
             why = self._child.reason or repr(error)
-            raise BenchError(
+            raise NotReady(
                 f"editor {self._order.editor}: its process did not start ({why}); see {self._log}"
             ) from None
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import distribution
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 from mmedit_bench.backbones.published import PUBLISHED
-from mmedit_bench.errors import BenchError
+from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.presence import grafted_here
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS, SUITES, Entry, Registry
 from mmedit_bench.retention.picturebook import DOCUMENTS
+from mmedit_bench.runs.files import read_regular
 
 _INSTALLED = ("site-packages", "dist-packages")
 _DATA = Registry("mmedit_bench.data", "data set")
 _OURS = "mmedit-bench"
+_HERE = Path(__file__).parents[2].resolve()
+"""The folder that this very package is imported from, wherever its distribution says that it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,9 @@ def view_of(order: Order, copies: Path, more: Sequence[Path] = ()) -> View:
     """What the editor of an order needs to see, and `more`.
 
     That is the interpreter, installed packages, and of a source tree on Python's path only packages
-    of the distributions that offer the order's editor, backbone and suite, and of this one. Of their
-    data sets it sees the copies that these make, below `copies`. Raises `BenchError` for an unknown
-    name, for a path of `more` that is not there, and for a suite whose files cannot be told.
+    of the distributions that lie in it and offer the order's editor, backbone and suite, and of this
+    one. Of their data sets it sees the copies that these make, below `copies`. Raises `BenchError` for
+    an unknown name, for a path of `more` that is not there, and for a suite whose files cannot be told.
     """
     suite = SUITES.entry(order.suite)
     entries = [EDITORS.entry(order.editor), BACKBONES.entry(order.backbone), suite]
@@ -46,7 +51,6 @@ def view_of(order: Order, copies: Path, more: Sequence[Path] = ()) -> View:
     nothing = copies / "nothing"
     nothing.write_bytes(b"")
     instead[DOCUMENTS.resolve()] = nothing
-    packages = {_top(value) for entry in entries for value in _values(entry)} | {__name__.partition(".")[0]}
     path = tuple(str(Path(part or ".").resolve()) for part in sys.path)
     instead |= _elsewhere(instead, [Path(part) for part in path])
     prefixes = (sys.prefix, sys.base_prefix, sys.base_exec_prefix)
@@ -56,7 +60,7 @@ def view_of(order: Order, copies: Path, more: Sequence[Path] = ()) -> View:
         if part.is_file() or part.name in _INSTALLED or any(part.is_relative_to(one) for one in shown):
             shown.append(part)
         elif part.is_dir():
-            shown += _needed(part, packages)
+            shown += _needed(part, _packages(part, entries))
     shown += _weights(order)
     for other in more:
         if not other.exists():
@@ -93,6 +97,46 @@ def _values(entry: Entry) -> Iterator[str]:
             for point in distribution(entry.distribution).entry_points
             if point.group.startswith("mmedit_bench.")
         )
+
+
+def _packages(tree: Path, entries: Sequence[Entry]) -> set[str]:
+    """Top-level names in a source tree that are of these entries' distributions, or this package.
+
+    A distribution may register any name. Of what stands under it in a tree of somebody else, such as a
+    board in a checkout, nothing is its own.
+    """
+    own = {_top(value) for entry in entries if _lies_in(tree, entry) for value in _values(entry)}
+    return own | ({_top(__name__)} if tree == _HERE else set())
+
+
+def _lies_in(tree: Path, entry: Entry) -> bool:
+    """Whether the distribution of an entry lies in a source tree: not by its own word alone.
+
+    Either its metadata lies there, or the tree is of a project that registers the very entry, as where
+    it was installed in place.
+    """
+    if tree == _HERE and entry.distribution == _OURS:
+        return True
+    return any(distributions(name=entry.distribution, path=[str(tree)])) or _registers(tree, entry)
+
+
+def _registers(tree: Path, entry: Entry) -> bool:
+    """Whether the nearest pyproject.toml of a tree bears the name of a distribution and has its entry."""
+    nearest = (place / "pyproject.toml" for place in (tree, *tree.parents))
+    path = next((path for path in nearest if path.is_file()), None)
+    if path is None:
+        return False
+    try:
+        project = tomllib.loads(read_regular(path).decode())["project"]
+        values = {value for points in project["entry-points"].values() for value in points.values()}
+        return _alike(project["name"], entry.distribution) and entry.value in values
+    except (BadRecord, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False  # whatever it is, it does not say so
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two spellings are of one distribution's name."""
+    return re.sub(r"[-_.]+", "-", one).lower() == re.sub(r"[-_.]+", "-", other).lower()
 
 
 def _elsewhere(instead: Mapping[Path, Path], path: Sequence[Path]) -> dict[Path, Path]:

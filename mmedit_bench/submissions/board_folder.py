@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mmedit_bench.errors import BadRecord, BenchError, naming
 from mmedit_bench.runs.files import MOST_SMALL, make_folder, read_regular, write_whole
 from mmedit_bench.scoring.cost import TRAINING
-from mmedit_bench.submissions.baseline_lines import joined
+from mmedit_bench.submissions.baseline_lines import Lines, joined
+from mmedit_bench.submissions.board_file import FILE as BOARD
+from mmedit_bench.submissions.board_file import alone, begun, board_values
 from mmedit_bench.submissions.form import FILE as FORM
 from mmedit_bench.submissions.form import Submission
 from mmedit_bench.submissions.limits import MOST_BYTES, MOST_FILE, MOST_FORM
@@ -35,7 +35,7 @@ from mmedit_bench.submissions.placing import put_in_place, refuse_unwritable
 from mmedit_bench.submissions.verified import FILE as VERIFICATION
 from mmedit_bench.submissions.verified import Verification, VerifiedRun
 
-BOARD, CARD = "board.yaml", "card.md"
+CARD = "card.md"
 ENTRIES, BASELINES, RELEASES, RUNS = "entries", "baselines", "releases", "runs"
 MOST_CARD = 64 << 10
 """Bytes of a card."""
@@ -121,7 +121,7 @@ def read_board(path: Path) -> BoardFolder:
     """A board's folder. Raises `BadRecord` naming the file that is not as it should be."""
     if not (path / BOARD).is_file():
         raise BadRecord(f"{path} is no board: it has no {BOARD}; `verify --admit` makes one")
-    values = _board_values(path / BOARD)
+    values = board_values(path / BOARD)
     release: dict[str, Any] = values.get("release") or {}
     folder = path / ENTRIES
     with naming(folder):
@@ -151,9 +151,9 @@ def admit(
 
     `run_folders` have manifest.json, scores.json, predictions.jsonl and timings.jsonl, artefact.json
     where the editor was trained, and are those that `verification` names, in any order; `baselines` are
-    files as a run leaves them. A board that is not there is made. Raises `BenchError` for a submission
-    with problems, for a name that is taken unless `replace` is given, and for a baseline that
-    contradicts the board's.
+    files as a run leaves them. A board that is not there is made, and another process that adds to it
+    is waited for. Raises `BenchError` for a submission with problems, for a name that is taken unless
+    `replace` is given, and for a baseline that contradicts the board's.
     """
     if verification.problems or verification.status == "refused":
         raise BenchError(f"{submission.id} has {len(verification.problems)} problems and is not admitted")
@@ -162,27 +162,27 @@ def admit(
     folders = {folder.name: folder for folder in run_folders}
     if sorted(folders) != sorted(run.folder for run in verification.runs) or len(folders) < len(run_folders):
         raise BenchError(f"the runs of {submission.id} are not those that its verification names")
-    entry = ready_for(board, submission.id, replace=replace)
-    make_folder(board / ENTRIES)
-    make_folder(board / BASELINES)
-    if not (board / BOARD).exists():
-        write_whole(board / BOARD, yaml.safe_dump(_NEW, sort_keys=False).encode())
-    for path in baselines:
-        _admit_baseline(board / BASELINES, path)
-    with naming(entry):
-        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=board / ENTRIES))
-        try:
-            made = aside / submission.id
-            made.mkdir()
-            write_whole(made / FORM, submission.text().encode())
-            write_whole(made / VERIFICATION, verification.text().encode())
-            if card:
-                write_whole(made / CARD, card.encode("utf-8", "replace")[:MOST_CARD])
-            for name, folder in folders.items():
-                _admit_run(made / RUNS / name, folder)
-            put_in_place(made, entry)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    ready_for(board, submission.id, replace=replace)
+    with alone(board):
+        entry = ready_for(board, submission.id, replace=replace)  # another may have come meanwhile
+        make_folder(board / ENTRIES)
+        make_folder(board / BASELINES)
+        for path in baselines:
+            _admit_baseline(board / BASELINES, path)
+        with naming(entry):
+            aside = Path(tempfile.mkdtemp(prefix=".new-", dir=board / ENTRIES))
+            try:
+                made = aside / submission.id
+                made.mkdir()
+                write_whole(made / FORM, submission.text().encode())
+                write_whole(made / VERIFICATION, verification.text().encode())
+                if card:
+                    write_whole(made / CARD, card.encode("utf-8", "replace")[:MOST_CARD])
+                for name, folder in folders.items():
+                    _admit_run(made / RUNS / name, folder)
+                put_in_place(made, entry)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
     return entry
 
 
@@ -193,15 +193,18 @@ def ready_for(board: Path, id: str, *, replace: bool = False) -> Path:
         raise BenchError(f"an entry cannot be called {id!r:.70}; use 1 to 60 of a-z, 0-9 and hyphens")
     if entry.exists() and not replace:
         raise BenchError(f"{entry} is there already; --replace puts this one in its place")
-    if (board / BOARD).exists():
-        _board_values(board / BOARD)
+    if begun(board):
+        board_values(board / BOARD)
     refuse_unwritable(entry.parent)
     return entry
 
 
-def agreeing(board: Path, baseline: Path) -> None:
-    """Raise `BenchError` for a baseline that says otherwise of a case than the board's."""
-    _grown(board / BASELINES / f"{baseline.name}.gz", baseline)
+def agreeing(board: Path, *baselines: Path) -> None:
+    """Raise `BenchError` for a baseline that says otherwise of a case than the board's, or one before it."""
+    grown: dict[str, Lines] = {}
+    for path in baselines:
+        kept = board / BASELINES / f"{path.name}.gz"
+        grown[path.name] = _grown(grown.get(path.name) or _held(kept), path), path
 
 
 def packed(data: bytes) -> bytes:
@@ -222,28 +225,6 @@ def unpacked(path: Path, most: int = MOST_BYTES) -> bytes:
     if engine.unconsumed_tail or engine.unused_data or not engine.eof:
         raise BadRecord(f"{path} is cut short, or holds more than {most} bytes")
     return data
-
-
-_NEW: Mapping[str, Any] = {
-    "title": "mmedit-bench", "url": None, "description": "", "release": None,
-}  # fmt: skip
-
-
-def _board_values(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(read_regular(path, MOST_FORM))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadRecord(f"{path} is not YAML ({' '.join(str(error).split())[:200]}); mend it") from None
-    if not isinstance(values, dict) or not isinstance(values.get("title"), str):
-        raise BadRecord(f"{path}: field 'title' is missing; give the board's name")
-    url = values.get("url")
-    if url is not None and not (isinstance(url, str) and url.startswith("https://")):
-        raise BadRecord(f"{path}: field 'url' is no https address; give one or null")
-    if not isinstance(values.get("release") or {}, dict):
-        raise BadRecord(f"{path}: field 'release' is no mapping; give name and date")
-    if not isinstance(values.get("description") or "", str):
-        raise BadRecord(f"{path}: field 'description' is no text")
-    return values
 
 
 def _read_entry(path: Path) -> BoardEntry:
@@ -281,19 +262,21 @@ def _admit_run(place: Path, folder: Path) -> None:
 def _admit_baseline(place: Path, path: Path) -> None:
     """Add a baseline's lines to the board's."""
     kept = place / f"{path.name}.gz"
-    held, whole = _grown(kept, path)
-    if len(whole) > held or not kept.exists():
+    held = _held(kept)
+    whole = _grown(held, path)
+    if len(whole) > len(held[0]) or not kept.exists():
         write_whole(kept, packed(b"".join(whole)))
 
 
-def _grown(kept: Path, path: Path) -> tuple[int, list[bytes]]:
-    """How many lines the board's own file has, and which it has with those of another baseline.
+def _held(kept: Path) -> Lines:
+    """The lines of a board's own file of a baseline."""
+    return unpacked(kept).splitlines(keepends=True) if kept.exists() else [], kept
 
-    Raises `BenchError` where a case has two different readings.
-    """
+
+def _grown(held: Lines, path: Path) -> list[bytes]:
+    """Those lines with the lines of another baseline. Raises `BenchError` where a case has two readings."""
     if not _BASELINE.fullmatch(path.name):
         raise BenchError(f"{path} is not named as a baseline is")
     lines = read_regular(path, MOST_BYTES).splitlines(keepends=True)
-    held = unpacked(kept).splitlines(keepends=True) if kept.exists() else []
     remedy = "verify on the machine that made it, or make the board's entries of that backbone anew"
-    return len(held), joined((held, kept), (lines, path), remedy)
+    return joined(held, (lines, path), remedy)

@@ -74,7 +74,8 @@ def acting(
 
     `order` is what the run came of, and `fingerprint` that of the run that is walked; with `blinding`,
     what a process is asked is mixed with what does not count. Raises `OtherEditor` where the package is
-    not that of the run, and `BenchError` where its process cannot be started.
+    not that of the run, `NotReady` where its process cannot be used, and `BenchError` where this side
+    cannot start one.
     """
     if track == "edits":
         yield Shipped(contents, run, fingerprint)

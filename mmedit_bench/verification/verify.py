@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from mmedit_bench import __version__
 from mmedit_bench.datasets.blind import blind_suite, commitment, read_secret
 from mmedit_bench.errors import BenchError, WeightsChanged
-from mmedit_bench.execution.isolated import Isolation
+from mmedit_bench.execution.isolated import Isolation, NotReady
 from mmedit_bench.execution.order import Order, refuse_strangers
 from mmedit_bench.execution.parts import Parts
+from mmedit_bench.execution.sandbox import demanded
 from mmedit_bench.harness.baseline import Progress
 from mmedit_bench.harness.editor_side import EditorLost
 from mmedit_bench.plugins.registry import EDITORS
@@ -82,9 +83,10 @@ def verify(
     """Verify a submission; what is made on the way lies under `work`, an empty folder.
 
     A run with problems is not asked again, nor is any in the track `code` once there are problems: no
-    code of a stranger is run to find out more about what is refused anyway. Raises `BenchError` for
-    what is no fault of the submission: a sandbox that cannot start, a suite without blind draws, a board
-    that could not take it; what can be seen of that is, before any backbone is loaded.
+    code of a stranger is run to find out more about what is refused anyway. What that code does is a
+    problem of the submission, whatever it is. Raises `BenchError` for what is no fault of the submission:
+    a sandbox that cannot start, a suite without blind draws, a board that could not take it; what can be
+    seen of that is, before any backbone is loaded.
     """
     manner = manner or Manner()
     parts = Parts()
@@ -101,6 +103,8 @@ def verify(
             )
         if not examined.problems:  # of a run that cannot be read, nobody knows its backbone
             refuse_strangers(manner.loading, [run.manifest.spec.backbone for run in examined.runs])
+            if manner.rerun and examined.submission.track == "code":
+                _allowed(manner)
         if manner.secret is not None:
             for suite in {run.manifest.spec.suite: run.suite for run in examined.runs}.values():
                 blind_suite(suite, read_secret(manner.secret))
@@ -110,6 +114,21 @@ def verify(
             if not _troubled(run, examined.problems):
                 made.one(run, examined.submission.track)
     return made.verdict()
+
+
+def _allowed(manner: Manner) -> Isolation:
+    """What the process of a stranger's editor is allowed. Raises `BenchError` where there is no sandbox."""
+    found = manner.isolation() or Isolation()
+    if found.sandbox != "none":
+        demanded()
+    return found
+
+
+def _refused(error: OtherEditor | NotReady, run: ExaminedRun) -> Problem:
+    """An editor that is another than was run, or of no use, as a problem of its submission."""
+    if isinstance(error, OtherEditor):
+        return Problem("other-editor", "package", str(error), "submit the package that was run")
+    return Problem("not-ready", f"runs/{run.folder}", str(error), "mend the editor")
 
 
 def _troubled(run: ExaminedRun, problems: tuple[Problem, ...]) -> bool:
@@ -185,25 +204,30 @@ class _Made:
         units = chosen(run.checked.schedule, self._manner.sample, self._chance)
         spec = run.run.manifest.spec
         log = self._work / f"{run.run.folder}.log"
+        isolation = self._isolation(track)
         try:
-            isolation = self._isolation(track)
             with acting(
                 contents, run.run, self._order(run.run), track, spec.fingerprint, isolation, log
             ) as side:
                 sample, problems = asked_again(run, backbone, side, units, self._progress)
-        except OtherEditor as error:
-            fix = "submit the package that was run"
-            self._problems.append(Problem("other-editor", "package", str(error), fix))
+        except (OtherEditor, NotReady) as error:
+            self._problems.append(_refused(error, run.run))
             return None
         self._problems += problems
         return sample
 
     def _asked_blind(self, run: Trusted, backbone: Backbone, track: str, secret: bytes) -> None:
         order = replace(self._order(run.run), secret=self._manner.secret)
-        blind, problems = asked_blind(
-            run, self._examined.contents, order, track, backbone, secret, self._work / "blind",
-            self._isolation(track), self._parts.blinding(order) if track == "code" else None, self._progress,
-        )  # fmt: skip
+        blinding = self._parts.blinding(order) if track == "code" else None
+        isolation = self._isolation(track)
+        try:
+            blind, problems = asked_blind(
+                run, self._examined.contents, order, track, backbone, secret, self._work / "blind",
+                isolation, blinding, self._progress,
+            )  # fmt: skip
+        except (OtherEditor, NotReady) as error:  # it was itself, and ready, when the sample was asked
+            self._problems.append(_refused(error, run.run))
+            return
         self._problems += problems
         if blind is None:
             return
@@ -223,8 +247,8 @@ class _Made:
         """What the editor's process is allowed. Raises `BenchError` where it cannot be given that."""
         if track != "code":
             return Isolation()  # there is none
-        found = self._manner.isolation() or Isolation()
-        self._boxed = getattr(found, "sandbox", "none") != "none"
+        found = _allowed(self._manner)
+        self._boxed = found.sandbox != "none"
         return found
 
     def _keep(

@@ -16,8 +16,10 @@ from mmedit_bench.datasets.blind import blind_suite, commitment
 from mmedit_bench.datasets.suite import Suite
 from mmedit_bench.plugins.registry import SUITES
 from mmedit_bench.submissions.form import Paper, Submission
-from tests.cli.boards import COPY, FT, IKE, MEND, NULL, call, run
+from tests.cli.boards import COPY, FT, IKE, MEND, NULL, SUITE, call, run
 from tests.leaderboard.fake import FakeEditor, fake_run
+from tests.leaderboard.site.test_beside import drifted
+from tests.submissions.test_board_folder import everything
 
 SECRET = b"sixteen bytes ab"
 
@@ -88,6 +90,38 @@ def test_nothing_is_admitted_unless_all_can_be(board: Path, broken: str) -> None
     )
     assert wanted in done.stderr
     assert not (board / "entries" / "copy-target").exists()
+
+
+@pytest.mark.parametrize("broken", ["record", "size", "twice", "id", "baseline"])
+def test_nothing_is_admitted_before_all_was_scored(
+    board: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """What is wrong is of an entry that comes later, and found only by a look into its runs."""
+    folders: list[str | Path] = [run(COPY)]
+    into, said = "board", "mend"
+    if broken == "record":
+        folders.append(run(MEND))
+        path = Path(folders[1]) / "predictions.jsonl"
+        text = path.read_text()
+        first = next(line for line in text.splitlines() if '"probes"' in line)
+        path.write_text(text.replace(first, first.replace('"id":"', '"id":"other', 1)))
+    elif broken == "size":
+        monkeypatch.setattr("leaderboard.site.admission.MOST_FILE", 1000)
+        folders, said = ["--replace", run(IKE), run(FT)], "at most 1000"
+    elif broken == "twice":
+        folders += [run(MEND), fake_run(Path("again"), SUITE, MEND)]
+        said = "again"
+    elif broken == "id":
+        folders += ["--replace", run(FakeEditor("no.id"))]
+        said = "cannot be called 'no.id'"
+    else:
+        into, said = "another", "says otherwise of case"
+        monkeypatch.setattr("tests.leaderboard.fake.base_probe", drifted)
+        folders.append(fake_run(Path("elsewhere"), SUITE, MEND))
+    before = everything(board)
+    done = call("site", "admit", *folders, "--board", into)
+    assert done.exit_code == 2 and said in done.stderr, done.output
+    assert everything(board) == before and not Path("another").exists()
 
 
 def test_a_form_follows_from_the_card(board: Path) -> None:

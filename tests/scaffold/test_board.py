@@ -179,6 +179,20 @@ def test_links_are_not_followed(board: Path, head: Path) -> None:
     assert calls == ["verify head/submissions/mine --json --no-rerun"]
 
 
+@pytest.mark.parametrize("at", ["entries/aaa", "aaa", "submissions/aaa", "submissions/mine/edits"])
+def test_an_empty_folder_is_refused(board: Path, head: Path, at: str) -> None:
+    """Git has none: it is another repository, of which a checkout without submodules shows nothing else."""
+    (head / at).mkdir()
+    status, said, _ = checked(board, head)
+    assert status == 1 and f"{at!r}: is no part of a submission" in said
+
+
+def test_an_empty_folder_that_is_there_may_go(board: Path, head: Path) -> None:
+    (board / "submissions/mine/edits").mkdir(parents=True)
+    status, said, _ = checked(board, head)
+    assert status == 0, said
+
+
 def test_a_submission_is_not_removed_by_a_pull_request(board: Path, head: Path) -> None:
     (board / "submissions/old").mkdir()
     (board / "submissions/old/submission.yaml").write_text("schema: 1\n")
@@ -203,13 +217,22 @@ def test_nothing_is_overwritten(board: Path) -> None:
         write_board(board, "A board")
 
 
+def git(*words: str, at: Path) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, *words], cwd=at, check=True, capture_output=True)
+
+
+def checked_out(board: Path) -> Path:
+    """Where a workflow begins: the merge, and beside it the base branch, by the workflow's very commands."""
+    runner = board.parent / "runner"
+    runner.mkdir()
+    git("clone", "--depth", "2", f"file://{board}", "head", at=runner)
+    git("-C", "head", "worktree", "add", "--detach", "../base", "HEAD^1", at=runner)
+    return runner
+
+
 def test_the_base_is_what_the_pull_request_was_merged_into(board: Path, head: Path) -> None:
-    """The very commands of the workflow, with git, on a board that went on meanwhile."""
-
-    def git(*words: str, at: Path) -> None:
-        who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *who, *words], cwd=at, check=True, capture_output=True)
-
+    """With git, on a board that went on meanwhile."""
     git("init", "-b", "main", at=board)
     git("add", ".", at=board)
     git("commit", "-m", "board", at=board)
@@ -223,9 +246,23 @@ def test_the_base_is_what_the_pull_request_was_merged_into(board: Path, head: Pa
     git("add", ".", at=board)
     git("commit", "-m", "meanwhile", at=board)
     git("merge", "--no-ff", "-m", "merge", "theirs", at=board)
-    runner = board.parent / "runner"
-    runner.mkdir()
-    git("clone", "--depth", "2", f"file://{board}", "head", at=runner)
-    git("-C", "head", "worktree", "add", "--detach", "../base", "HEAD^1", at=runner)
+    runner = checked_out(board)
     status, said, calls = checked(runner / "base", runner / "head")
     assert (status, calls) == (0, ["verify head/submissions/mine --json --no-rerun"]), said
+
+
+@pytest.mark.parametrize("at", ["entries/aaa", "submissions/aaa"])
+def test_another_repository_is_no_part_of_a_board(board: Path, at: str) -> None:
+    """Without .gitmodules nothing else of it is to be seen."""
+    git("init", "-b", "main", at=board)
+    git("add", ".", at=board)
+    git("commit", "-m", "board", at=board)
+    git("checkout", "-b", "theirs", at=board)
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},{at}", at=board)
+    git("commit", "-m", "a repository in a repository", at=board)
+    git("checkout", "main", at=board)
+    git("merge", "--no-ff", "-m", "merge", "theirs", at=board)
+    runner = checked_out(board)
+    assert not list((runner / "head" / at).iterdir())
+    status, said, calls = checked(runner / "base", runner / "head")
+    assert status == 1 and f"{at!r}: is no part of a submission" in said and not calls

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import threading
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,9 @@ from typing import Any
 import pytest
 
 from mmedit_bench.errors import BadRecord, BenchError
-from mmedit_bench.submissions.board_folder import admit, packed, read_board, unpacked
+from mmedit_bench.runs.files import write_whole
+from mmedit_bench.submissions.board_file import alone
+from mmedit_bench.submissions.board_folder import admit, agreeing, packed, read_board, unpacked
 from mmedit_bench.submissions.problems import Problem
 from mmedit_bench.submissions.verified import Sample, Verification, VerifiedRun
 from tests.submissions.made import form
@@ -116,12 +122,91 @@ def test_baselines_grow_and_never_contradict(tmp_path: Path) -> None:
     admit(board, form(), verification(), made, [baseline(tmp_path / "1", {"b": "2", "a": "1"})])
     more = baseline(tmp_path / "2", {"c": "3", "a": "1"})
     admit(board, form(), verification(), made, [more], replace=True)
-    (path,) = read_board(board).baselines.values()
-    cases = [line.split('"')[7] for line in unpacked(path).decode().splitlines()]
-    assert cases == ["a", "b", "c"]
+    assert lines_of(board) == ["a", "b", "c"]
     other = baseline(tmp_path / "3", {"a": "another"})
     with pytest.raises(BenchError, match="says otherwise of case a"):
         admit(board, form(), verification(), made, [other], replace=True)
+
+
+def lines_of(board: Path) -> list[str]:
+    (path,) = read_board(board).baselines.values()
+    return [line.split('"')[7] for line in unpacked(path).decode().splitlines()]
+
+
+def test_two_that_admit_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has read the baseline before either writes, unless one waits for the other."""
+    board, meeting = tmp_path / "board", threading.Barrier(2)
+
+    def slow(data: bytes) -> bytes:
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.5)
+        return packed(data)
+
+    def one(name: str) -> None:
+        ran = verification(submission=name)
+        runs = [run_folder(tmp_path / f"{name}-made")]
+        admit(board, form(id=name), ran, runs, [baseline(tmp_path / name, {"a": "1", name: "2"})])
+
+    monkeypatch.setattr("mmedit_bench.submissions.board_folder.packed", slow)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(one, ("b", "c")))
+    assert lines_of(board) == ["a", "b", "c"]
+    assert [entry.id for entry in read_board(board).entries] == ["b", "c"]
+    assert sorted(path.name for path in board.iterdir()) == ["baselines", "board.yaml", "entries"]
+
+
+def test_of_two_of_one_name_the_second_is_told(tmp_path: Path) -> None:
+    """It was free when it asked, and is not when its turn comes."""
+    board = tmp_path / "board"
+    with ThreadPoolExecutor() as pool:
+        with alone(board):
+            waits = pool.submit(admit, board, form(), verification(), [run_folder(tmp_path / "1")], [])
+            time.sleep(0.2)
+            assert not waits.done()
+            (board / "entries" / "ours").mkdir(parents=True)
+        with pytest.raises(BenchError, match="is there already"):
+            waits.result()
+
+
+def test_a_board_is_begun_once_and_held_by_one(tmp_path: Path) -> None:
+    inside: list[int] = []
+
+    def held(number: int) -> None:
+        with alone(tmp_path / "board"):
+            inside.append(number)
+            time.sleep(0.01)
+            assert inside == [number]
+            inside.clear()
+            if number % 2:  # as an editor of texts saves it
+                write_whole(tmp_path / "board" / "board.yaml", b"title: Ours\n")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(held, range(24)))
+    assert read_board(tmp_path / "board").title == "Ours"
+
+
+def test_a_board_file_without_a_byte_is_written(tmp_path: Path) -> None:
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / "board.yaml").touch()
+    admit(tmp_path / "board", form(), verification(), [run_folder(tmp_path / "made")], [])
+    assert read_board(tmp_path / "board").title == "mmedit-bench"
+
+
+def test_a_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / "board.yaml").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BenchError, match=r"board\.yaml"):
+        admit(tmp_path / "board", form(), verification(), [run_folder(tmp_path / "made")], [])
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_baselines_that_come_together_are_held_to_each_other(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    one, more = baseline(tmp_path / "1", {"a": "1"}), baseline(tmp_path / "2", {"a": "1", "b": "2"})
+    agreeing(board, one, more)
+    with pytest.raises(BenchError, match="says otherwise of case b"):
+        agreeing(board, one, more, baseline(tmp_path / "3", {"b": "another"}))
+    assert not board.exists()
 
 
 def test_a_board_that_is_none_is_named(tmp_path: Path) -> None:

@@ -348,6 +348,10 @@ def test_the_other_tracks_ship_no_edits(tmp_path: Path, track: str, valid: Path)
     assert made.codes(folder) == {"extra-file"}
 
 
+GROUP = """[project.entry-points."mmedit_bench.{}"]
+{} = "our_editor:Editor"
+
+[project.e"""
 CODE: Mapping[str, tuple[str, Spoil]] = {
     "no_package": ("package", lambda folder: shutil.rmtree(folder / "package")),
     "no_project": ("package", lambda folder: (folder / "package" / "pyproject.toml").unlink()),
@@ -359,6 +363,18 @@ CODE: Mapping[str, tuple[str, Spoil]] = {
     "name_of_an_editor": (
         "taken-name",
         replaced("package/pyproject.toml", "our-editor =", 'ft = "our_editor:Editor"\nour-editor ='),
+    ),
+    "name_of_a_suite": (
+        "taken-name",
+        replaced("package/pyproject.toml", "[project.e", GROUP.format("suites", "picturebook-vqa")),
+    ),
+    "name_of_a_data_set": (
+        "taken-name",
+        replaced("package/pyproject.toml", "[project.e", GROUP.format("data", "picturebook")),
+    ),
+    "name_of_a_measure": (
+        "taken-name",
+        replaced("package/pyproject.toml", "[project.e", GROUP.format("measures", "lm-eval")),
     ),
     "other_version": ("package", replaced("package/pyproject.toml", '"1.0"', '"2.0"')),
     "link_in_package": ("link", bound),

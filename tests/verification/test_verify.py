@@ -36,6 +36,18 @@ def sign(folder: Path) -> None:
     path.write_text(json.dumps(values))
 
 
+def repacked(folder: Path, old: str, new: str) -> None:
+    """Ship other sources than were run, and sign them."""
+    path = folder / "package" / "nudge_editor.py"
+    path.write_text(path.read_text().replace(old, new))
+    sign(folder)
+    path = folder / "digests.json"
+    values = json.loads(path.read_text())
+    files = {name[8:]: own for name, own in values["files"].items() if name.startswith("package/")}
+    values["package"]["sha256"] = package_digest(files)
+    path.write_text(json.dumps(values))
+
+
 def run_of(folder: Path) -> Path:
     (run,) = (folder / "runs").iterdir()
     return run
@@ -226,14 +238,7 @@ def test_code_is_run_again_in_a_process_of_its_own(call: Call, submit: Submit) -
 
 def test_another_package_than_was_run(call: Call, submit: Submit) -> None:
     folder = submit("--set", "routes=true", track="code")
-    path = folder / "package" / "nudge_editor.py"
-    path.write_text(path.read_text().replace("0.3", "0.2"))
-    sign(folder)
-    path = folder / "digests.json"
-    values = json.loads(path.read_text())
-    files = {name[8:]: own for name, own in values["files"].items() if name.startswith("package/")}
-    values["package"]["sha256"] = package_digest(files)
-    path.write_text(json.dumps(values))
+    repacked(folder, "0.3", "0.2")
     assert codes(verdict(call, folder, "--unsafe-no-sandbox", status=1)) == {"other-editor"}
 
 
