@@ -23,7 +23,8 @@ var mmedit = (() => {
       waiting.set(name, [{ resolve, reject }]);
       const script = document.createElement("script");
       script.src = `${document.body.dataset.root}data/${name}.js`;
-      script.addEventListener("error", () => {
+      // once a script has run its data are taken: else it was cut short, or another page stands in its place
+      for (const end of ["error", "load"]) script.addEventListener(end, () => {
         for (const done of waiting.get(name) || []) done.reject(new Error(`data/${name}.js cannot be loaded`));
         waiting.delete(name);
         script.remove();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
@@ -69,6 +70,9 @@ def _code_problems(contents: Contents, digests: Digests | None, submission: Subm
     if _installed(package.distribution):
         text = f"a distribution called {package.distribution} is installed here already"
         yield Problem("taken-name", where, text, fix)
+    top = package.groups[EDITORS.group][package.editor].partition(":")[0].partition(".")[0]
+    if _found(top):  # it would be loaded in place of the submission's
+        yield Problem("taken-name", where, f"a module called {top} is here already", fix)
     for group, points in package.groups.items():
         what = "an editor" if group == EDITORS.group else group
         for name in sorted(points.keys() & set(Registry(group, what).names())):
@@ -85,6 +89,14 @@ def _installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def _found(module: str) -> bool:
+    """Whether a top-level module would be found; nothing is imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # a module that was never looked for, such as __main__
+        return True
 
 
 def _ours(editor: str) -> bool:

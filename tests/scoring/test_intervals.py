@@ -61,7 +61,6 @@ def slow(values, clusters, parts):
             means.append(value)
     means.sort()
 
-
     def behind(part):
         if isinstance(part, int):
             return sum(any(not np.isnan(row[part]) for row in own) for own in members.values())

@@ -93,6 +93,19 @@ def test_outcomes_that_do_not_come_are_not_those_of_the_run_before(browser: Brow
         assert [one for one in visit.trouble if "ERR_FAILED" not in one] == []
 
 
+@pytest.mark.parametrize("body", ["<!doctype html><p>not here</p>", "mmeditData('details", ""])
+def test_what_stands_in_a_files_place_is_no_data(browser: Browser, halved: Path, body: str) -> None:
+    with visiting(browser, halved) as visit:
+        page = visit.open(f"{PAGE}#{LAST}")
+        page.route("**/0001.js", lambda asked: asked.fulfill(content_type="text/javascript", body=body))
+        page.click("#next")
+        page.wait_for_selector('#edits[data-state="failed"]')
+        assert page.inner_text("#edit") == f"{FAILS}{PUBLIC}/0001.js cannot be loaded"
+        page.unroute("**/0001.js")
+        page.click("#previous")
+        page.wait_for_selector('#edits[data-state="ready"]')
+
+
 def test_what_fails_slowly_does_not_take_the_place_of_what_was_chosen_since(
     browser: Browser, halved: Path
 ) -> None:

@@ -348,6 +348,13 @@ def test_the_other_tracks_ship_no_edits(tmp_path: Path, track: str, valid: Path)
     assert made.codes(folder) == {"extra-file"}
 
 
+def moved_to(folder: Path, module: str) -> None:
+    """The editor's module under another name."""
+    package = folder / "package"
+    (package / "our_editor.py").rename(package / f"{module}.py")
+    replaced("package/pyproject.toml", '"our_editor:', f'"{module}:')(folder)
+
+
 GROUP = """[project.entry-points."mmedit_bench.{}"]
 {} = "our_editor:Editor"
 
@@ -364,6 +371,8 @@ CODE: Mapping[str, tuple[str, Spoil]] = {
         "taken-name",
         replaced("package/pyproject.toml", "our-editor =", 'ft = "our_editor:Editor"\nour-editor ='),
     ),
+    "module_of_another": ("taken-name", lambda folder: moved_to(folder, "tests")),
+    "main_module": ("taken-name", lambda folder: moved_to(folder, "__main__")),
     "name_of_a_suite": (
         "taken-name",
         replaced("package/pyproject.toml", "[project.e", GROUP.format("suites", "picturebook-vqa")),
