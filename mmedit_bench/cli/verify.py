@@ -16,6 +16,8 @@ from mmedit_bench.cli.output import Output, speaks
 from mmedit_bench.errors import BenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mmedit_bench.submissions.problems import Problem
     from mmedit_bench.submissions.verified import Verification
 
@@ -108,12 +110,14 @@ def verify(
         ),
     )  # fmt: skip
     work, keep = Path(tempfile.mkdtemp(prefix="mmedit-bench-verify-")), False
+    problems: tuple[Problem, ...] = ()
     try:
         with output.progress("verify") as advance:
             found = verified(submission, work, manner, advance)
         verdict = found.verification
         output.result(verdict.as_dict(), prose=described(verdict))  # whatever becomes of the admission
-        if verdict.problems:
+        problems = verdict.problems
+        if problems:
             if admit is not None:
                 output.note("not admitted: a board takes nothing with problems")
             raise SystemExit(REFUSED)
@@ -130,7 +134,21 @@ def verify(
             output.say(f"admitted: {entry}\nnext: mmedit-bench site build --board {admit}")
     finally:
         if not keep:
-            shutil.rmtree(work, ignore_errors=True)
+            _cleared(work, problems)
+
+
+def _cleared(work: Path, problems: Iterable[Problem]) -> None:
+    """Away with a folder, but for what an editor's process wrote where a problem says to look."""
+    texts = [problem.text for problem in problems]
+    kept = {log for log in work.glob("*.log") if any(str(log) in text for text in texts)}
+    if not kept:
+        shutil.rmtree(work, ignore_errors=True)
+        return
+    for path in set(work.iterdir()) - kept:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def described(verdict: Verification) -> str:

@@ -104,7 +104,7 @@ class Isolated:
             if isinstance(error, TimeoutError):
                 why = f"it took longer than {self._isolation.ready_timeout:g} seconds"
             raise NotReady(
-                f"editor {self._order.editor} was not made ready: {why}; see {self._log}"
+                f"editor {self._order.editor} was not made ready: {why}; {self._printed()}"
             ) from None
         if "error" in head:
             raise NotReady(f"editor {self._order.editor} cannot be made ready: {head['error']!s:.2000}")
@@ -253,6 +253,10 @@ class Isolated:
     def _ask(self, head: dict[str, Any], body: bytes, seconds: float | None) -> tuple[dict[str, Any], bytes]:
         return self._child.ask(head, body, seconds)
 
+    def _printed(self) -> str:
+        """Where to look for what its process wrote."""
+        return f"see {self._log}" if self._log.exists() else "it wrote nothing"
+
     def _start(self) -> EditorIdentity:
         self._child = Child(self._order, self._isolation, self._log, self._artefacts)
         try:
@@ -264,7 +268,7 @@ class Isolated:
             self._child.end()
             why = self._child.reason or repr(error)
             raise NotReady(
-                f"editor {self._order.editor}: its process did not start ({why}); see {self._log}"
+                f"editor {self._order.editor}: its process did not start ({why}); {self._printed()}"
             ) from None
 
     def _restart(self) -> None:
@@ -276,7 +280,7 @@ class Isolated:
         self._shared_there.clear()
         if self._lost > MOST_RESTARTS:
             raise EditorLost(
-                f"editor {self._order.editor}: {self._lost} processes ended in a row; see {self._log}"
+                f"editor {self._order.editor}: {self._lost} processes ended in a row; {self._printed()}"
             )
         try:
             if self._start() != self.identity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def test_a_process_that_does_not_come_up(call: Call, submit: Submit, new: str, s
     (run,) = found["runs"]  # it was scored before any code was run
     assert run["folder"] == run_of(folder).name and run["sample"] is None
     assert not Path("board").exists()
+    assert ("it wrote nothing" in problem["text"]) == ("os._exit" in new)
+    if "; see " in problem["text"]:  # what one is sent to is there, and nothing else of the verification
+        log = Path(problem["text"].rpartition("; see ")[2])
+        assert log.is_file() and list(log.parent.iterdir()) == [log]
+        shutil.rmtree(log.parent)
 
 
 @pytest.mark.parametrize(
