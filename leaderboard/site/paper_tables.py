@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.site.paper_documents import FAMILIES, made
-from mmedit_bench.rendering.wording import MISSING, difference, seconds
-from mmedit_bench.reproduce.along import half_life
+from mmedit_bench.rendering.wording import MISSING, difference, half_life, seconds
 from mmedit_bench.scoring.columns import CONCISE, HEADLINE, column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY, family_named
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mmedit_bench.scoring.scores import TOO_FEW, Cell, Cost
 
@@ -37,6 +38,13 @@ def _bound(value: float) -> str:
         if round(value, places):
             return f"{value:+.{places}f}"
     return "0.0"
+
+
+def half_life(found: Mapping[str, Any] | None) -> str:
+    """As it stands in a table: the age, over which age it lies, or that there is none."""
+    if not found or (found["edits"] is None and found["oldest"] is None):
+        return MISSING
+    return f"over {found['oldest']}" if found["edits"] is None else str(found["edits"])
 
 
 def explained(reasons: Iterable[tuple[str, Sequence[str]]]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmedit_bench.rendering import markdown as md
-from mmedit_bench.rendering.wording import MISSING, difference, explained, with_margin
+from mmedit_bench.rendering.wording import MISSING, difference, explained, half_life, with_margin
 from mmedit_bench.scoring.checking import Checked
 from mmedit_bench.scoring.columns import CONCISE, column
 from mmedit_bench.scoring.families import HEADLINE_FAMILY
@@ -223,10 +223,3 @@ def _changed(cell: Mapping[str, Any]) -> str:
 
 def _bounds(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {name: cell[name] for name in ("value", "low", "high")}
-
-
-def half_life(found: Mapping[str, Any] | None) -> str:
-    """As it stands in a table: the age, over which age it lies, or that there is none."""
-    if not found or (found["edits"] is None and found["oldest"] is None):
-        return MISSING
-    return f"over {found['oldest']}" if found["edits"] is None else str(found["edits"])
