@@ -25,6 +25,7 @@ var mmedit = (() => {
       script.src = `${document.body.dataset.root}data/${name}.js`;
       // once a script has run its data are taken: else it was cut short, or another page stands in its place
       for (const end of ["error", "load"]) script.addEventListener(end, () => {
+        if (held.has(name)) return;
         for (const done of waiting.get(name) || []) done.reject(new Error(`data/${name}.js cannot be loaded`));
         waiting.delete(name);
         script.remove();

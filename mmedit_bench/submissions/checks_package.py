@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 
@@ -92,11 +92,10 @@ def _installed(name: str) -> bool:
 
 
 def _found(module: str) -> bool:
-    """Whether a top-level module would be found; nothing is imported."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ValueError:  # a module that was never looked for, such as __main__
-        return True
+    """Whether a top-level module would be found by who has imported nothing; nothing is imported."""
+    # not importlib.util.find_spec, which asks what is imported already, and raises for __main__
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return module == "__main__" or any(finder.find_spec(module, None) for finder in finders)
 
 
 def _ours(editor: str) -> bool:
