@@ -25,17 +25,6 @@ from tests.submissions import made
 Spoil = Callable[[Path], object]
 
 
-@pytest.fixture(scope="module")
-def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made.write(tmp_path_factory.mktemp("valid"))
-
-
-@pytest.fixture
-def folder(valid: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
-    return Path(shutil.copytree(valid, tmp_path / "ours"))
-
-
 def predictions(folder: Path) -> Path:
     return made.run_of(folder) / "predictions.jsonl"
 

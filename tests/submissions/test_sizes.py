@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import tracemalloc
 from collections import Counter
@@ -24,17 +23,6 @@ from mmedit_bench.submissions.edit_files import described_by
 from mmedit_bench.submissions.problems import Problem
 from tests.submissions import made
 from tests.submissions.test_problems import edits, predictions, signed
-
-
-@pytest.fixture(scope="module")
-def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made.write(tmp_path_factory.mktemp("valid"))
-
-
-@pytest.fixture
-def folder(valid: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
-    return Path(shutil.copytree(valid, tmp_path / "ours"))
 
 
 def test_one_kind_is_counted_once_for_a_file_wherever_it_is_seen(folder: Path) -> None:
