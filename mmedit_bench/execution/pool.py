@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from mmedit_bench.execution.gang import gang
 from mmedit_bench.execution.jobs import OrdersJob, elsewhere
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
+from mmedit_bench.execution.processes import own_process
 from mmedit_bench.harness.artefacts import default_folder
 from mmedit_bench.plugins.registry import BACKBONES, EDITORS
 from mmedit_bench.runs.folder import read_run
@@ -77,7 +76,7 @@ def look_over(orders: Sequence[Order], artefacts: Path | None = None) -> None:
     Raises `BenchError` as the first one does whose parts cannot be had or whose options are out of
     their range.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with own_process() as pool:
         if problem := pool.submit(_problem, list(orders), artefacts).result():
             raise BenchError(problem)
 
@@ -93,7 +92,7 @@ def look_first(order: Order, *, apart: bool = False) -> None:
     BACKBONES.entry(order.backbone)
     Workshop.protocol(order)
     if order.options and not apart:
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        with own_process() as pool:
             if problem := pool.submit(_refusal, order).result():
                 raise BenchError(problem)
 

@@ -8,20 +8,21 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from mmedit_bench.errors import BenchError
 from mmedit_bench.execution.engine import Hand, Job, Message
+from mmedit_bench.execution.processes import as_caller, context
 from mmedit_bench.execution.worker import Worker
 
 MOST_MESSAGE = 16 << 20
 
 
 class LocalEngine:
-    """`workers` processes, spawned for the job."""
+    """`workers` processes that begin for the job."""
 
     here = True
     queued = False
@@ -63,10 +64,9 @@ class _Process:
     """A process and the caller's end of the pipe to it."""
 
     def __init__(self, job: Job, started: Callable[[int], object]) -> None:
-        # spawned, not forked: torch's threads and CUDA do not survive a fork
-        context = get_context("spawn")
-        self.pipe, far = context.Pipe()
-        self.process = context.Process(target=_labour, args=(far, job), daemon=True)
+        begins = context(job.needs.gpus)
+        self.pipe, far = begins.Pipe()
+        self.process = begins.Process(target=_labour, args=(far, job, dict(os.environ)), daemon=True)
         self.process.start()
         far.close()
         if self.process.pid is not None:
@@ -94,8 +94,9 @@ def _message(pipe: Connection) -> Message:
     return told if isinstance(told, dict) else {"is": "gone"}
 
 
-def _labour(pipe: Connection, job: Job) -> None:
+def _labour(pipe: Connection, job: Job, environment: Mapping[str, str]) -> None:
     """A worker, from its beginning until the pipe is closed."""
+    as_caller(environment)
     threading.Thread(target=_follow, daemon=True).start()
     worker = Worker(job)
     # the caller is done, or was ended
