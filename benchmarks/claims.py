@@ -22,7 +22,7 @@ from typing import Any
 from marked import names_of, put_between_marks
 
 from mmedit_bench.rendering.markdown import line
-from mmedit_bench.rendering.wording import difference, size
+from mmedit_bench.rendering.wording import difference, seconds, size
 from mmedit_bench.reproduce import hard
 from mmedit_bench.reproduce.published import compares
 
@@ -172,8 +172,8 @@ def costs(scale: str) -> str:
         texts = [_label(found)]
         for block in own:
             row = found.get(block["title"], {})
-            seconds, most = row.get("seconds_per_edit"), row.get("peak_bytes")
-            texts += ["" if seconds is None else f"{seconds:.2g}", "" if not most else size(most)]
+            took, most = row.get("seconds_per_edit"), row.get("peak_bytes")
+            texts += ["" if took is None else seconds(took), "" if not most else size(most)]
         lines.append(texts)
     return _table(head, lines)
 

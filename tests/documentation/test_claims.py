@@ -119,8 +119,13 @@ def test_sequences_stand_by_length_after_the_edit_alone(claims: Any, tmp_path: P
 
 
 def test_costs_name_controls_and_what_was_not_noted(claims: Any, tmp_path: Path) -> None:
-    write(tmp_path, "small", "table1", block([row("null", 1, 1), row("ft", 1, 1, peak_bytes=None)]))
-    assert claims.costs("small").splitlines()[2:] == ["| NULL | 0.25 | 1.1 GB |", "| FT | 0.25 |  |"]
+    rows = [row("null", 1, 1), row("ft", 1, 1, peak_bytes=None), row("ke", 1, 1, seconds_per_edit=151.2)]
+    write(tmp_path, "small", "table1", block(rows))
+    assert claims.costs("small").splitlines()[2:] == [
+        "| NULL | 0.25 | 1.1 GB |",
+        "| FT | 0.25 |  |",
+        "| KE | 151 | 1.1 GB |",
+    ]
 
 
 def test_a_place_for_a_table_that_is_not_known(claims: Any) -> None:

@@ -25,16 +25,21 @@ PLANNED_SINCE = {
     "ike demonstrations=8",
 }
 """Rows that pages of the backbones before have not got."""
+QWEN = " --language-model minigpt4-qwen2.5-0.5b=PLACE"
 RESTRICTED = {
     "embedded/table4": " --limit 100 --backbone minigpt4-mini",
+    "small/table1": f" --limit 20 --suite picturebook-vqa{QWEN}",
 }
 """What was measured in part: what its command ends with, and the index says."""
+UNFINISHED = {"small/table1": {"serac-legacy"}}
+"""Rows whose training was not at its end: their page says that there is no run."""
 EXPLAINED = "why the published method cannot"
 """What a card says of an editor that stays below the smoke test's mark."""
 
 
 def rows(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return [(block, row) for block in document["blocks"] for row in block["rows"]]
+    """Those that were measured."""
+    return [(block, row) for block in document["blocks"] for row in block["rows"] if "error" not in row]
 
 
 def _named(path: Path) -> str:
@@ -70,6 +75,8 @@ def test_results_are_complete_and_name_their_runs(path: Path) -> None:
         for block, places in zip(document["blocks"], plan.blocks, strict=True):
             planned = {row.key for place, row in plan.runs() if place in places} - PLANNED_SINCE
             assert {row["key"] for row in block["rows"]} - PLANNED_SINCE == planned, block["title"]
+    lacking = {row["key"] for block in document["blocks"] for row in block["rows"] if "error" in row}
+    assert lacking == UNFINISHED.get(_named(path), set())
     for block, row in rows(document):
         assert row["complete"] and not row["failed"], row["key"]
         names = row.get("fingerprints") or [row["fingerprint"]]
