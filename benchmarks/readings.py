@@ -77,7 +77,7 @@ READINGS = {
     "unike-steps": Reading("0010-unike-steps", rows("steps", 40, 10, 80)),
     "unike-sgd": Reading(
         "0010-unike-steps",
-        ({"optimiser": "adam"}, {"optimiser": "sgd", "lr": 0.1}, {"optimiser": "sgd", "lr": 1.0}),
+        ({"optimiser": "adam"}, {"optimiser": "sgd", "lr": 0.006}, {"optimiser": "sgd", "lr": 0.1}),
     ),
     "unike-beta": Reading("0011-unike-beta", rows("beta", 0.3, 0.1, 1.0, 10.0), BOTH),
     "unike-zeta-frozen": Reading(
