@@ -11,7 +11,7 @@ from typing import Any
 from mmedit_bench.errors import BadRecord, BenchError
 from mmedit_bench.execution.engine import Engine
 from mmedit_bench.execution.gang import gang
-from mmedit_bench.execution.jobs import OrdersJob, elsewhere
+from mmedit_bench.execution.jobs import OrdersJob, elsewhere, needs_of
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
 from mmedit_bench.execution.processes import own_process
@@ -76,7 +76,7 @@ def look_over(orders: Sequence[Order], artefacts: Path | None = None) -> None:
     Raises `BenchError` as the first one does whose parts cannot be had or whose options are out of
     their range.
     """
-    with own_process() as pool:
+    with own_process(needs_of(orders).gpus) as pool:  # backbones are loaded where they will run
         if problem := pool.submit(_problem, list(orders), artefacts).result():
             raise BenchError(problem)
 
@@ -92,7 +92,7 @@ def look_first(order: Order, *, apart: bool = False) -> None:
     BACKBONES.entry(order.backbone)
     Workshop.protocol(order)
     if order.options and not apart:
-        with own_process() as pool:
+        with own_process(needs_of([order]).gpus) as pool:
             if problem := pool.submit(_refusal, order).result():
                 raise BenchError(problem)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -20,10 +21,10 @@ def context(accelerators: int = 0) -> ForkServerContext | SpawnContext:
     Never by a fork of the caller: torch's threads do not survive it, and what the caller holds is not
     the worker's. Without accelerators each is a fork of a server that imports torch and transformers
     and does nothing else: that takes seconds, once and not for every process. CUDA cannot begin in a
-    fork of a process that has looked for devices, as an import may, so that the others are spawned.
+    fork of a process that has looked for devices, as an import may, so that the others are spawned; so
+    is all where a process with a system's frameworks loaded does not survive a fork, as on macOS.
     """
-    served = "forkserver" in multiprocessing.get_all_start_methods()
-    if accelerators or not served or len(tempfile.gettempdir()) > _LONGEST_FOLDER:
+    if accelerators or sys.platform != "linux" or len(tempfile.gettempdir()) > _LONGEST_FOLDER:
         return multiprocessing.get_context("spawn")
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload([_WARM])
@@ -36,6 +37,6 @@ def as_caller(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
-def own_process() -> ProcessPoolExecutor:
+def own_process(accelerators: int = 0) -> ProcessPoolExecutor:
     """One process for a question whose answer may run a plugin's code; it ends with the pool."""
-    return ProcessPoolExecutor(1, context(), as_caller, (dict(os.environ),))
+    return ProcessPoolExecutor(1, context(accelerators), as_caller, (dict(os.environ),))
