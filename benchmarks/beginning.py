@@ -32,7 +32,7 @@ def main() -> None:
         print(f"| {place} | {slow:.2f} | {fast:.2f} |")
     slow, fast = (sum(column) for column in zip(*taken, strict=True))
     print(
-        f"\nAll {number}, the forks' server among them: {slow:.1f} and {fast:.1f} s, a ratio of {slow / fast:.1f}."
+        f"\nAll {number}, the server among them: {slow:.1f} and {fast:.1f} s, a ratio of {slow / fast:.1f}."
     )
 
 
