@@ -20,6 +20,8 @@ from mmedit_bench.execution.sandbox import available
 from tests.adversarial.conftest import NAMES
 from tests.adversarial.table import TABLE
 
+pytestmark = pytest.mark.xdist_group("cheats in one run")
+
 Answers = dict[str, str]
 """By id of the probe."""
 ROWS = {row.name: row for row in TABLE}

@@ -43,12 +43,15 @@ def test_a_second_run_does_nothing_and_says_so(tmp_path: Path) -> None:
     assert len(exp.backbone.calls) <= SPOT_CHECKS  # type: ignore[attr-defined]
 
 
-def test_resumes_from_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumes_from_wherever_a_file_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # hundreds of runs
     exp = experiment(limit=2)
     done = run(exp, tmp_path)
     manifest, predictions = contents(done)
-    for size in range(len(predictions) + 1):
+    ends = {0} | {at + 1 for at, byte in enumerate(predictions) if byte == ord("\n")}
+    # where lines begin and end every byte; inside a line, where one byte is like the next, some
+    near = {end + off for end in ends for off in range(-3, 4)}
+    for size in sorted({*near, *range(0, len(predictions), 17)} & {*range(len(predictions) + 1)}):
         (done.folder / "predictions.jsonl").write_bytes(predictions[:size])
         result = run(exp, tmp_path)
         assert contents(result) == (manifest, predictions)
