@@ -6,9 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmedit_bench.errors import BenchError, WeightsChanged
 from mmedit_bench.harness.baseline import Progress
-from mmedit_bench.harness.editor_side import Carried, EditorLost, EditorSide
+from mmedit_bench.harness.editor_side import Carried, EditorSide
 from mmedit_bench.harness.guard import ProofPolicy
 from mmedit_bench.harness.plan import Plan
 from mmedit_bench.harness.walk import Walker
@@ -57,13 +56,14 @@ def asked_again(
 ) -> tuple[Sample, list[Problem]]:
     """Walk these units once more, and name every record that comes out otherwise.
 
-    Raises `WeightsChanged` if the editor's side alters the backbone.
+    Raises `WeightsChanged` if the editor's side alters the backbone, `EditorLost` if it cannot be brought
+    back, and what its `ready` raises: `NotReady` where that is the editor's own fault.
     """
     tell = progress or (lambda phase, done, total: None)
     manifest, schedule = run.checked.state.manifest, run.checked.schedule
     spec, folder = manifest.spec, run.run.folder
     guard = watched(Plan(spec, schedule, manifest), backbone, ProofPolicy())
-    problems = _made_ready(run, side, tell)
+    problems = _ready(run, side, tell)
     guard.prove("after the editor was made ready")
     if problems:  # what it would do now is not what was submitted
         return Sample(0, 0), problems
@@ -99,14 +99,9 @@ def asked_again(
     return Sample(edits, equal), problems
 
 
-def _made_ready(run: Trusted, side: EditorSide, tell: Progress) -> list[Problem]:
+def _ready(run: Trusted, side: EditorSide, tell: Progress) -> list[Problem]:
     """Have the editor learn what it needs; what it learned is to be what the run rests on."""
-    try:
-        learned = side.ready(tell)
-    except (EditorLost, WeightsChanged):
-        raise
-    except BenchError as error:
-        return [Problem("not-ready", f"runs/{run.run.folder}", str(error), "mend the editor")]
+    learned = side.ready(tell)
     found = learned["sha256"] if learned else None
     if found == run.run.manifest.artefact:
         return []

@@ -47,18 +47,8 @@ def test_a_process_that_does_not_come_up(call: Call, submit: Submit, new: str, s
         shutil.rmtree(log.parent)
 
 
-@pytest.mark.parametrize(
-    ("package", "code", "said"),
-    [
-        (PACKAGE.replace('"1"', '"2" if TURNED else "1"'), "other-editor", "in editor_version"),
-        (PACKAGE.replace("class Nudge:", DIES), "not-ready", "its process did not start"),
-        (TRAINED.replace("        pass", "        assert not TURNED"), "not-ready", "cannot be made ready"),
-    ],
-    ids=["another", "dies", "not ready"],
-)
-def test_an_editor_that_turns_before_the_blind_pass(
-    call: Call, monkeypatch: pytest.MonkeyPatch, package: str, code: str, said: str
-) -> None:
+def submitted(call: Call, package: str) -> None:
+    """A submission of this package, which can be another where `TURNED` is set."""
     folder = Path("nudge")
     folder.mkdir()
     (folder / "nudge_editor.py").write_text(package.replace(IMPORT, TURNED))
@@ -67,6 +57,36 @@ def test_an_editor_that_turns_before_the_blind_pass(
     words = ("--track", "code", "--unsafe-no-sandbox", "--limit", 2)
     done = call("submit", folder, *PARTS, *words)
     assert done.exit_code == 0, done.output
+
+
+NOT_READY = TRAINED.replace("        pass", "        assert not TURNED")
+
+
+def test_an_editor_that_cannot_be_trained_is_a_problem_and_the_rest_stands(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(call, NOT_READY)
+    monkeypatch.setenv("TURNED", "1")
+    found = verdict(call, "submissions/nudge", "--unsafe-no-sandbox", "--sample", 1, status=1)
+    assert found["status"] == "refused" and codes(found) == {"not-ready"}
+    assert "cannot be made ready" in found["problems"][0]["text"]
+    (run,) = found["runs"]
+    assert run["sample"] is None
+
+
+@pytest.mark.parametrize(
+    ("package", "code", "said"),
+    [
+        (PACKAGE.replace('"1"', '"2" if TURNED else "1"'), "other-editor", "in editor_version"),
+        (PACKAGE.replace("class Nudge:", DIES), "not-ready", "its process did not start"),
+        (NOT_READY, "not-ready", "cannot be made ready"),
+    ],
+    ids=["another", "dies", "not ready"],
+)
+def test_an_editor_that_turns_before_the_blind_pass(
+    call: Call, monkeypatch: pytest.MonkeyPatch, package: str, code: str, said: str
+) -> None:
+    submitted(call, package)
     plain = verify.asked_blind
 
     def turned(*words: Any) -> Any:
