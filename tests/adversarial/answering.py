@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
-
-from torch import Tensor
+from typing import Any
 
 from mmedit_bench.cases import CHANGE_KINDS, EditCase, EditRequest, Query
-from mmedit_bench.editors import ConstantAnswer, Edit, Route, Shared, register_reader
+from mmedit_bench.editors import ConstantAnswer, Edit, Route, register_reader
+from tests.text_reader import TextReader
 
 Gold = Mapping[str, str]
 """What should be answered, by the digest of a query; what should stay as it is is not in it."""
@@ -40,41 +39,18 @@ def gold_of(things: Iterable[Any], request: EditRequest | None = None) -> Gold:
     return found
 
 
-class Says:
+class Says(TextReader):
     """A reader: code of the editor, asked at inference. It says one text, or what is in `gold`."""
 
-    parameter_count = 0
-
     def __init__(self, text: str, gold: Gold | None = None) -> None:
-        self.text, self.gold = text, gold
+        super().__init__(text)
+        self.gold = gold
 
     def in_scope(self, backbone: Any, queries: Sequence[Query]) -> list[bool]:
         return [self.gold is None or query.digest in self.gold for query in queries]
 
     def answer(self, backbone: Any, queries: Sequence[Query]) -> list[str]:
         return [self.text if self.gold is None else self.gold[query.digest] for query in queries]
-
-    def merged(self, other: Any) -> Self | None:
-        return None
-
-    @property
-    def nbytes(self) -> int:
-        return len(self.text)
-
-    def plain(self) -> Mapping[str, Any]:
-        return {"text": self.text}
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        return {}
-
-    def shared(self) -> Mapping[str, Shared]:
-        return {}
-
-    @classmethod
-    def restore(
-        cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared]
-    ) -> Self:
-        return cls(plain["text"])
 
 
 register_reader("test-says", Says)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,25 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> None:
         "table1", "A table", PLACES, ROWS, 5, published="Table 1", against="echo", split="evaluation"
     )
     monkeypatch.setitem(plans.PLANS, "table1", table)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a process keeps what its first test that wants the table made."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def made(plan: None, call: Call, kept: Path) -> None:
+    """The table's runs and results, in the folder where the program is called."""
+    for name in ("runs", "results"):
+        if (kept / name).exists():
+            shutil.copytree(kept / name, name)
+    if not Path("results").exists():
+        done = call("reproduce", "table1", "--workers", "1")
+        assert done.exit_code == 0, done.stderr
+        for name in ("runs", "results"):
+            shutil.copytree(name, kept / name)
 
 
 def files(folder: str = "results") -> dict[str, bytes]:
@@ -77,8 +97,7 @@ def test_a_label_names_settings_of_its_run(call: Call, monkeypatch: pytest.Monke
     assert [row["label"] for row in block["rows"]] == ["echo", "loud: True", "nobody: ?"]
 
 
-def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(call: Call) -> None:
-    call("reproduce", "table1", "--workers", "1")
+def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(made: None, call: Call) -> None:
     first = files()
     for name in first:
         if not name.endswith(".json"):
@@ -90,8 +109,7 @@ def test_all_but_the_document_is_written_anew_from_it_byte_by_byte(call: Call) -
     assert missing.exit_code == 2 and "fig4b.json cannot be read" in missing.stderr
 
 
-def test_what_is_done_is_not_done_again_and_numbers_stay(call: Call) -> None:
-    call("reproduce", "table1", "--workers", "1")
+def test_what_is_done_is_not_done_again_and_numbers_stay(made: None, call: Call) -> None:
     first = json.loads(files()["table1.json"])
     stamps = {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/predictions.jsonl")}
     call("reproduce", "table1", "--workers", "1")
@@ -101,8 +119,7 @@ def test_what_is_done_is_not_done_again_and_numbers_stay(call: Call) -> None:
     assert again["wall_seconds"] >= first["wall_seconds"]
 
 
-def test_processes_make_the_same_numbers(call: Call) -> None:
-    call("reproduce", "table1", "--workers", "1")
+def test_processes_make_the_same_numbers(made: None, call: Call) -> None:
     first = json.loads(files()["table1.json"])
     done = call("reproduce", "table1", "--workers", "2", "--runs", "elsewhere", "--out", "second")
     assert done.exit_code == 0, done.stderr
@@ -204,8 +221,7 @@ def test_figures_are_the_same_bytes_each_time(call: Call, monkeypatch: pytest.Mo
     assert "no numbers are on record" not in printed and "*published*" in printed
 
 
-def test_a_paired_comparison_is_the_mean_of_differences(call: Call) -> None:
-    call("reproduce", "table1", "--workers", "1")
+def test_a_paired_comparison_is_the_mean_of_differences(made: None, call: Call) -> None:
     suite: Any = Suite()
     runs = {}
     for path in Path("runs").glob("*/manifest.json"):
@@ -275,9 +291,8 @@ def test_a_line_is_said_of_each_block_and_the_time_is_logged(call: Call) -> None
 
 
 def test_finished_runs_are_tabled_where_no_backbone_is(
-    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    made: None, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    call("reproduce", "table1", "--workers", "1")
     first = json.loads(files()["table1.json"])
 
     def absent(*args: Any) -> Any:
@@ -298,9 +313,8 @@ def test_finished_runs_are_tabled_where_no_backbone_is(
 
 
 def test_finished_runs_of_another_version_or_not_complete_are_named(
-    call: Call, monkeypatch: pytest.MonkeyPatch
+    made: None, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call("reproduce", "table1", "--workers", "1")
     (null,) = Path("runs").glob("*--null--*")
     lines = (null / "predictions.jsonl").read_text().splitlines(keepends=True)
     last = max(i for i, line in enumerate(lines[:-1]) if '"closes":"unit"' in line)
@@ -318,8 +332,9 @@ def test_finished_runs_of_another_version_or_not_complete_are_named(
     assert ["cells" in row for row in block["rows"]] == [True, False, False]
 
 
-def test_a_finished_run_that_other_code_asked_is_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    call("reproduce", "table1", "--workers", "1")
+def test_a_finished_run_that_other_code_asked_is_named(
+    made: None, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(finished, "_asking", lambda backbone: {"asking_code": "0" * 64})
     done = call("reproduce", "table1", "--finished", "--out", "again")
     assert done.exit_code == 2 and "no run could be found" in done.stderr

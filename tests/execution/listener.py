@@ -7,16 +7,15 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
-
-from torch import Tensor
+from typing import Any
 
 from mmedit_bench.cases import EditRequest, Query
-from mmedit_bench.editors import Backbone, Edit, Route, Shared, register_reader
+from mmedit_bench.editors import Backbone, Edit, Route, register_reader
 from mmedit_bench.execution.order import Order
 from tests.cli.lab import Echo
+from tests.text_reader import TextReader
 
 
 def noted(name: str, value: Any) -> None:
@@ -25,43 +24,18 @@ def noted(name: str, value: Any) -> None:
         file.write(json.dumps(value) + "\n")
 
 
-class Hears:
+class Hears(TextReader):
     """Answers by what it was edited with and what it is asked; of four questions it leaves one alone."""
 
-    def __init__(self, target: str) -> None:
-        self.target = target
-
     def in_scope(self, backbone: Any, queries: Sequence[Query]) -> list[bool]:
-        noted("heard", [[self.target, query.prompt, query.image and query.image.digest] for query in queries])
+        noted("heard", [[self.text, query.prompt, query.image and query.image.digest] for query in queries])
         return [int(self._said(query)[:8], 16) % 4 > 0 for query in queries]
 
     def answer(self, backbone: Any, queries: Sequence[Query]) -> list[str]:
         return [self._said(query) for query in queries]
 
     def _said(self, query: Query) -> str:
-        return hashlib.sha256(f"{self.target} {query.digest}".encode()).hexdigest()
-
-    def merged(self, other: Any) -> Self | None:
-        return None
-
-    @property
-    def nbytes(self) -> int:
-        return len(self.target)
-
-    def plain(self) -> Mapping[str, Any]:
-        return {"target": self.target}
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        return {}
-
-    def shared(self) -> Mapping[str, Shared]:
-        return {}
-
-    @classmethod
-    def restore(
-        cls, plain: Mapping[str, Any], tensors: Mapping[str, Tensor], shared: Mapping[str, Shared]
-    ) -> Self:
-        return cls(plain["target"])
+        return hashlib.sha256(f"{self.text} {query.digest}".encode()).hexdigest()
 
 
 register_reader("hears", Hears)
