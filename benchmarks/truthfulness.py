@@ -1,11 +1,12 @@
 """UniKE's truthfulness space against what is true: in its store, and on questions it never saw.
 
-    python benchmarks/truthfulness.py --backbone minigpt4-mini --suite picturebook-vqa
+    python benchmarks/truthfulness.py --backbone minigpt4-mini --suite picturebook-vqa --set anchor=true
 
 Picturebook knows what is true of every request; an editor is not told. For each edited layer: the
 silhouette (cosine, -1 to 1) of true against false answers' codes, the cosine of zeta with the
 difference of their means, and the share of questions whose true answer lies further along zeta than
 the false one; over the store, which the encoders were trained on, and over the validation split.
+Further, how long zeta is and where the encoders' losses ended.
 The editor is trained first where `prepare` has not been called.
 """
 
@@ -26,6 +27,7 @@ from methods.unike.editor import UniKEEditor
 from methods.unike.encoders import encode
 from methods.unike.triplets import Triplet, triplets
 from mmedit_bench.cases import EditCase
+from mmedit_bench.cli.run import parsed
 from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.execution.local import Workshop
 from mmedit_bench.execution.order import Order
@@ -38,12 +40,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--backbone", default="minigpt4-mini")
     parser.add_argument("--suite", default="picturebook-vqa")
+    parser.add_argument("--set", action="append", default=[], help="An option of the editor, name=value.")
     parser.add_argument("--record", type=Path, help="Write what was measured here.")
     given = parser.parse_args()
     suite, backbone = SUITES.load(given.suite)(), BACKBONES.load(given.backbone)()
-    order = Order(suite=given.suite, backbone=given.backbone, editor="unike", split="validation")
-    editor, _ = Workshop().trained(order)
-    assert isinstance(editor, UniKEEditor) and editor._learned is not None
+    order = Order(
+        suite=given.suite, backbone=given.backbone, editor="unike", split="validation",
+        options=parsed(given.set),
+    )  # fmt: skip
+    editor, artefact = Workshop().trained(order)
+    assert isinstance(editor, UniKEEditor) and editor._learned is not None and artefact is not None
+    curves = json.loads((artefact.folder / "artefact.json").read_text(encoding="utf-8"))["curves"]
+    last = curves["encoders"][-1]
     learned = editor._learned
     train, held_out = suite.cases("train"), _judged(backbone, suite.cases("validation"))
     truths = {case.request.query: truth(case.id) for case in train}
@@ -62,6 +70,8 @@ def main() -> None:
         rows.append(
             {
                 "layer": layer,
+                "losses": {name: round(last[f"{name}.{layer}"], 2) for name in ("L1", "L2")},
+                "length of zeta": round(float(zeta.norm()), 2),
                 "store": _described(zeta, true, false),
                 "validation": _described(zeta, *unseen),
             }
@@ -71,6 +81,7 @@ def main() -> None:
         "backbone": given.backbone,
         "suite": given.suite,
         "editor": f"unike {editor.version}",
+        "options": dict(order.options),
         "triplets": len(told),
         "true answers that are true": sum(_same(own.right, truths[own.query]) for own in told),
         "false answers that are false": sum(not _same(own.wrong, truths[own.query]) for own in told),
