@@ -48,14 +48,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def made(plan: None, call: Call, kept: Path) -> None:
     """The table's runs and results, in the folder where the program is called."""
-    for name in ("runs", "results"):
-        if (kept / name).exists():
-            shutil.copytree(kept / name, name)
-    if not Path("results").exists():
+    there = (kept / "results").exists()
+    if not there:
         done = call("reproduce", "table1", "--workers", "1")
         assert done.exit_code == 0, done.stderr
-        for name in ("runs", "results"):
-            shutil.copytree(name, kept / name)
+    for name in ("runs", "results"):
+        shutil.copytree(*((kept / name, name) if there else (name, kept / name)))
 
 
 def files(folder: str = "results") -> dict[str, bytes]:

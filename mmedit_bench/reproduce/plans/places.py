@@ -1,4 +1,4 @@
-"""Where the embedded tables are measured: both mini backbones, both tasks."""
+"""What plans share: where the embedded tables are measured, and the editor that rows are compared with."""
 
 from __future__ import annotations
 
