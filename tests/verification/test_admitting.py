@@ -46,7 +46,7 @@ def test_what_no_admission_can_come_of_is_told_before_anything_is_asked(
         said, words = "board: Not a directory", ["--admit", "board/below"]
     else:
         Path("secret").write_text(SECRET)
-        monkeypatch.delattr("tests.verification.lab.Suite.blind")
+        monkeypatch.setattr("tests.verification.lab.Suite.blind", None)
         said, words = "has no blind draw", ["--secret", "secret"]
     monkeypatch.setattr("mmedit_bench.execution.parts.Parts.backbone", unasked)
     done = call("verify", folder, *words)
