@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +141,9 @@ def near(scale: str) -> str:
     return _table(["editor", *NEAR_HEADS], lines)
 
 
-def forced(scale: str) -> str:
+def forced(scale: str, target: str = "table1") -> str:
     """The mean of five by teacher forcing, as the paper measures, beside what it prints."""
-    own = blocks(scale, "table1")
+    own = blocks(scale, target)
     rows = _by_key(own)
     chosen = [key for key in rows if any(row.get("published") for row in rows[key].values())]
     head = ["editor"]
@@ -194,24 +194,18 @@ def parts(scale: str) -> str:
 
 
 def many(scale: str) -> str:
-    """The mean of five after more and more edits of one sequence, and of one alone."""
-    alone = [block for block in blocks(scale, "table1") if block["backbone"] in _backbones(scale, "table2")]
-    later = [*blocks(scale, "table2")]
-    decay = [block for block in blocks(scale, "decay") if block["protocol"] == "sequential"]
-    columns = [
-        (f"{_task(block)}, {block['protocol_options'].get('length', 1)}", block)
-        for block in sorted(
-            [*alone, *later, *decay],
-            key=lambda b: (_task(b) != "vqa", b["protocol_options"].get("length", 1)),
-        )
-    ]
-    rows = {key: found for key, found in _by_key([block for _, block in columns]).items() if len(found) > 2}
-    last = next((block["title"] for name, block in reversed(columns) if name.startswith("vqa")), "")
+    """The mean of five of one edit alone and after more and more edits of one sequence."""
+    walked = blocks(scale, "table2")
+    backbones = {block["backbone"] for block in walked}
+    alone = [block for block in blocks(scale, "table1") if block["backbone"] in backbones]
+    own = sorted([*alone, *walked], key=lambda block: (_task(block) != "vqa", _length(block)))
+    rows = {key: found for key, found in _by_key(own).items() if len(found) == len(own)}
+    last = max((block for block in own if _task(block) == "vqa"), key=_length, default={})
     lines = [
-        [_label(rows[key]), *(_one(value(rows[key].get(block["title"], {}), MEAN)) for _, block in columns)]
-        for key in sorted(rows, key=lambda key: -(value(rows[key].get(last, {}), MEAN) or 0.0))
+        [_label(rows[key]), *(_one(value(rows[key][block["title"]], MEAN)) for block in own)]
+        for key in sorted(rows, key=lambda key: -(value(rows[key][last["title"]], MEAN) or 0.0))
     ]
-    return _table(["editor", *(name for name, _ in columns)], lines)
+    return _table(["editor", *(f"{_task(block)}, {_length(block)}" for block in own)], lines)
 
 
 CLAIMS: Mapping[str, tuple[Callable[[str], str], str]] = {
@@ -227,6 +221,7 @@ CLAIMS: Mapping[str, tuple[Callable[[str], str], str]] = {
     "parts": (parts, "embedded"),
     "parts-small": (parts, "small"),
     "many": (many, "embedded"),
+    "many-forced": (partial(forced, target="table2"), "embedded"),
 }
 """Each table: how it is made, and of which scale."""
 
@@ -259,13 +254,14 @@ def _by_key(own: Iterable[Block], *, controls: bool = False) -> dict[str, dict[s
     return found
 
 
-def _backbones(scale: str, target: str) -> set[str]:
-    return {block["backbone"] for block in blocks(scale, target)}
-
-
 def _label(found: Mapping[str, Row]) -> str:
     """What a row is called; where a number in it differs between blocks, both."""
     return " / ".join(dict.fromkeys(row["label"] for row in found.values()))
+
+
+def _length(block: Block) -> int:
+    """Edits on top of each other."""
+    return int(block.get("protocol_options", {}).get("length", 1))
 
 
 def _task(block: Block) -> str:
@@ -273,7 +269,8 @@ def _task(block: Block) -> str:
 
 
 def _of(block: Block) -> str:
-    return f"{_task(block)}, `{block['backbone']}`"
+    walked = f", {_length(block)} edits" if _length(block) > 1 else ""
+    return f"{_task(block)}, `{block['backbone']}`{walked}"
 
 
 def _rank(found: Mapping[str, Row], blocks: int) -> tuple[int, float]:
