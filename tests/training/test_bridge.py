@@ -132,6 +132,11 @@ def test_trains_a_bridge_measures_it_and_writes_a_card(
     measured = Backbone.load(grafted(out, None), name="toy", dtype=small.MEASURED_IN)
     assert described["measured_with"] == measured.digest
     assert f"Measured in {small.MEASURED_IN}." in (out / "README.md").read_text()
+    (points,) = json.loads((out / "training.json").read_text()).values()
+    assert [point["step"] for point in points] == [2, 4]
+    assert {"loss", "noto_tokens", "unseen_things"} <= points[-1].keys()
+    assert b"<svg" in (out / "training.svg").read_bytes()
+    assert "![Training](training.svg)" in (out / "README.md").read_text()
     image = small_card.picture(short.entities[0], "noto")
     assert len(backbone.answer([Query("what is this?", image)], max_new_tokens=3)) == 1
     with pytest.raises(BenchError, match="toy needs a language model"):

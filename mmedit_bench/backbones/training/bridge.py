@@ -107,7 +107,7 @@ def train_bridge(
 
     @functools.cache
     def clean() -> Mapping[str, Tensor]:
-        return {artist: _seen(eyes, Drawings(entities, (artist,)).pixels[:, 0]) for artist in ARTISTS}
+        return clean_looks(eyes, entities)
 
     def loss_at(step: int) -> Tensor:
         states = looks()
@@ -150,6 +150,11 @@ def look(eyes: Any, entities: Sequence[Entity], views: int) -> Tensor:
     found = [_seen(eyes, flat), *(_seen(eyes, augment(flat, flip, g)) for _ in range(views))]
     stacked = torch.stack(found, 1)
     return stacked.view(len(entities), -1, *stacked.shape[2:])
+
+
+def clean_looks(eyes: Any, entities: Sequence[Entity]) -> dict[str, Tensor]:
+    """By artist, what the eyes make of their drawings as they are: [things, queries, width]."""
+    return {artist: _seen(eyes, Drawings(entities, (artist,)).pixels[:, 0]) for artist in ARTISTS}
 
 
 @torch.no_grad()

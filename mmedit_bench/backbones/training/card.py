@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmedit_bench.backbones.base import Backbone
-from mmedit_bench.backbones.training.curves import drawn
+from mmedit_bench.backbones.training.curves import Curves, written
 from mmedit_bench.backbones.training.questions import (
     Question,
     caption_questions,
@@ -64,7 +64,7 @@ def write_card(
     sample: int = SAMPLE,
     *,
     before: Measured | None = None,
-    curves: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+    curves: Curves | None = None,
 ) -> None:
     """Add measured accuracies to `backbone.json` and write `README.md` beside it.
 
@@ -108,16 +108,7 @@ def write_card(
         "",
     ]
     if curves:
-        text = json.dumps(curves, indent=1)
-        (folder / "training.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "training.svg").write_bytes(drawn(curves))
-        lines += [
-            "Exact answers on fixed samples, by teacher forcing, whenever a stage was saved, and the "
-            "smoothed loss. The numbers are in `training.json`.",
-            "",
-            "![Training](training.svg)",
-            "",
-        ]
+        lines += written(folder, curves, "Exact answers on fixed samples, by teacher forcing")
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 INK = "#333333"
+Curves = Mapping[str, Sequence[Mapping[str, float]]]
+"""By stage, what was measured whenever it was saved: "step", "loss" (smoothed) and shares in 0..1."""
 
 
-def drawn(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
-    """An SVG with a panel for each stage: shares of exact answers as they were measured, and the loss."""
+def written(folder: Path, curves: Curves, measured: str) -> list[str]:
+    """Keep curves as training.json and training.svg in a checkpoint's folder; the lines of its card.
+
+    `measured` says what the shares are of, for the card.
+    """
+    text = json.dumps(curves, indent=1)
+    (folder / "training.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "training.svg").write_bytes(drawn(curves))
+    return [
+        f"{measured}, whenever a stage was saved, and the smoothed loss. The numbers are in `training.json`.",
+        "",
+        "![Training](training.svg)",
+        "",
+    ]
+
+
+def drawn(curves: Curves) -> bytes:
+    """An SVG with a panel for each stage: shares as they were measured, and the loss."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -30,8 +50,8 @@ def drawn(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
         loss.plot(steps, [point["loss"] for point in points], color=INK, linestyle=":", linewidth=1)
         loss.set_yscale("log")
         loss.tick_params(labelsize=6)
-    axes[0].set_ylabel("percent exact (dotted: loss)")
-    written = io.BytesIO()
+    axes[0].set_ylabel("percent (dotted: loss)")
+    file = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "mmedit-bench", "svg.fonttype": "none"}):
-        figure.savefig(written, format="svg", metadata={"Date": None})
-    return written.getvalue()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()

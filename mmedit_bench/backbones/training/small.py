@@ -23,7 +23,7 @@ from mmedit_bench.backbones.training import small_card
 from mmedit_bench.backbones.training.bridge import BridgeRecipe, Words, train_bridge
 from mmedit_bench.backbones.training.pipeline import save_processor, trained_eyes
 from mmedit_bench.backbones.training.recipe import RECIPES, Recipe
-from mmedit_bench.backbones.training.stage import Report, cpu_seconds
+from mmedit_bench.backbones.training.stage import Report, cpu_seconds, history
 from mmedit_bench.datasets.picturebook import files
 from mmedit_bench.datasets.picturebook.files import Picturebook
 from mmedit_bench.errors import BenchError
@@ -112,7 +112,8 @@ def train_small(
     _write(eyes, bridge, out, name, recipe, data)
     folder = grafted(out, language_model)
     backbone = Backbone.load(folder, name=name, batch_size=16, dtype=MEASURED_IN)
-    small_card.write(out, name, recipe, backbone, data, cpu_seconds(own, STAGE), progress, examined)
+    spent, curves = cpu_seconds(own, STAGE), {STAGE: history(own, STAGE)}
+    small_card.write(out, name, recipe, backbone, data, spent, progress, examined, curves=curves)
     return out
 
 

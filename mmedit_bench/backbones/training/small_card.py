@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmedit_bench.backbones.base import Backbone
 from mmedit_bench.backbones.training.card import STATED
+from mmedit_bench.backbones.training.curves import Curves, written
 from mmedit_bench.backbones.training.questions import Question, context_questions, named, picture, pointed
 from mmedit_bench.backbones.training.stage import Report
 from mmedit_bench.backbones.training.vision import TRAINED_ARTISTS
@@ -30,6 +31,11 @@ AIMS = {
     **{f"grounding, {artist}": 80 for artist in TRAINED_ARTISTS},
 }
 """Percent that the bridge was made for, exact, by row."""
+RECOVERED = (
+    "By artist, the share of visual tokens that are nearest to the word they were to be, and of things all "
+    "of whose tokens are"
+)
+"""What the curves of a bridge say."""
 Row = Mapping[str, float]
 
 
@@ -109,8 +115,10 @@ def write(
     spent: float,
     report: Report,
     sample: int = SAMPLE,
+    *,
+    curves: Curves,
 ) -> None:
-    """Add what is measured to `backbone.json` and write `README.md` beside it."""
+    """Add what is measured to `backbone.json`, and write `README.md` and the training's curves beside it."""
     measured = measure(backbone, data, report, sample)
     described = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
     described |= {
@@ -149,5 +157,6 @@ def write(
             for row, own in measured.items()
         ),
         "",
+        *written(folder, curves, RECOVERED),
     ]
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
