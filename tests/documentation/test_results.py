@@ -20,11 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
 FOLDER = RESULTS / EMBEDDED
 DOCUMENTS = sorted(path for scale in SCALES for path in (RESULTS / scale).glob("*.json"))
-PLANNED_SINCE = {
-    "t-patcher memory_weight=5.0",  # table 5
-    "ike demonstrations=8",
-}
-"""Rows that pages of the backbones before have not got."""
 QWEN = " --language-model minigpt4-qwen2.5-0.5b=PLACE"
 RESTRICTED = {
     "embedded/table4": " --limit 100 --backbone minigpt4-mini",
@@ -72,8 +67,8 @@ def test_results_are_complete_and_name_their_runs(path: Path) -> None:
     if all(row["version"] == EDITORS.load(row["editor"]).version for _, row in rows(document)):
         # what an earlier version measured may lack rows
         for block, places in zip(document["blocks"], plan.blocks, strict=True):
-            planned = {row.key for place, row in plan.runs() if place in places} - PLANNED_SINCE
-            assert {row["key"] for row in block["rows"]} - PLANNED_SINCE == planned, block["title"]
+            planned = {row.key for place, row in plan.runs() if place in places}
+            assert {row["key"] for row in block["rows"]} == planned, block["title"]
     lacking = {row["key"] for block in document["blocks"] for row in block["rows"] if "error" in row}
     assert not lacking
     for block, row in rows(document):
